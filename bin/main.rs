@@ -1,0 +1,3 @@
+//! The `logboom` program.
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! From a record to its text: patterns of Python's `%(name)s` form, and JSON lines.
+
+use crate::Record;
+
+/// Turns records into text.
+///
+/// Called from one thread at a time, once per record and handler; must not block. What it appends
+/// must not end in a newline: the handler ends the record.
+pub trait Formatter: Send {
+    /// Appends the text of `record` to `out`, in UTF-8.
+    fn format(&mut self, record: &Record<'_>, out: &mut Vec<u8>);
+}

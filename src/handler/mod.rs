@@ -1,0 +1,43 @@
+//! Where records end: rotating files, streams, and handlers of your own.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::Record;
+
+/// Writes records to one destination.
+///
+/// Called from one thread at a time; may block. An error is counted and reported once per outage;
+/// the listener goes on calling this handler and all others.
+pub trait Handler: Send {
+    /// Writes one record, or takes it into a buffer of bounded size.
+    ///
+    /// # Errors
+    /// The record was not taken. The same handler may be called again, with this record or another.
+    fn handle(&mut self, record: &Record<'_>) -> Result<(), HandlerError>;
+
+    /// Makes everything handled so far visible to readers of the destination (not fsync).
+    ///
+    /// # Errors
+    /// Something is still buffered; calling again goes on where it stopped.
+    fn flush(&mut self) -> Result<(), HandlerError>;
+}
+
+/// Why a handler could not do its work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandlerError {
+    /// The operating system refused an operation on a file.
+    #[error("cannot {operation} {path}")]
+    Io {
+        /// What was tried, as a verb: `write`, `open`, `rename`.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A failure of a handler's own kind.
+    #[error("{0}")]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}

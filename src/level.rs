@@ -1,0 +1,129 @@
+//! How severe a record is: a number with a name, on the scale of Python's `logging`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A severity: a number from 0 to 255, higher is more severe.
+///
+/// The named levels carry the numbers of Python's `logging` (Python docs, "Logging Levels") plus
+/// [`Level::TRACE`]; numbers between them are levels of your own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Level(u8);
+
+impl Level {
+    /// Lower than every record: as a threshold it lets everything pass.
+    pub const NOTSET: Level = Level(0);
+    /// Very fine detail, 5.
+    pub const TRACE: Level = Level(5);
+    /// Detail for diagnosis, 10.
+    pub const DEBUG: Level = Level(10);
+    /// Confirmation that things work, 20.
+    pub const INFO: Level = Level(20);
+    /// Something unexpected; the program goes on, 30.
+    pub const WARNING: Level = Level(30);
+    /// A function could not be performed, 40.
+    pub const ERROR: Level = Level(40);
+    /// The program itself may be unable to go on, 50.
+    pub const CRITICAL: Level = Level(50);
+
+    const NAMES: [(Level, &'static str); 7] = [
+        (Level::NOTSET, "NOTSET"),
+        (Level::TRACE, "TRACE"),
+        (Level::DEBUG, "DEBUG"),
+        (Level::INFO, "INFO"),
+        (Level::WARNING, "WARNING"),
+        (Level::ERROR, "ERROR"),
+        (Level::CRITICAL, "CRITICAL"),
+    ];
+
+    /// The level with this number.
+    pub const fn new(number: u8) -> Level {
+        Level(number)
+    }
+
+    /// The number of this level.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The name: `INFO`, or `Level 15` for a number without a name, as Python's `getLevelName`.
+    pub fn name(self) -> Cow<'static, str> {
+        match Level::NAMES.iter().find(|(level, _)| *level == self) {
+            Some((_, name)) => Cow::Borrowed(name),
+            None => Cow::Owned(format!("Level {}", self.0)),
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.name())
+    }
+}
+
+impl From<log::Level> for Level {
+    fn from(level: log::Level) -> Level {
+        match level {
+            log::Level::Error => Level::ERROR,
+            log::Level::Warn => Level::WARNING,
+            log::Level::Info => Level::INFO,
+            log::Level::Debug => Level::DEBUG,
+            log::Level::Trace => Level::TRACE,
+        }
+    }
+}
+
+/// The text is neither the name of a level nor a number from 0 to 255.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown level `{0}`: use TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or a number from 0 to 255"
+)]
+pub struct ParseLevelError(String);
+
+impl FromStr for Level {
+    type Err = ParseLevelError;
+
+    /// Reads a name in any case (`WARN` and `FATAL` too) or a number.
+    fn from_str(text: &str) -> Result<Level, ParseLevelError> {
+        let name = match text.to_ascii_uppercase().as_str() {
+            "WARN" => "WARNING".to_owned(),
+            "FATAL" => "CRITICAL".to_owned(),
+            name => name.to_owned(),
+        };
+        Level::NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(level, _)| *level)
+            .or_else(|| text.parse().ok().map(Level))
+            .ok_or_else(|| ParseLevelError(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_round_trip() {
+        for (level, name) in Level::NAMES {
+            assert_eq!(name.parse(), Ok(level));
+            assert_eq!(name.to_lowercase().parse(), Ok(level));
+            assert_eq!(level.number().to_string().parse(), Ok(level));
+            assert_eq!(level.to_string(), name);
+        }
+        assert_eq!("warn".parse(), Ok(Level::WARNING));
+        assert_eq!(Level::new(15).to_string(), "Level 15");
+    }
+
+    #[test]
+    fn what_is_no_level_is_refused_by_name() {
+        for text in ["", "loud", "-1", "256", "INFO "] {
+            let error = text.parse::<Level>().expect_err("not a level");
+            assert!(error.to_string().contains(&format!("`{text}`")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What one log call says, as handlers, filters and formatters see it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::Level;
+
+/// One log call of one worker.
+///
+/// A record borrows from the batch it arrived in; [`Record::into_owned`] keeps it longer.
+/// The attribute names are close to Python's `LogRecord` (Python docs, "LogRecord attributes").
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Record<'a> {
+    /// When the call was made, nanoseconds since the Unix epoch.
+    pub time_ns: i64,
+    /// How severe it is.
+    pub level: Level,
+    /// The name of the logger, with dots or `::` between its parts.
+    pub logger: Cow<'a, str>,
+    /// The formatted message.
+    pub message: Cow<'a, str>,
+    /// Source file of the call.
+    pub file: Option<Cow<'a, str>>,
+    /// Line of the call in [`file`](Self::file), from 1.
+    pub line: Option<u32>,
+    /// Text of an error or panic with its backtrace, kept apart from the message.
+    pub exception: Option<Cow<'a, str>>,
+    /// Typed key-value pairs of the call, in its order.
+    pub fields: Vec<Field<'a>>,
+    /// The scopes the call was made in, root first.
+    pub spans: Vec<Span<'a>>,
+    /// The thread that made the call.
+    pub thread: Thread<'a>,
+    /// The process that made the call.
+    pub process: Cow<'a, Process>,
+    /// The lane the record travelled in: a random number, unique in the queue's life.
+    pub lane: u64,
+    /// Number of the call in its lane, from 0 without gaps.
+    pub seq: u64,
+}
+
+impl<'a> Record<'a> {
+    /// A record with a message and nothing else, in lane 0 of this process.
+    pub fn new(
+        time_ns: i64,
+        level: Level,
+        logger: impl Into<Cow<'a, str>>,
+        message: impl Into<Cow<'a, str>>,
+    ) -> Record<'a> {
+        Record {
+            time_ns,
+            level,
+            logger: logger.into(),
+            message: message.into(),
+            file: None,
+            line: None,
+            exception: None,
+            fields: Vec::new(),
+            spans: Vec::new(),
+            thread: Thread { id: 0, name: Cow::Borrowed("") },
+            process: Cow::Owned(Process::default()),
+            lane: 0,
+            seq: 0,
+        }
+    }
+
+    /// The same record, owning all its text.
+    pub fn into_owned(self) -> Record<'static> {
+        Record {
+            time_ns: self.time_ns,
+            level: self.level,
+            logger: own(self.logger),
+            message: own(self.message),
+            file: self.file.map(own),
+            line: self.line,
+            exception: self.exception.map(own),
+            fields: self.fields.into_iter().map(Field::into_owned).collect(),
+            spans: self.spans.into_iter().map(Span::into_owned).collect(),
+            thread: Thread { id: self.thread.id, name: own(self.thread.name) },
+            process: Cow::Owned(self.process.into_owned()),
+            lane: self.lane,
+            seq: self.seq,
+        }
+    }
+}
+
+/// One key with its typed value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field<'a> {
+    /// The key.
+    pub key: Cow<'a, str>,
+    /// The value.
+    pub value: Value<'a>,
+}
+
+impl Field<'_> {
+    fn into_owned(self) -> Field<'static> {
+        Field { key: own(self.key), value: self.value.into_owned() }
+    }
+}
+
+/// The value of a field.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// No value.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A whole number below zero, or any that fits.
+    I64(i64),
+    /// A whole number above [`i64::MAX`], or any that fits.
+    U64(u64),
+    /// A floating-point number.
+    F64(f64),
+    /// Text; also what has no type of its own here.
+    Str(Cow<'a, str>),
+}
+
+impl Value<'_> {
+    fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Null => Value::Null,
+            Value::Bool(value) => Value::Bool(value),
+            Value::I64(value) => Value::I64(value),
+            Value::U64(value) => Value::U64(value),
+            Value::F64(value) => Value::F64(value),
+            Value::Str(value) => Value::Str(own(value)),
+        }
+    }
+}
+
+/// A scope of the caller, with its own fields (a span of `tracing`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span<'a> {
+    /// Name of the scope.
+    pub name: Cow<'a, str>,
+    /// Its key-value pairs.
+    pub fields: Vec<Field<'a>>,
+}
+
+impl Span<'_> {
+    fn into_owned(self) -> Span<'static> {
+        Span {
+            name: own(self.name),
+            fields: self.fields.into_iter().map(Field::into_owned).collect(),
+        }
+    }
+}
+
+/// The thread of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thread<'a> {
+    /// Number of the thread as the kernel knows it; 0 when unknown.
+    pub id: u64,
+    /// Its name; empty when it has none.
+    pub name: Cow<'a, str>,
+}
+
+/// What is the same for all records of one worker process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Display name of the worker (`LOGBOOM_WORKER`); not unique.
+    pub name: Arc<str>,
+    /// Its process id.
+    pub id: u32,
+    /// File name of its program.
+    pub program: Arc<str>,
+    /// When it started logging, nanoseconds since the Unix epoch.
+    pub started_ns: i64,
+}
+
+fn own(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
+}

@@ -1,0 +1,1 @@
+//! Starts worker processes and watches them until they end.

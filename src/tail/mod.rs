@@ -1,0 +1,1 @@
+//! Reads a log, live and across its rotation.
