@@ -58,7 +58,7 @@ impl<'a> Record<'a> {
             exception: None,
             fields: Vec::new(),
             spans: Vec::new(),
-            thread: Thread { id: 0, name: Cow::Borrowed("") },
+            thread: Thread::default(),
             process: Cow::Owned(Process::default()),
             lane: 0,
             seq: 0,
@@ -150,7 +150,7 @@ impl Span<'_> {
 }
 
 /// The thread of a call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Thread<'a> {
     /// Number of the thread as the kernel knows it; 0 when unknown.
     pub id: u64,

@@ -1,0 +1,171 @@
+//! A record on its way in: borrowed from the log call, read once by the encoder.
+
+use std::fmt;
+
+use super::encode::{Text, write_map_header};
+use super::{MAX_FIELDS_BYTES, MAX_NAME_BYTES};
+use crate::{Level, Thread, Value};
+
+/// What a log call has to say.
+pub(crate) struct Draft<'a> {
+    pub(crate) time_ns: i64,
+    pub(crate) level: Level,
+    pub(crate) logger: &'a str,
+    pub(crate) message: fmt::Arguments<'a>,
+    pub(crate) file: Option<&'a str>,
+    pub(crate) line: Option<u32>,
+    pub(crate) exception: Option<&'a dyn fmt::Display>,
+    pub(crate) attributes: Option<&'a dyn Attributes>,
+    pub(crate) thread: Thread<'a>,
+}
+
+impl<'a> Draft<'a> {
+    /// A draft with a message and nothing else.
+    pub(crate) fn new(
+        time_ns: i64,
+        level: Level,
+        logger: &'a str,
+        message: fmt::Arguments<'a>,
+    ) -> Draft<'a> {
+        Draft {
+            time_ns,
+            level,
+            logger,
+            message,
+            file: None,
+            line: None,
+            exception: None,
+            attributes: None,
+            thread: Thread::default(),
+        }
+    }
+}
+
+/// Typed key-value pairs and scopes of a log call. Each method is called once per record.
+pub(crate) trait Attributes {
+    /// Hands every field to `to`.
+    fn fields(&self, to: &mut FieldEncoder<'_>);
+
+    /// Hands every scope to `to`, root first.
+    fn spans(&self, _to: &mut SpanEncoder<'_>) {}
+}
+
+/// Writes fields as a MessagePack map whose length is known at the end.
+pub(crate) struct FieldEncoder<'a> {
+    out: &'a mut Vec<u8>,
+    header_at: usize,
+    end_at: usize,
+    written: u32,
+    omitted: u64,
+}
+
+impl<'a> FieldEncoder<'a> {
+    /// Begins a map; it and what follows it end before `end_at` in `out`.
+    pub(super) fn begin(out: &'a mut Vec<u8>, end_at: usize) -> FieldEncoder<'a> {
+        let header_at = out.len();
+        write_map_header(out, header_at, 0);
+        FieldEncoder { out, header_at, end_at, written: 0, omitted: 0 }
+    }
+
+    /// Adds a field; text is cut, and a field left out and counted, where there is no room.
+    pub(crate) fn value(&mut self, key: &str, value: &Value<'_>) {
+        match value {
+            Value::Str(text) => self.display(key, text),
+            Value::Null => self.scalar(key, |out| rmp::encode::write_nil(out).is_ok()),
+            Value::Bool(v) => self.scalar(key, |out| rmp::encode::write_bool(out, *v).is_ok()),
+            Value::I64(v) => self.scalar(key, |out| rmp::encode::write_sint(out, *v).is_ok()),
+            Value::U64(v) => self.scalar(key, |out| rmp::encode::write_uint(out, *v).is_ok()),
+            Value::F64(v) => self.scalar(key, |out| rmp::encode::write_f64(out, *v).is_ok()),
+        }
+    }
+
+    /// Adds a field whose value is the text of `value`.
+    pub(crate) fn display(&mut self, key: &str, value: &dyn fmt::Display) {
+        if self.key(key) {
+            let room = self.end_at.saturating_sub(self.out.len()).saturating_sub(Self::KEPT_BYTES);
+            Text::write(self.out, room, format_args!("{value}"));
+        }
+    }
+
+    /// Most a key, a number and the count of omitted fields take beside a text.
+    const KEPT_BYTES: usize = 128;
+
+    fn scalar(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+        if self.key(key) {
+            write(self.out);
+        }
+    }
+
+    fn key(&mut self, key: &str) -> bool {
+        let needed = key.len().min(MAX_NAME_BYTES) + 2 * Self::KEPT_BYTES;
+        let fits = self.out.len() + needed <= self.end_at;
+        if fits {
+            self.written += 1;
+            Text::write(self.out, MAX_NAME_BYTES, format_args!("{key}"));
+        } else {
+            self.omitted += 1;
+        }
+        fits
+    }
+
+    /// Writes the count of fields; a field `omitted_fields` tells of those without room.
+    pub(super) fn end(self) {
+        let FieldEncoder { out, header_at, mut written, omitted, .. } = self;
+        if omitted > 0 {
+            written += 1;
+            Text::write(out, MAX_NAME_BYTES, format_args!("omitted_fields"));
+            let _infallible = rmp::encode::write_uint(out, omitted);
+        }
+        write_map_header(out, header_at, written);
+    }
+}
+
+/// Writes scopes as a MessagePack array whose length is known at the end.
+pub(crate) struct SpanEncoder<'a> {
+    out: &'a mut Vec<u8>,
+    header_at: usize,
+    end_at: usize,
+    written: u32,
+}
+
+impl<'a> SpanEncoder<'a> {
+    pub(super) fn begin(out: &'a mut Vec<u8>, end_at: usize) -> SpanEncoder<'a> {
+        let header_at = out.len();
+        out.extend([0xdd, 0, 0, 0, 0]);
+        SpanEncoder { out, header_at, end_at, written: 0 }
+    }
+
+    /// Adds a scope with the fields that `fill` hands over; left out where there is no room.
+    pub(crate) fn span(&mut self, name: &str, fill: impl FnOnce(&mut FieldEncoder<'_>)) {
+        let needed = name.len().min(MAX_NAME_BYTES) + 3 * FieldEncoder::KEPT_BYTES;
+        if self.out.len() + needed > self.end_at {
+            return;
+        }
+        self.written += 1;
+        self.out.push(0x92);
+        Text::write(self.out, MAX_NAME_BYTES, format_args!("{name}"));
+        let mut fields = FieldEncoder::begin(self.out, self.end_at);
+        fill(&mut fields);
+        fields.end();
+    }
+
+    pub(super) fn end(self) {
+        self.out[self.header_at + 1..self.header_at + 5]
+            .copy_from_slice(&self.written.to_be_bytes());
+    }
+}
+
+/// Writes the fields and spans of a draft, together at most [`MAX_FIELDS_BYTES`].
+pub(super) fn write_attributes(attributes: Option<&dyn Attributes>, out: &mut Vec<u8>) {
+    let Some(attributes) = attributes else {
+        out.extend([0x80, 0x90]);
+        return;
+    };
+    let end_at = out.len() + MAX_FIELDS_BYTES;
+    let mut fields = FieldEncoder::begin(out, end_at - FieldEncoder::KEPT_BYTES);
+    attributes.fields(&mut fields);
+    fields.end();
+    let mut spans = SpanEncoder::begin(out, end_at);
+    attributes.spans(&mut spans);
+    spans.end();
+}

@@ -1,0 +1,225 @@
+//! Entries of a lane as bytes: positional MessagePack, one array per entry.
+//!
+//! A lane carries records, and marks between them: which thread speaks from here on, and which
+//! calls were dropped. Every array begins with the number of its kind. [`SCHEMA`] is stated once
+//! per batch, never per entry.
+
+#[cfg(feature = "formatter")]
+mod decode;
+mod draft;
+mod encode;
+
+#[cfg(feature = "formatter")]
+pub(crate) use decode::{Entry, decode};
+pub(crate) use draft::{Attributes, Draft, FieldEncoder, SpanEncoder};
+pub(crate) use encode::{encode_drops, encode_record, encode_thread, set_seq};
+
+use crate::Level;
+
+/// Version of the entries and of the batches that carry them.
+pub(crate) const SCHEMA: u8 = 1;
+
+/// Most bytes one encoded record may take.
+pub(crate) const MAX_RECORD_BYTES: usize = 128 * 1024;
+
+/// Most bytes of a logger's name, a source file's path, a thread's name, a key.
+const MAX_NAME_BYTES: usize = 1024;
+
+/// Most bytes of all fields and spans of one record together.
+const MAX_FIELDS_BYTES: usize = 24 * 1024;
+
+/// Most bytes of the exception text of one record.
+const MAX_EXCEPTION_BYTES: usize = 32 * 1024;
+
+/// Room kept for headers and the truncation mark of the message.
+const RESERVE_BYTES: usize = 128;
+
+const KIND_RECORD: u8 = 0;
+const KIND_THREAD: u8 = 1;
+const KIND_DROPS: u8 = 2;
+
+/// Calls of one lane that were dropped in a row, all after the entries before this mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Drops {
+    /// Sequence number of the first dropped call.
+    pub(crate) first_seq: u64,
+    /// Time of the first dropped call.
+    pub(crate) first_ns: i64,
+    /// Time of the last dropped call.
+    pub(crate) last_ns: i64,
+    /// How many calls of each level, in the order of levels.
+    pub(crate) counts: Vec<(Level, u64)>,
+}
+
+impl Drops {
+    /// A mark for one dropped call.
+    pub(crate) fn of(seq: u64, level: Level, time_ns: i64) -> Drops {
+        Drops { first_seq: seq, first_ns: time_ns, last_ns: time_ns, counts: vec![(level, 1)] }
+    }
+
+    /// Adds the next dropped call.
+    pub(crate) fn add(&mut self, level: Level, time_ns: i64) {
+        self.last_ns = time_ns;
+        match self.counts.binary_search_by_key(&level, |(level, _)| *level) {
+            Ok(at) => self.counts[at].1 += 1,
+            Err(at) => self.counts.insert(at, (level, 1)),
+        }
+    }
+
+    /// How many calls in all.
+    pub(crate) fn total(&self) -> u64 {
+        self.counts.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+}
+
+#[cfg(all(test, feature = "formatter"))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::decode::RecordEntry;
+    use super::*;
+    use crate::{Field, Value};
+
+    struct Pairs(Vec<(String, Value<'static>)>);
+
+    impl Attributes for Pairs {
+        fn fields(&self, to: &mut FieldEncoder<'_>) {
+            for (key, value) in &self.0 {
+                to.value(key, value);
+            }
+        }
+
+        fn spans(&self, to: &mut SpanEncoder<'_>) {
+            to.span("outer", |fields| fields.value("depth", &Value::U64(1)));
+            to.span("inner", |_| {});
+        }
+    }
+
+    fn encoded(draft: &Draft<'_>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_record(draft, &mut bytes);
+        bytes
+    }
+
+    fn decoded(bytes: &[u8]) -> RecordEntry<'_> {
+        match decode(bytes) {
+            Ok(Entry::Record(record)) => record,
+            other => panic!("not a record: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_record_arrives_with_all_its_parts() {
+        let pairs = Pairs(vec![
+            ("n".into(), Value::Null),
+            ("b".into(), Value::Bool(true)),
+            ("i".into(), Value::I64(-7)),
+            ("u".into(), Value::U64(u64::MAX)),
+            ("f".into(), Value::F64(1.5)),
+            ("s".into(), Value::Str("text".into())),
+        ]);
+        let mut bytes = encoded(&Draft {
+            file: Some("src/x.rs"),
+            line: Some(70_000),
+            exception: Some(&"Traceback"),
+            attributes: Some(&pairs),
+            ..Draft::new(17, Level::ERROR, "a.b", format_args!("{} ü", 3))
+        });
+        set_seq(&mut bytes, 1 << 40);
+        let record = decoded(&bytes);
+        assert_eq!((record.seq, record.time_ns, record.level), (1 << 40, 17, Level::ERROR));
+        assert_eq!((record.logger, record.message), ("a.b", "3 ü"));
+        assert_eq!((record.file, record.line), (Some("src/x.rs"), Some(70_000)));
+        assert_eq!(record.exception, Some("Traceback"));
+        let pair = |(key, value): &(String, Value<'static>)| Field {
+            key: key.clone().into(),
+            value: value.clone(),
+        };
+        assert_eq!(record.fields, pairs.0.iter().map(pair).collect::<Vec<_>>());
+        assert_eq!(record.spans.len(), 2);
+        assert_eq!(record.spans[0].fields[0].value, Value::U64(1));
+    }
+
+    #[test]
+    fn a_long_message_is_cut_on_a_character_boundary_and_says_so() {
+        let long = "ü".repeat(100_000);
+        let bytes = encoded(&Draft::new(0, Level::INFO, "x", format_args!("{long}")));
+        assert!(bytes.len() <= MAX_RECORD_BYTES);
+        let message = decoded(&bytes).message;
+        let (kept, mark) = message.split_once('…').expect("a mark");
+        assert!(long.starts_with(kept) && kept.len() > MAX_RECORD_BYTES - 2 * RESERVE_BYTES);
+        assert_eq!(mark, format!("[truncated {} bytes]", long.len() - kept.len()));
+    }
+
+    #[test]
+    fn everything_oversized_at_once_stays_below_the_limit() {
+        let long = "x".repeat(1 << 20);
+        let pair = |i: u32| (format!("{i}{long}"), Value::Str(long.clone().into()));
+        let bytes = encoded(&Draft {
+            file: Some(&long),
+            exception: Some(&long),
+            attributes: Some(&Pairs((0..50).map(pair).collect())),
+            ..Draft::new(0, Level::INFO, &long, format_args!("{long}"))
+        });
+        assert!(bytes.len() <= MAX_RECORD_BYTES, "{}", bytes.len());
+        let record = decoded(&bytes);
+        assert!(record.message.ends_with("bytes]") && record.logger.ends_with("bytes]"));
+    }
+
+    #[test]
+    fn a_display_that_panics_is_noted_in_the_message() {
+        struct Bad;
+        impl std::fmt::Display for Bad {
+            fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::panic::resume_unwind(Box::new("bad"))
+            }
+        }
+        let bytes = encoded(&Draft::new(0, Level::INFO, "x", format_args!("before {Bad} after")));
+        assert_eq!(decoded(&bytes).message, "before …[formatting panicked]");
+    }
+
+    #[test]
+    fn marks_round_trip() {
+        let mut drops = Drops::of(9, Level::INFO, 5);
+        drops.add(Level::DEBUG, 6);
+        drops.add(Level::INFO, 7);
+        let mut bytes = Vec::new();
+        encode_drops(&drops, &mut bytes);
+        assert_eq!(decode(&bytes), Ok(Entry::Drops(drops.clone())));
+        assert_eq!((drops.total(), drops.first_ns, drops.last_ns), (3, 5, 7));
+        bytes.clear();
+        encode_thread(12, "worker", &mut bytes);
+        assert_eq!(decode(&bytes), Ok(Entry::Thread { id: 12, name: "worker" }));
+    }
+
+    #[test]
+    fn nesting_beyond_the_schema_is_refused_not_followed() {
+        let mut bytes = vec![0x91; 100_000];
+        bytes.push(0xc0);
+        assert!(decode(&bytes).is_err());
+        let mut bytes = vec![0x9b, 0];
+        bytes.extend(vec![0xdd, 0xff, 0xff, 0xff, 0xff]);
+        assert!(decode(&bytes).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_bytes_never_panic(
+            message in ".{0,60}",
+            edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            keep in any::<prop::sample::Index>(),
+        ) {
+            let pairs = Pairs(vec![("k".into(), Value::Str("v".into()))]);
+            let mut bytes = encoded(&Draft {
+                attributes: Some(&pairs),
+                ..Draft::new(1, Level::INFO, "l", format_args!("{message}"))
+            });
+            for (at, byte) in edits {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes.truncate(keep.index(bytes.len()) + 1);
+            let _ = decode(&bytes);
+        }
+    }
+}
