@@ -1,0 +1,217 @@
+//! The bounded queue: chunks of encoded entries, ready to be sent as batches.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::Link;
+use crate::codec::{Drops, encode_drops, encode_thread, set_seq};
+use crate::queue::Certainty;
+use crate::queue::batch::{HEADER_BYTES, MARKS_BYTES, SOFT_BATCH_BYTES, entry_bytes, push_entry};
+use crate::queue::control::Update;
+use crate::{Level, Thread};
+
+pub(super) struct State {
+    chunks: VecDeque<Chunk>,
+    /// Bytes of all chunks, the one being sent included.
+    queued_bytes: usize,
+    capacity_bytes: usize,
+    spare: Vec<u8>,
+    /// Sequence number of the next call.
+    pub(super) next_seq: u64,
+    /// The thread of the last record, so that only a change costs a mark.
+    thread: Option<u64>,
+    drops: Option<Drops>,
+    pub(super) dropped: u64,
+    /// A call has waited in vain, and nothing was taken since.
+    pub(super) outage: bool,
+    pub(super) sender: SenderPhase,
+    /// Something waits that is worth a batch of its own.
+    pub(super) urgent: bool,
+    pub(super) link: Option<Arc<Link>>,
+    pub(super) sent_seq: u64,
+    written_seq: u64,
+    synced_seq: u64,
+    /// A flush waits for an fsync of the calls before this one.
+    pub(super) sync_at: Option<u64>,
+    /// The listener stops and takes the calls before this one.
+    pub(super) pause_at: Option<u64>,
+    /// Records handed to a listener that ended without confirming them, for the next flush.
+    pub(super) unconfirmed: u64,
+    /// The same, for the next listener.
+    pub(super) unreported: u64,
+    pub(super) closing: bool,
+}
+
+/// What the sender thread is doing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum SenderPhase {
+    /// It waits for anything.
+    Asleep,
+    /// It has something and waits a moment for more.
+    Lingering,
+    Busy,
+}
+
+/// Entries with room for the batch header in front.
+pub(super) struct Chunk {
+    pub(super) bytes: Vec<u8>,
+    /// Sequence number of the first call after this chunk.
+    pub(super) end_seq: u64,
+}
+
+impl State {
+    pub(super) fn new(capacity_bytes: usize) -> State {
+        State {
+            chunks: VecDeque::new(),
+            queued_bytes: 0,
+            capacity_bytes,
+            spare: Vec::new(),
+            next_seq: 0,
+            thread: None,
+            drops: None,
+            dropped: 0,
+            outage: false,
+            sender: SenderPhase::Busy,
+            urgent: false,
+            link: None,
+            sent_seq: 0,
+            written_seq: 0,
+            synced_seq: 0,
+            sync_at: None,
+            pause_at: None,
+            unconfirmed: 0,
+            unreported: 0,
+            closing: false,
+        }
+    }
+
+    pub(super) fn has_room(&self, entry: &[u8]) -> bool {
+        self.queued_bytes + entry_bytes(entry) + MARKS_BYTES <= self.capacity_bytes
+    }
+
+    pub(super) fn push_record(&mut self, entry: &mut [u8], thread: &Thread<'_>) {
+        self.push_drops();
+        self.chunk_for(entry.len() + MARKS_BYTES);
+        if self.thread != Some(thread.id) {
+            self.thread = Some(thread.id);
+            let mut mark = Vec::new();
+            encode_thread(thread.id, &thread.name, &mut mark);
+            self.push(&mark, self.next_seq);
+        }
+        set_seq(entry, self.next_seq);
+        self.next_seq += 1;
+        self.push(entry, self.next_seq);
+    }
+
+    pub(super) fn count_drop(&mut self, level: Level, time_ns: i64) {
+        match &mut self.drops {
+            Some(drops) => drops.add(level, time_ns),
+            None => self.drops = Some(Drops::of(self.next_seq, level, time_ns)),
+        }
+        self.next_seq += 1;
+        self.dropped += 1;
+    }
+
+    /// Whether a record just pushed has to wake the sender thread.
+    pub(super) fn wakes_sender(&mut self, urgent: bool) -> bool {
+        self.urgent |= urgent;
+        match self.sender {
+            SenderPhase::Asleep => true,
+            SenderPhase::Lingering => self.is_worth_sending(),
+            SenderPhase::Busy => false,
+        }
+    }
+
+    /// Whether the sender has no reason to wait for more.
+    pub(super) fn is_worth_sending(&self) -> bool {
+        self.urgent || self.closing || self.chunks.len() > 1 || self.pause_at.is_some()
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        let asked = self.sync_at.is_some() || self.pause_at.is_some();
+        asked || self.drops.is_some() || !self.chunks.is_empty()
+    }
+
+    /// The oldest chunk, or an empty one that carries only a flag.
+    pub(super) fn take_chunk(&mut self) -> Chunk {
+        if self.chunks.len() < 2 {
+            self.push_drops();
+            self.urgent = false;
+        }
+        let end_seq = self.sent_seq;
+        self.chunks.pop_front().unwrap_or_else(|| Chunk { bytes: vec![0; HEADER_BYTES], end_seq })
+    }
+
+    /// A chunk was sent: its room is free again.
+    pub(super) fn sent(&mut self, mut chunk: Chunk) {
+        self.queued_bytes -= chunk.bytes.len() - HEADER_BYTES;
+        self.sent_seq = chunk.end_seq;
+        self.outage = false;
+        chunk.bytes.clear();
+        self.spare = chunk.bytes;
+    }
+
+    /// A chunk could not be sent: it is the first for the next listener.
+    pub(super) fn put_back(&mut self, chunk: Chunk) {
+        self.chunks.push_front(chunk);
+        // The next record might follow in this chunk, which may say another thread.
+        self.thread = None;
+    }
+
+    pub(super) fn unlink(&mut self) {
+        self.link = None;
+        self.pause_at = None;
+        self.count_unconfirmed();
+    }
+
+    /// What was sent and not confirmed will not be confirmed any more.
+    pub(super) fn count_unconfirmed(&mut self) {
+        let lost = self.sent_seq - self.written_seq.min(self.sent_seq);
+        self.unconfirmed += lost;
+        self.unreported += lost;
+        self.written_seq = self.sent_seq;
+        self.synced_seq = self.sent_seq;
+    }
+
+    pub(super) fn confirm(&mut self, update: &Update) {
+        self.written_seq = self.written_seq.max(update.written_seq.min(self.sent_seq));
+        self.synced_seq = self.synced_seq.max(update.synced_seq.min(self.sent_seq));
+    }
+
+    /// The first call that is not yet as certain.
+    pub(super) fn confirmed(&self, certainty: Certainty) -> u64 {
+        match certainty {
+            Certainty::Queued => self.next_seq,
+            Certainty::Written => self.written_seq,
+            Certainty::Synced => self.synced_seq,
+        }
+    }
+
+    fn push_drops(&mut self) {
+        if let Some(drops) = self.drops.take() {
+            let mut mark = Vec::new();
+            encode_drops(&drops, &mut mark);
+            self.chunk_for(mark.len());
+            self.push(&mark, drops.first_seq + drops.total());
+        }
+    }
+
+    /// Makes sure that the last chunk takes `bytes` more; every chunk names its thread anew, because
+    /// the listener that reads it may not have seen the one before.
+    fn chunk_for(&mut self, bytes: usize) {
+        if !self.chunks.back().is_some_and(|last| last.bytes.len() + bytes <= SOFT_BATCH_BYTES) {
+            let mut buffer = std::mem::take(&mut self.spare);
+            buffer.resize(HEADER_BYTES, 0);
+            self.chunks.push_back(Chunk { bytes: buffer, end_seq: self.next_seq });
+            self.thread = None;
+        }
+    }
+
+    fn push(&mut self, entry: &[u8], end_seq: u64) {
+        if let Some(last) = self.chunks.back_mut() {
+            push_entry(&mut last.bytes, entry);
+            last.end_seq = end_seq;
+            self.queued_bytes += entry_bytes(entry);
+        }
+    }
+}

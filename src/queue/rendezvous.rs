@@ -1,0 +1,265 @@
+//! How a worker, or `ctl`, finds its listener: the client side of `control.sock`.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ipc_channel::TryRecvError;
+use ipc_channel::ipc::{self, IpcBytesSender, IpcReceiver, IpcSender};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
+use serde::{Deserialize, Serialize};
+
+use super::control::{
+    Answer, Greeting, Hello, HelloBody, PROTOCOL_VERSION, Role, ToWorker, WorkerFacts,
+};
+use super::{QueueDir, QueueDirError};
+
+/// How long a listener may take for each step of the rendezvous.
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest socket address.
+const MAX_ADDRESS_BYTES: usize = 107;
+
+/// Why a worker could not be attached to a queue.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttachError {
+    /// No queue was named.
+    #[error(
+        "no queue: start the program under `logboom run`, or set LOGBOOM_QUEUE to a queue directory"
+    )]
+    NoQueue,
+    /// The queue directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] QueueDirError),
+    /// Nobody listens in the queue directory.
+    #[error("no listener in {0}: start one with `logboom listen --queue-dir {0}`", .path.display())]
+    NoListener {
+        /// The queue directory.
+        path: PathBuf,
+    },
+    /// The listener said no.
+    #[error("the listener refused: {reason}")]
+    Refused {
+        /// What it said.
+        reason: String,
+    },
+    /// The listener is of another release.
+    #[error(
+        "the listener speaks protocol {theirs}, this program {ours}: use one release of logboom for both"
+    )]
+    Version {
+        /// The version of this program.
+        ours: u16,
+        /// The version of the listener.
+        theirs: u16,
+    },
+    /// Somebody else's process answers in the queue directory.
+    #[error("the listener in {path} runs as user {uid}, not as this user: remove the directory")]
+    Foreign {
+        /// The queue directory.
+        path: PathBuf,
+        /// The user it runs as.
+        uid: u32,
+    },
+    /// The listener does not answer in time.
+    #[error("the listener in {path} did not answer within {} s: it may be stopped", STEP_TIMEOUT.as_secs())]
+    Timeout {
+        /// The queue directory.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("cannot {operation} in {path}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// The queue directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A level table cannot be read.
+    #[error("{origin} is no level table: {reason}; write it like `info,my_crate::part=debug`")]
+    Filter {
+        /// Where it came from.
+        origin: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another logger was installed before.
+    #[error("another logger is installed already: call logboom first, or once")]
+    LoggerSet,
+}
+
+/// A worker's end of an attachment.
+pub(crate) struct Attachment {
+    pub(crate) stream: UnixStream,
+    pub(crate) updates: IpcReceiver<ToWorker>,
+    pub(crate) data: IpcBytesSender,
+    pub(crate) levels: Option<String>,
+}
+
+/// Attaches a worker to the listener in `dir`. Blocks for a few steps of at most 5 s each.
+pub(crate) fn attach(dir: &QueueDir, facts: WorkerFacts) -> Result<Attachment, AttachError> {
+    dir.verify().map_err(|error| no_listener_if_missing(dir, error))?;
+    let rendezvous = Rendezvous { dir };
+    let (reply, updates) = rendezvous.channel()?;
+    let stream = rendezvous.hello(Role::Worker, HelloBody::Worker { facts, reply })?;
+    match rendezvous.receive(&updates, STEP_TIMEOUT)? {
+        ToWorker::Welcome { data, levels } => Ok(Attachment { stream, updates, data, levels }),
+        ToWorker::Update(_) => Err(AttachError::Refused { reason: "it sent no welcome".into() }),
+    }
+}
+
+/// Receives the next message; retries interrupted waits. `None` where the sender is gone or what
+/// it sent cannot be read.
+pub(crate) fn receive<T>(from: &IpcReceiver<T>) -> Option<T>
+where
+    T: for<'de> Deserialize<'de> + Serialize,
+{
+    loop {
+        match from.recv() {
+            Ok(message) => return Some(message),
+            Err(ipc_channel::IpcError::Io(error)) if error.kind() == io::ErrorKind::Interrupted => {
+            }
+            Err(_) => return None,
+        }
+    }
+}
+
+fn no_listener_if_missing(dir: &QueueDir, error: QueueDirError) -> AttachError {
+    match error {
+        QueueDirError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            AttachError::NoListener { path: dir.path().to_owned() }
+        }
+        error => AttachError::Directory(error),
+    }
+}
+
+/// The steps of one rendezvous, each with its error.
+pub(crate) struct Rendezvous<'a> {
+    pub(crate) dir: &'a QueueDir,
+}
+
+impl Rendezvous<'_> {
+    pub(crate) fn channel<T>(&self) -> Result<(IpcSender<T>, IpcReceiver<T>), AttachError>
+    where
+        T: for<'de> Deserialize<'de> + Serialize,
+    {
+        ipc::channel().map_err(|source| self.io("make a channel", source))
+    }
+
+    /// Greets, connects and says hello; the listener then accepts what is already there.
+    pub(crate) fn hello(&self, role: Role, body: HelloBody) -> Result<UnixStream, AttachError> {
+        let mut stream = self.connect()?;
+        self.check_peer(&stream)?;
+        let name =
+            match self.greet(&mut stream, role).map_err(|source| self.timed("greet", source))? {
+                Some(Answer::Connect(name)) => name,
+                Some(Answer::Refused(reason)) => return Err(AttachError::Refused { reason }),
+                Some(Answer::Version(theirs)) => {
+                    return Err(AttachError::Version { ours: PROTOCOL_VERSION, theirs });
+                }
+                None => {
+                    return Err(AttachError::Refused {
+                        reason: "its answer is none of logboom's".into(),
+                    });
+                }
+            };
+        // ipc-channel panics on a NUL and cuts a name that is too long.
+        if name.len() > MAX_ADDRESS_BYTES || name.contains('\0') || !Path::new(&name).is_absolute()
+        {
+            return Err(AttachError::Refused { reason: "it named no usable socket".into() });
+        }
+        let sender = IpcSender::connect(name).map_err(|source| self.io("connect", source))?;
+        let sent = sender.send(Hello::new(body)).map_err(io::Error::other);
+        sent.map_err(|source| self.io("say hello", source))?;
+        stream.write_all(&[1]).map_err(|source| self.timed("say hello", source))?;
+        Ok(stream)
+    }
+
+    /// Receives one message within `timeout`.
+    pub(crate) fn receive<T>(&self, from: &IpcReceiver<T>, timeout: Duration) -> Result<T, AttachError>
+    where
+        T: for<'de> Deserialize<'de> + Serialize,
+    {
+        let gone = || AttachError::Refused { reason: "it closed the connection".into() };
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match from.try_recv_timeout(left) {
+                Ok(message) => return Ok(message),
+                Err(TryRecvError::Empty) if left.is_zero() => return Err(self.timeout()),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::IpcError(ipc_channel::IpcError::Io(error)))
+                    if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(TryRecvError::IpcError(_)) => return Err(gone()),
+            }
+        }
+    }
+
+    fn connect(&self) -> Result<UnixStream, AttachError> {
+        let connected = connect_within(&self.dir.control_socket(), STEP_TIMEOUT);
+        connected.map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                AttachError::NoListener { path: self.dir.path().to_owned() }
+            }
+            _ => self.timed("connect", source),
+        })
+    }
+
+    fn check_peer(&self, stream: &UnixStream) -> Result<(), AttachError> {
+        let peer = socket::getsockopt(stream, sockopt::PeerCredentials);
+        let peer = peer.map_err(|source| self.io("look at the listener", source.into()))?;
+        let us = nix::unistd::geteuid();
+        if us.is_root() || peer.uid() == us.as_raw() {
+            Ok(())
+        } else {
+            Err(AttachError::Foreign { path: self.dir.path().to_owned(), uid: peer.uid() })
+        }
+    }
+
+    fn greet(&self, stream: &mut UnixStream, role: Role) -> io::Result<Option<Answer>> {
+        stream.set_read_timeout(Some(STEP_TIMEOUT))?;
+        stream.write_all(&Greeting { version: PROTOCOL_VERSION, role }.encode())?;
+        let mut head = [0; Answer::HEAD_BYTES];
+        stream.read_exact(&mut head)?;
+        let mut text = vec![0; Answer::text_bytes(&head)];
+        stream.read_exact(&mut text)?;
+        Ok(Answer::decode(&head, text))
+    }
+
+    fn timed(&self, operation: &'static str, source: io::Error) -> AttachError {
+        match source.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.timeout(),
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset => {
+                AttachError::Refused { reason: "it closed the connection".into() }
+            }
+            _ => self.io(operation, source),
+        }
+    }
+
+    fn timeout(&self) -> AttachError {
+        AttachError::Timeout { path: self.dir.path().to_owned() }
+    }
+
+    fn io(&self, operation: &'static str, source: io::Error) -> AttachError {
+        AttachError::Io { operation, path: self.dir.path().to_owned(), source }
+    }
+}
+
+/// Connects to the socket at `path`. A backlog that is full (a listener that is stopped) would
+/// block for ever: the send timeout, set before connecting, bounds that too (unix(7), socket(7)).
+fn connect_within(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
+    let socket =
+        socket::socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let timeout = TimeVal::milliseconds(timeout.as_millis() as i64);
+    socket::setsockopt(&socket, sockopt::SendTimeout, &timeout)?;
+    socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(UnixStream::from(OwnedFd::from(socket)))
+}
