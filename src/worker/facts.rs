@@ -1,0 +1,44 @@
+//! What a process knows of itself: asked once, because some of it costs a system call.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::Process;
+
+/// Nanoseconds since the Unix epoch.
+pub(super) fn now_ns() -> i64 {
+    let nanos =
+        |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => nanos(since),
+        Err(before) => -nanos(before.duration()),
+    }
+}
+
+/// This process, under `name` or `LOGBOOM_WORKER` or the name of its program.
+pub(super) fn this_process(name: Option<String>) -> Process {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let program =
+        Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let given = |name: &String| !name.is_empty();
+    let name = name.or_else(|| std::env::var("LOGBOOM_WORKER").ok()).filter(given);
+    Process {
+        name: name.unwrap_or_else(|| program.clone()).into(),
+        id: std::process::id(),
+        program: program.into(),
+        started_ns: now_ns(),
+    }
+}
+
+/// Number and name of the calling thread.
+pub(super) fn current_thread() -> (u64, Rc<str>) {
+    thread_local! {
+        static CURRENT: (u64, Rc<str>) = {
+            let id = u64::try_from(nix::unistd::gettid().as_raw()).unwrap_or(0);
+            (id, std::thread::current().name().unwrap_or_default().into())
+        };
+    }
+    // A log call in the destructor of another thread-local may come after this one is gone.
+    CURRENT.try_with(Clone::clone).unwrap_or_else(|_| (0, "".into()))
+}

@@ -1,0 +1,173 @@
+//! `QueueHandler`: the worker's one handler, which puts every record on the queue.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::kv;
+
+use super::facts::{current_thread, now_ns};
+use super::levels::Levels;
+use crate::codec::{Attributes, Draft, FieldEncoder};
+use crate::queue::{Certainty, FlushReport, QueueStats, Transport};
+use crate::{Level, Thread, Value};
+
+/// Puts records on the queue of a listener. Cheap to clone; all clones are one worker.
+///
+/// It is a [`log::Log`]; [`init`](crate::init) installs one for the whole program.
+#[derive(Clone)]
+pub struct QueueHandler {
+    pub(super) worker: Arc<Worker>,
+}
+
+pub(super) struct Worker {
+    pub(super) transport: Box<dyn Transport>,
+    pub(super) levels: Arc<Levels>,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.transport.close();
+    }
+}
+
+impl QueueHandler {
+    pub(super) fn new(transport: Box<dyn Transport>, levels: Arc<Levels>) -> QueueHandler {
+        QueueHandler { worker: Arc::new(Worker { transport, levels }) }
+    }
+
+    /// Queues a record of any level, if the worker's levels let it pass. Blocks as long as the
+    /// [`Overflow`](crate::Overflow) policy says.
+    pub fn log(&self, level: Level, logger: &str, message: fmt::Arguments<'_>) {
+        if self.enabled(level, logger) {
+            self.send(Draft::new(now_ns(), level, logger, message));
+        }
+    }
+
+    /// Queues a record that no thread of this process has made, such as a line of a child's output:
+    /// it carries no thread.
+    pub fn relay(&self, level: Level, logger: &str, message: &str) {
+        if self.enabled(level, logger) {
+            let transport = &self.worker.transport;
+            transport.send(&Draft::new(now_ns(), level, logger, format_args!("{message}")));
+        }
+    }
+
+    /// Whether a call of this level and logger would be queued.
+    pub fn enabled(&self, level: Level, logger: &str) -> bool {
+        self.worker.levels.enabled(facade_level(level), logger)
+    }
+
+    /// Waits until all records queued before are as certain as asked, or `timeout` has passed.
+    pub fn flush(&self, certainty: Certainty, timeout: Duration) -> FlushReport {
+        self.worker.transport.flush(certainty, timeout)
+    }
+
+    /// What happened so far.
+    pub fn stats(&self) -> QueueStats {
+        self.worker.transport.stats()
+    }
+
+    pub(super) fn send(&self, draft: Draft<'_>) {
+        let (id, name) = current_thread();
+        let thread = Thread { id, name: (*name).into() };
+        self.worker.transport.send(&Draft { thread, ..draft });
+    }
+}
+
+impl log::Log for QueueHandler {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        self.worker.levels.enabled(metadata.level(), metadata.target())
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if !log::Log::enabled(self, record.metadata()) {
+            return;
+        }
+        let pairs = record.key_values();
+        let attributes = KeyValues(pairs);
+        self.send(Draft {
+            file: record.file(),
+            line: record.line(),
+            attributes: (pairs.count() > 0).then_some(&attributes),
+            ..Draft::new(now_ns(), record.level().into(), record.target(), *record.args())
+        });
+    }
+
+    /// Waits up to one second for all records to be in the log file.
+    fn flush(&self) {
+        let _pending = self.worker.transport.flush(Certainty::Written, Duration::from_secs(1));
+    }
+}
+
+/// The level of the `log` facade that decides for `level`.
+fn facade_level(level: Level) -> log::Level {
+    match level {
+        level if level >= Level::ERROR => log::Level::Error,
+        level if level >= Level::WARNING => log::Level::Warn,
+        level if level >= Level::INFO => log::Level::Info,
+        level if level >= Level::DEBUG => log::Level::Debug,
+        _ => log::Level::Trace,
+    }
+}
+
+/// The key-value pairs of a record of the `log` facade.
+struct KeyValues<'a>(&'a dyn kv::Source);
+
+impl Attributes for KeyValues<'_> {
+    fn fields(&self, to: &mut FieldEncoder<'_>) {
+        // The visitor below returns no error; one of the source ends its pairs.
+        let _ended = self.0.visit(&mut PairVisitor(to));
+    }
+}
+
+struct PairVisitor<'a, 'b>(&'a mut FieldEncoder<'b>);
+
+impl<'kvs> kv::VisitSource<'kvs> for PairVisitor<'_, '_> {
+    fn visit_pair(&mut self, key: kv::Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
+        value.visit(FieldVisitor { key: key.as_str(), to: self.0 })
+    }
+}
+
+struct FieldVisitor<'a, 'b> {
+    key: &'a str,
+    to: &'a mut FieldEncoder<'b>,
+}
+
+impl FieldVisitor<'_, '_> {
+    fn value(&mut self, value: Value<'_>) -> Result<(), kv::Error> {
+        self.to.value(self.key, &value);
+        Ok(())
+    }
+}
+
+impl<'v> kv::VisitValue<'v> for FieldVisitor<'_, '_> {
+    fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
+        self.to.display(self.key, &value);
+        Ok(())
+    }
+
+    fn visit_null(&mut self) -> Result<(), kv::Error> {
+        self.value(Value::Null)
+    }
+
+    fn visit_bool(&mut self, value: bool) -> Result<(), kv::Error> {
+        self.value(Value::Bool(value))
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), kv::Error> {
+        self.value(Value::I64(value))
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), kv::Error> {
+        self.value(Value::U64(value))
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), kv::Error> {
+        self.value(Value::F64(value))
+    }
+
+    fn visit_str(&mut self, value: &str) -> Result<(), kv::Error> {
+        self.value(Value::Str(value.into()))
+    }
+}

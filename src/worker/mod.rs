@@ -1,0 +1,48 @@
+//! The worker's side: from a log call to the queue.
+
+mod attached;
+mod facts;
+mod handler;
+#[cfg(feature = "tracing")]
+mod layer;
+mod levels;
+mod panic;
+mod start;
+#[cfg(feature = "formatter")]
+mod stderr;
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+pub use handler::QueueHandler;
+pub use start::{Builder, Guard, builder, init};
+
+use crate::Level;
+use crate::queue::{Certainty, FlushReport};
+
+static GLOBAL: OnceLock<QueueHandler> = OnceLock::new();
+
+/// Waits until all records this process has logged are as certain as asked, or `timeout` has passed.
+///
+/// Works without the [`Guard`]: call it before `std::process::exit` or an abort. Complete at once in
+/// a process that never called [`init`].
+pub fn flush(certainty: Certainty, timeout: Duration) -> FlushReport {
+    match GLOBAL.get() {
+        Some(handler) => handler.flush(certainty, timeout),
+        None => FlushReport { pending_records: 0 },
+    }
+}
+
+/// Logs a record of any [`Level`], for what the macros of `log` cannot say.
+///
+/// Does nothing before [`init`]. Blocks as long as the [`Overflow`](crate::Overflow) policy says.
+///
+/// ```
+/// logboom::log(logboom::Level::CRITICAL, "a.b.c", format_args!("out of {}", "paper"));
+/// ```
+pub fn log(level: Level, logger: &str, message: fmt::Arguments<'_>) {
+    if let Some(handler) = GLOBAL.get() {
+        handler.log(level, logger, message);
+    }
+}

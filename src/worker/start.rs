@@ -1,0 +1,243 @@
+//! How a worker begins: find the queue, attach, install.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::attached::keep_attached;
+use super::facts::{now_ns, this_process};
+use super::levels::Levels;
+use super::{GLOBAL, QueueHandler, panic};
+use crate::codec::Draft;
+use crate::queue::channel::{Channel, DEFAULT_CAPACITY_BYTES};
+use crate::queue::control::{TransportKind, WorkerFacts};
+use crate::queue::rendezvous::AttachError;
+use crate::queue::{Certainty, FlushReport, Overflow, QueueDir};
+use crate::{Level, Process};
+
+/// How long a dropped [`Guard`] waits for the last records to be written.
+const GUARD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Attaches this process to the queue named by `LOGBOOM_QUEUE` and installs it as the logger of the
+/// `log` crate.
+///
+/// Blocks for the rendezvous, usually well under a millisecond. Keep the guard until the end of
+/// `main`: dropping it waits for the last records.
+///
+/// # Errors
+/// No queue, no listener, or a logger was installed before; see [`AttachError`].
+///
+/// ```no_run
+/// let _guard = logboom::init()?;
+/// log::info!(user = 7; "hello");
+/// # Ok::<(), logboom::AttachError>(())
+/// ```
+pub fn init() -> Result<Guard, AttachError> {
+    builder().init()
+}
+
+/// A [`Builder`] with the defaults of [`init`].
+pub fn builder() -> Builder {
+    Builder::default()
+}
+
+/// Settings of a worker.
+///
+/// | setting | default |
+/// |---|---|
+/// | queue | the queue directory in `LOGBOOM_QUEUE` |
+/// | name | `LOGBOOM_WORKER`, else the name of the program |
+/// | overflow | wait 50 ms once per outage, then drop ([`Overflow::BlockFor`]) |
+/// | capacity | 1 MiB of encoded records, at least 256 KiB |
+/// | filter | `LOGBOOM_FILTER`, else what the listener says, else `RUST_LOG`, else `info` |
+/// | panic hook | installed |
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `init`, `layer` or `attach`"]
+pub struct Builder {
+    queue: Option<QueueDir>,
+    process: ProcessChoice,
+    overflow: Overflow,
+    capacity_bytes: usize,
+    default_filter: String,
+    panic_hook: bool,
+    #[cfg(feature = "formatter")]
+    or_stderr: bool,
+}
+
+#[derive(Debug)]
+enum ProcessChoice {
+    This { name: Option<String> },
+    Other(Process),
+}
+
+impl Default for Builder {
+    fn default() -> Builder {
+        Builder {
+            queue: None,
+            process: ProcessChoice::This { name: None },
+            overflow: Overflow::default(),
+            capacity_bytes: DEFAULT_CAPACITY_BYTES,
+            default_filter: "info".to_owned(),
+            panic_hook: true,
+            #[cfg(feature = "formatter")]
+            or_stderr: false,
+        }
+    }
+}
+
+impl Builder {
+    /// Attaches to this queue, whatever the environment says.
+    pub fn queue(mut self, queue: QueueDir) -> Builder {
+        self.queue = Some(queue);
+        self
+    }
+
+    /// The display name of this worker.
+    pub fn name(mut self, name: impl Into<String>) -> Builder {
+        self.process = ProcessChoice::This { name: Some(name.into()) };
+        self
+    }
+
+    /// Logs in the name of another process, as a supervisor does with what its children print.
+    pub fn on_behalf_of(mut self, process: Process) -> Builder {
+        self.process = ProcessChoice::Other(process);
+        self
+    }
+
+    /// What a log call does when the queue is full.
+    pub fn overflow(mut self, overflow: Overflow) -> Builder {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Most bytes of encoded records that wait in this process, at least 256 KiB.
+    pub fn capacity_bytes(mut self, capacity_bytes: usize) -> Builder {
+        self.capacity_bytes = capacity_bytes;
+        self
+    }
+
+    /// The level table where neither the environment nor the listener names one, as in `RUST_LOG`:
+    /// `info,my_crate::part=debug`.
+    pub fn default_filter(mut self, filter: impl Into<String>) -> Builder {
+        self.default_filter = filter.into();
+        self
+    }
+
+    /// Leaves the panic hook alone.
+    pub fn without_panic_hook(mut self) -> Builder {
+        self.panic_hook = false;
+        self
+    }
+
+    /// Logs to standard error, in the text form of the log file, where no queue is named.
+    #[cfg(feature = "formatter")]
+    pub fn or_stderr(mut self) -> Builder {
+        self.or_stderr = true;
+        self
+    }
+
+    /// Attaches and installs as the logger of the `log` crate; see [`init`].
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn init(self) -> Result<Guard, AttachError> {
+        let panic_hook = self.panic_hook;
+        let handler = self.attach()?;
+        log::set_boxed_logger(Box::new(handler.clone())).map_err(|_| AttachError::LoggerSet)?;
+        log::set_max_level(handler.worker.levels.max());
+        Guard::install(handler, panic_hook)
+    }
+
+    /// Attaches and gives a layer for `tracing-subscriber`; events become records, spans their
+    /// context.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    #[cfg(feature = "tracing")]
+    pub fn layer<S>(
+        self,
+    ) -> Result<(impl tracing_subscriber::Layer<S> + use<S>, Guard), AttachError>
+    where
+        S: tracing_core::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    {
+        let panic_hook = self.panic_hook;
+        let handler = self.attach()?;
+        let layer = super::layer::queue_layer(handler.clone());
+        Ok((layer, Guard::install(handler, panic_hook)?))
+    }
+
+    /// Attaches and installs nothing: for a program that drives its handler itself. The lane ends
+    /// when the last clone of the handler is dropped.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn attach(self) -> Result<QueueHandler, AttachError> {
+        let process = match self.process {
+            ProcessChoice::This { name } => this_process(name),
+            ProcessChoice::Other(process) => process,
+        };
+        let levels = Arc::new(Levels::from_env(&self.default_filter)?);
+        let queue = match (self.queue, std::env::var_os("LOGBOOM_QUEUE")) {
+            (Some(queue), _) => queue,
+            (None, Some(path)) if !path.is_empty() => QueueDir::at(path)?,
+            #[cfg(feature = "formatter")]
+            (None, _) if self.or_stderr => {
+                let stderr = super::stderr::Stderr::new(process);
+                return Ok(QueueHandler::new(Box::new(stderr), levels));
+            }
+            (None, _) => return Err(AttachError::NoQueue),
+        };
+        let io = |operation| {
+            let path = queue.path().to_owned();
+            move |source| AttachError::Io { operation, path, source }
+        };
+        let lane = getrandom::u64().map_err(|error| io("name a lane")(error.into()))?;
+        let channel = Channel::start(lane, self.overflow, self.capacity_bytes)
+            .map_err(io("start the sender thread"))?;
+        let facts = WorkerFacts::new(TransportKind::Channel, lane, &process);
+        // Dropped on failure, it ends the sender thread.
+        let handler = QueueHandler::new(Box::new(channel.clone()), Arc::clone(&levels));
+        keep_attached(queue, facts, channel, levels)?;
+        if let Some(complaint) = &handler.worker.levels.complaint {
+            handler.send(Draft::new(
+                now_ns(),
+                Level::WARNING,
+                "logboom",
+                format_args!("{complaint}"),
+            ));
+        }
+        Ok(handler)
+    }
+}
+
+/// Keeps a worker's last records from being lost: dropping it waits, at most two seconds, until they
+/// are in the log file.
+#[must_use = "bind it to a name such as `_guard`: dropped at once it guards nothing"]
+pub struct Guard {
+    handler: QueueHandler,
+}
+
+impl Guard {
+    fn install(handler: QueueHandler, panic_hook: bool) -> Result<Guard, AttachError> {
+        GLOBAL.set(handler.clone()).map_err(|_| AttachError::LoggerSet)?;
+        if panic_hook {
+            panic::install(handler.clone());
+        }
+        Ok(Guard { handler })
+    }
+
+    /// The handler, to be asked or driven directly.
+    pub fn handler(&self) -> &QueueHandler {
+        &self.handler
+    }
+
+    /// Waits until all records are as certain as asked, or `timeout` has passed.
+    pub fn flush(&self, certainty: Certainty, timeout: Duration) -> FlushReport {
+        self.handler.flush(certainty, timeout)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _pending = self.handler.flush(Certainty::Written, GUARD_TIMEOUT);
+    }
+}
