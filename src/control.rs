@@ -1,0 +1,60 @@
+//! How to talk to a running listener, as `logboom ctl` does.
+
+use std::time::{Duration, Instant};
+
+pub use crate::queue::control::{HandlerStatus, Status, StopReport, WorkerStatus};
+
+use crate::queue::QueueDir;
+use crate::queue::control::{HelloBody, Reply, Request, Role};
+use crate::queue::rendezvous::{AttachError, Rendezvous};
+use crate::Certainty;
+
+/// How long a listener may take to tell its status.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Asks the listener of `queue` how it is. Blocks for at most some seconds.
+///
+/// # Errors
+/// There is no listener, or it does not answer; see [`AttachError`].
+pub fn status(queue: &QueueDir) -> Result<Status, AttachError> {
+    match ask(queue, Request::Status, STATUS_TIMEOUT)? {
+        Reply::Status(status) => Ok(*status),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Waits until the records of all workers attached to `queue` are as certain as asked; true when
+/// they are.
+///
+/// # Errors
+/// There is no listener, or some worker or the log file did not get there within `timeout`.
+pub fn flush(queue: &QueueDir, certainty: Certainty, timeout: Duration) -> Result<bool, AttachError> {
+    let sync = certainty == Certainty::Synced;
+    match ask(queue, Request::Flush { sync }, timeout)? {
+        Reply::Flushed { synced } => Ok(synced || !sync),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Asks the listener of `queue` to stop and waits until it has: its log is written, its queue free.
+///
+/// # Errors
+/// There is no listener, or it did not stop within `timeout`.
+pub fn stop(queue: &QueueDir, timeout: Duration) -> Result<StopReport, AttachError> {
+    match ask(queue, Request::Stop, timeout)? {
+        Reply::Stopped(report) => Ok(report),
+        _ => Err(unexpected()),
+    }
+}
+
+fn ask(queue: &QueueDir, request: Request, timeout: Duration) -> Result<Reply, AttachError> {
+    let rendezvous = Rendezvous { dir: queue };
+    let (reply, answers) = rendezvous.channel()?;
+    let begun = Instant::now();
+    let _stream = rendezvous.hello(Role::Control, HelloBody::Control { request, reply })?;
+    rendezvous.receive(&answers, timeout.saturating_sub(begun.elapsed()))
+}
+
+fn unexpected() -> AttachError {
+    AttachError::Refused { reason: "its answer is to another question".into() }
+}

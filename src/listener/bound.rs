@@ -1,0 +1,79 @@
+//! A queue that is taken: its lock is held, its socket is there. Given back on drop.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::{fs, io};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::ListenError;
+use crate::lock::FileLock;
+use crate::queue::QueueDir;
+
+pub(super) struct Bound {
+    queue: QueueDir,
+    /// Held until the socket is removed.
+    lock: Option<FileLock>,
+}
+
+impl Bound {
+    /// Takes the queue: makes its directory if missing, takes its lock, cleans up after a listener
+    /// that was killed, and opens its socket.
+    pub(super) fn take(queue: QueueDir) -> Result<(Bound, UnixListener), ListenError> {
+        queue.create()?;
+        let note = queue.path().display().to_string();
+        let lock = FileLock::acquire(&queue.path().join("lock"), &note)?;
+        let bound = Bound { queue, lock: Some(lock) };
+        let io = |operation| {
+            let path = bound.queue.path().to_owned();
+            move |source| ListenError::Io { operation, path, source }
+        };
+        raise_descriptor_limit().map_err(io("raise the descriptor limit"))?;
+        remove_leftovers(bound.queue.path()).map_err(io("clean up"))?;
+        let socket = open_socket(&bound.queue.control_socket()).map_err(io("open the control socket"))?;
+        // The first queue of a process keeps its one-shot sockets; another's are as private.
+        let _first = tempfile::env::override_temp_dir(bound.queue.path());
+        Ok((bound, socket))
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        // What cannot be removed is found and removed by the next listener.
+        let _socket = fs::remove_file(self.queue.control_socket());
+        let _lock = self.lock.take().map(FileLock::remove);
+    }
+}
+
+/// The directory is private already; the mode of the socket is for whoever looks at it.
+fn open_socket(path: &Path) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let socket = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Removes the one-shot sockets of a listener that was killed in the middle of a handshake.
+fn remove_leftovers(queue: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(queue)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".tmp") && entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Every worker takes two descriptors.
+fn raise_descriptor_limit() -> io::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! From a greeting to a welcome: one short-lived thread for each peer.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use std::{io, thread};
+
+use ipc_channel::ipc::{IpcBytesSender, IpcOneShotServer, IpcSender};
+
+use super::door::Attached;
+use super::hub::{Hub, Refusal, StatusBase};
+use super::stop::Stop;
+use crate::queue::control::{
+    Answer, Hello, HelloBody, PROTOCOL_VERSION, Reply, Request, Role, ToWorker, WorkerFacts,
+};
+
+/// How long a peer may take for each step after its greeting.
+const STEP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A peer whose greeting was read and accepted.
+pub(super) struct Greeted {
+    pub(super) stream: UnixStream,
+    pub(super) role: Role,
+}
+
+/// What a handshake needs.
+pub(super) struct Reception {
+    pub(super) hub: Arc<Hub>,
+    pub(super) stop: Stop,
+    pub(super) status: StatusBase,
+    pub(super) data: Mutex<IpcBytesSender>,
+    /// The level table workers are welcomed with.
+    pub(super) levels: Option<String>,
+    pub(super) attached: Mutex<Sender<Attached>>,
+    pub(super) wake: UnixStream,
+    /// Handshakes under way.
+    pub(super) busy: AtomicUsize,
+}
+
+impl Reception {
+    /// Receives one peer on a thread of its own.
+    pub(super) fn receive(self: &Arc<Reception>, peer: Greeted) -> io::Result<()> {
+        let reception = Arc::clone(self);
+        self.busy.fetch_add(1, Ordering::Relaxed);
+        let thread = thread::Builder::new().name("logboom-attach".into()).spawn(move || {
+            // ipc-channel trusts what it decodes; a peer that lies must not take the listener along.
+            let outcome = catch_unwind(AssertUnwindSafe(|| reception.handshake(peer)));
+            if let Err(refusal) = outcome.unwrap_or(Err(Refusal::BadHello)) {
+                reception.hub.refuse(refusal);
+            }
+            reception.busy.fetch_sub(1, Ordering::Relaxed);
+        });
+        if thread.is_err() {
+            self.busy.fetch_sub(1, Ordering::Relaxed);
+        }
+        thread.map(drop)
+    }
+
+    fn handshake(&self, peer: Greeted) -> Result<(), Refusal> {
+        let Greeted { mut stream, role } = peer;
+        let hello = exchange(&mut stream).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Refusal::Silent,
+            _ => Refusal::BadHello,
+        })?;
+        match (hello.body, role) {
+            _ if hello.version != PROTOCOL_VERSION => Err(Refusal::OtherVersion),
+            (HelloBody::Worker { facts, reply }, Role::Worker) => self.welcome(stream, &facts, reply),
+            (HelloBody::Control { request, reply }, Role::Control) => {
+                self.answer(request, reply);
+                Ok(())
+            }
+            _ => Err(Refusal::BadHello),
+        }
+    }
+
+    fn welcome(
+        &self,
+        stream: UnixStream,
+        facts: &WorkerFacts,
+        reply: IpcSender<ToWorker>,
+    ) -> Result<(), Refusal> {
+        self.hub.register(facts, reply.clone())?;
+        let data = self.data.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A worker that is gone already is noticed at its stream, like any other.
+        let _gone = reply.send(ToWorker::Welcome { data, levels: self.levels.clone() });
+        let attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
+        if attached.send(Attached { lane: facts.lane, stream }).is_ok() {
+            // A full pipe of wake bytes wakes as well.
+            let _full = (&self.wake).write(&[1]);
+        }
+        Ok(())
+    }
+
+    fn answer(&self, request: Request, reply: IpcSender<Reply>) {
+        match request {
+            Request::Status => {
+                // Whoever asked may be gone.
+                let _gone = reply.send(Reply::Status(Box::new(self.hub.status(&self.status))));
+            }
+            Request::Flush { sync } => {
+                self.hub.begin_flush(sync, reply);
+                self.stop.wake();
+            }
+            Request::Stop => {
+                self.hub.reply_when_stopped(reply);
+                self.stop.request();
+            }
+        }
+    }
+}
+
+/// Opens a one-shot server for the peer and receives its hello.
+fn exchange(stream: &mut UnixStream) -> io::Result<Hello> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(STEP_TIMEOUT))?;
+    stream.set_write_timeout(Some(STEP_TIMEOUT))?;
+    let (server, name) = IpcOneShotServer::<Hello>::new()?;
+    stream.write_all(&Answer::Connect(name.clone()).encode())?;
+    stream.read_exact(&mut [0])?;
+    // `accept` has no deadline. A connection of our own behind the peer's, closed at once, is what
+    // it finds when the peer has lied and never connected.
+    drop(IpcSender::<Hello>::connect(name)?);
+    let (_, hello) = server.accept().map_err(io::Error::other)?;
+    stream.set_nonblocking(true)?;
+    Ok(hello)
+}

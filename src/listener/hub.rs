@@ -1,0 +1,343 @@
+//! What the listener's threads share: the attached workers, what each still has to be told, and
+//! the counters that `ctl status` shows.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ipc_channel::ipc::IpcSender;
+
+use crate::Process;
+use crate::queue::control::{
+    HandlerStatus, Reply, Status, StopReport, ToWorker, Update, WorkerFacts, WorkerStatus,
+};
+
+/// Why a peer or a batch was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Refusal {
+    NoGreeting,
+    Silent,
+    OtherUser,
+    OtherVersion,
+    TooMany,
+    Stopping,
+    BadHello,
+    UnknownLane,
+    DamagedBatch,
+}
+
+impl Refusal {
+    /// The reason, as `ctl status` and the refused peer read it.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Refusal::NoGreeting => "no greeting of logboom",
+            Refusal::Silent => "silent for too long",
+            Refusal::OtherUser => "another user",
+            Refusal::OtherVersion => "another protocol version",
+            Refusal::TooMany => "too many attach at once, try again",
+            Refusal::Stopping => "stopping",
+            Refusal::BadHello => "no valid hello",
+            Refusal::UnknownLane => "batch of an unknown lane",
+            Refusal::DamagedBatch => "damaged batch",
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Hub {
+    state: Mutex<State>,
+    /// The notifier waits here for something to tell a worker.
+    outbox: Condvar,
+    /// A stop waits here until everything was told.
+    told: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    workers: HashMap<u64, Worker>,
+    refused: BTreeMap<Refusal, u64>,
+    counts: Counts,
+    trouble: Option<String>,
+    flushes: Vec<Flush>,
+    stop_replies: Vec<IpcSender<Reply>>,
+    stopping: bool,
+    ended: bool,
+}
+
+/// Totals that the drain keeps.
+#[derive(Clone, Default)]
+pub(super) struct Counts {
+    pub(super) records: u64,
+    pub(super) dropped: u64,
+    pub(super) missing: u64,
+    pub(super) handlers: Vec<HandlerStatus>,
+}
+
+struct Worker {
+    process: Arc<Process>,
+    first_seq: u64,
+    unconfirmed: u64,
+    reply: IpcSender<ToWorker>,
+    pending: Option<Update>,
+    /// A message was sent and not acknowledged: the next one could block.
+    unseen: bool,
+    paused: bool,
+    /// Its process has ended; its last batches may still be on their way.
+    gone: bool,
+    records: u64,
+    dropped: u64,
+}
+
+/// A `ctl flush` in progress.
+pub(super) struct Flush {
+    /// Lanes whose answer is awaited.
+    pub(super) lanes: Vec<u64>,
+    pub(super) sync: bool,
+    pub(super) reply: IpcSender<Reply>,
+}
+
+/// What the drain has to know of a lane that it meets for the first time.
+pub(super) struct NewLane {
+    pub(super) process: Arc<Process>,
+    pub(super) first_seq: u64,
+    pub(super) unconfirmed: u64,
+}
+
+impl Hub {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn refuse(&self, refusal: Refusal) {
+        *self.lock().refused.entry(refusal).or_default() += 1;
+    }
+
+    /// Adds a worker; refused while stopping, and where its lane is attached already.
+    pub(super) fn register(&self, facts: &WorkerFacts, reply: IpcSender<ToWorker>) -> Result<(), Refusal> {
+        let mut state = self.lock();
+        if state.stopping {
+            return Err(Refusal::Stopping);
+        }
+        if state.workers.contains_key(&facts.lane) {
+            return Err(Refusal::BadHello);
+        }
+        let worker = Worker {
+            process: Arc::new(facts.process()),
+            first_seq: facts.first_seq,
+            unconfirmed: facts.unconfirmed,
+            reply,
+            pending: None,
+            // The welcome, which whoever registers is about to send.
+            unseen: true,
+            paused: false,
+            gone: false,
+            records: 0,
+            dropped: 0,
+        };
+        state.workers.insert(facts.lane, worker);
+        Ok(())
+    }
+
+    /// A lane's facts, for the drain.
+    pub(super) fn lane(&self, lane: u64) -> Option<NewLane> {
+        self.lock().workers.get(&lane).map(|worker| NewLane {
+            process: Arc::clone(&worker.process),
+            first_seq: worker.first_seq,
+            unconfirmed: worker.unconfirmed,
+        })
+    }
+
+    /// The worker acknowledged its last message.
+    pub(super) fn seen(&self, lane: u64) {
+        if let Some(worker) = self.lock().workers.get_mut(&lane) {
+            worker.unseen = false;
+        }
+        self.outbox.notify_one();
+    }
+
+    /// The worker's process has ended: nobody is there to be told anything.
+    pub(super) fn mark_gone(&self, lane: u64) {
+        if let Some(worker) = self.lock().workers.get_mut(&lane) {
+            worker.gone = true;
+            worker.pending = None;
+        }
+        self.told.notify_all();
+    }
+
+    /// All that a gone worker sent is drained.
+    pub(super) fn remove(&self, lane: u64) {
+        let mut state = self.lock();
+        state.workers.remove(&lane);
+        drop(state);
+        self.told.notify_all();
+    }
+
+    /// Tells a worker how far its records are certain.
+    pub(super) fn confirm(&self, lane: u64, written_seq: u64, synced_seq: Option<u64>) {
+        self.tell(lane, |update| {
+            update.written_seq = update.written_seq.max(written_seq);
+            update.synced_seq = update.synced_seq.max(synced_seq.unwrap_or(0));
+        });
+    }
+
+    fn tell(&self, lane: u64, change: impl FnOnce(&mut Update)) {
+        if let Some(worker) = self.lock().workers.get_mut(&lane).filter(|worker| !worker.gone) {
+            change(worker.pending.get_or_insert_default());
+        }
+        self.outbox.notify_one();
+    }
+
+    pub(super) fn mark_paused(&self, lane: u64) {
+        if let Some(worker) = self.lock().workers.get_mut(&lane) {
+            worker.paused = true;
+        }
+    }
+
+    pub(super) fn count(&self, lane: u64, records: u64, dropped: u64) {
+        if let Some(worker) = self.lock().workers.get_mut(&lane) {
+            worker.records += records;
+            worker.dropped += dropped;
+        }
+    }
+
+    pub(super) fn set_counts(&self, counts: Counts) {
+        self.lock().counts = counts;
+    }
+
+    /// Why a log file cannot be written at the moment.
+    pub(super) fn set_trouble(&self, trouble: Option<String>) {
+        self.lock().trouble = trouble;
+    }
+
+    /// Waits for a message that may be sent now; `None` when the listener has ended.
+    pub(super) fn next_message(&self) -> Option<(IpcSender<ToWorker>, Update)> {
+        let mut state = self.lock();
+        loop {
+            if state.ended {
+                return None;
+            }
+            let ready = |worker: &&mut Worker| worker.pending.is_some() && !worker.unseen && !worker.gone;
+            if let Some(worker) = state.workers.values_mut().find(ready) {
+                worker.unseen = true;
+                let update = worker.pending.take().unwrap_or_default();
+                return Some((worker.reply.clone(), update));
+            }
+            self.told.notify_all();
+            state = self.outbox.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Begins a `ctl flush`: every attached worker is asked to send what it has.
+    pub(super) fn begin_flush(&self, sync: bool, reply: IpcSender<Reply>) {
+        let mut state = self.lock();
+        let mut lanes = Vec::new();
+        for (lane, worker) in state.workers.iter_mut().filter(|(_, worker)| !worker.gone && !worker.paused) {
+            worker.pending.get_or_insert_default().flush = true;
+            lanes.push(*lane);
+        }
+        state.flushes.push(Flush { lanes, sync, reply });
+        drop(state);
+        self.outbox.notify_one();
+    }
+
+    /// Takes the flushes for which no worker is awaited any more.
+    pub(super) fn finished_flushes(&self, answered: &[u64]) -> Vec<Flush> {
+        let mut state = self.lock();
+        let State { flushes, workers, .. } = &mut *state;
+        for flush in flushes.iter_mut() {
+            flush.lanes.retain(|lane| workers.contains_key(lane) && !answered.contains(lane));
+        }
+        flushes.extract_if(.., |flush| flush.lanes.is_empty()).collect()
+    }
+
+    /// Refuses new workers from now on and tells the attached ones to send what they have.
+    pub(super) fn begin_stop(&self) {
+        let mut state = self.lock();
+        state.stopping = true;
+        for worker in state.workers.values_mut().filter(|worker| !worker.gone) {
+            worker.pending.get_or_insert_default().stop = true;
+        }
+        drop(state);
+        self.outbox.notify_one();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
+    pub(super) fn reply_when_stopped(&self, reply: IpcSender<Reply>) {
+        self.lock().stop_replies.push(reply);
+    }
+
+    /// Lanes that may still send something.
+    pub(super) fn open_lanes(&self) -> u64 {
+        self.lock().workers.values().filter(|worker| !worker.paused).count() as u64
+    }
+
+    /// Waits until every worker was told all there is to tell, at most `timeout`; then lets the
+    /// other threads end and hands over who asked for the stop.
+    pub(super) fn end(&self, timeout: Duration) -> Vec<IpcSender<Reply>> {
+        let waiting = |state: &mut State| {
+            state.workers.values().any(|worker| !worker.gone && worker.pending.is_some())
+        };
+        let waited = self.told.wait_timeout_while(self.lock(), timeout, waiting);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.ended = true;
+        let replies = std::mem::take(&mut state.stop_replies);
+        drop(state);
+        self.outbox.notify_all();
+        replies
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
+    pub(super) fn status(&self, base: &StatusBase) -> Status {
+        let state = self.lock();
+        let mut workers: Vec<_> = state
+            .workers
+            .iter()
+            .filter(|(_, worker)| !worker.gone)
+            .map(|(lane, worker)| WorkerStatus {
+                name: worker.process.name.to_string(),
+                pid: worker.process.id,
+                program: worker.process.program.to_string(),
+                lane: format!("{lane:016x}"),
+                records: worker.records,
+                dropped: worker.dropped,
+            })
+            .collect();
+        workers.sort_by(|a, b| (&a.name, a.pid, &a.lane).cmp(&(&b.name, b.pid, &b.lane)));
+        let Counts { records, dropped, missing, handlers } = state.counts.clone();
+        Status {
+            pid: std::process::id(),
+            queue: base.queue.clone(),
+            uptime_s: base.started.elapsed().as_secs(),
+            logs: base.logs.clone(),
+            workers,
+            records,
+            dropped,
+            missing,
+            refused: state.refused.iter().map(|(why, count)| (why.reason().to_owned(), *count)).collect(),
+            handlers,
+            trouble: state.trouble.clone(),
+            stopping: state.stopping,
+        }
+    }
+}
+
+/// What a status says that never changes.
+pub(super) struct StatusBase {
+    pub(super) queue: String,
+    pub(super) logs: Vec<String>,
+    pub(super) started: Instant,
+}
+
+/// Tells everybody who asked for the stop how it went.
+pub(super) fn report_stop(replies: Vec<IpcSender<Reply>>, report: StopReport) {
+    for reply in replies {
+        // Whoever asked may be gone.
+        let _gone = reply.send(Reply::Stopped(report));
+    }
+}

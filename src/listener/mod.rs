@@ -1,0 +1,285 @@
+//! The listener's side: from the queue to the handlers.
+//!
+//! [`QueueListener`] owns a queue directory and everything behind it. Run it in a process of its own
+//! (`logboom listen`) or on a thread of a process that does other things as well.
+
+mod bound;
+mod door;
+mod drain;
+mod files;
+mod handshake;
+mod hub;
+mod notices;
+mod outlet;
+mod receive;
+mod round;
+mod stop;
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::{self, Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use ipc_channel::ipc;
+
+pub use stop::Stop;
+
+use self::bound::Bound;
+use self::door::Door;
+use self::drain::Drain;
+use self::files::Files;
+use self::handshake::Reception;
+use self::hub::{Counts, Hub, StatusBase, report_stop};
+use self::notices::Notices;
+use self::outlet::Outlet;
+use self::receive::{Event, MAX_WAITING_BATCHES, start_marker, start_receiver};
+use crate::filter::Filter;
+use crate::handler::{Handler, HandlerError, RotatingFileHandler};
+use crate::lock::LockError;
+use crate::queue::control::{StopReport, ToWorker};
+use crate::queue::{QueueDir, QueueDirError};
+
+/// How long a stopping listener drains where nothing else is said.
+pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a listener that has drained waits for its workers to hear of it.
+const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Why a listener cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// The queue directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] QueueDirError),
+    /// Another listener has the queue, or its lock file cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A log file could not be closed.
+    #[error(transparent)]
+    Handler(#[from] HandlerError),
+    /// The operating system refused.
+    #[error("cannot {operation} in {path}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// The queue directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Settings of a [`QueueListener`].
+#[must_use = "a builder does nothing until `bind`"]
+pub struct ListenerBuilder {
+    queue: QueueDir,
+    files: Vec<RotatingFileHandler>,
+    handlers: Vec<(String, Box<dyn Handler>)>,
+    filters: Vec<Box<dyn Filter>>,
+    worker_levels: Option<String>,
+    drain_timeout: Duration,
+}
+
+impl ListenerBuilder {
+    /// Adds a log file. The records of a queue are taken only as fast as all log files are written.
+    pub fn file(mut self, file: RotatingFileHandler) -> ListenerBuilder {
+        self.files.push(file);
+        self
+    }
+
+    /// Adds a handler on a thread of its own. When it fails or cannot follow, records for it are
+    /// dropped and counted under `name`; log files and other handlers do not notice.
+    pub fn handler(
+        mut self,
+        name: impl Into<String>,
+        handler: impl Handler + 'static,
+    ) -> ListenerBuilder {
+        self.handlers.push((name.into(), Box::new(handler)));
+        self
+    }
+
+    /// Adds a filter; a record has to pass all of them.
+    pub fn filter(mut self, filter: impl Filter + 'static) -> ListenerBuilder {
+        self.filters.push(Box::new(filter));
+        self
+    }
+
+    /// The level table that attaching workers take, as in `RUST_LOG`: `info,my_crate::part=debug`.
+    /// Default: none; the workers decide.
+    pub fn worker_levels(mut self, table: impl Into<String>) -> ListenerBuilder {
+        self.worker_levels = Some(table.into());
+        self
+    }
+
+    /// How long a stop waits for workers that do not answer and for log files that cannot be
+    /// written. Default: [`DEFAULT_DRAIN_TIMEOUT`].
+    pub fn drain_timeout(mut self, drain_timeout: Duration) -> ListenerBuilder {
+        self.drain_timeout = drain_timeout;
+        self
+    }
+
+    /// Takes the queue: its directory (made if missing), its lock, its socket. Workers may attach
+    /// from now on; they are served by [`QueueListener::run`].
+    ///
+    /// Raises this process's soft limit of descriptors to the hard one, because each worker takes
+    /// two. The sockets of ipc-channel are made in the first queue directory that a process binds.
+    ///
+    /// # Errors
+    /// Another listener has the queue, or the directory or a socket cannot be made.
+    pub fn bind(self) -> Result<QueueListener, ListenError> {
+        let (bound, socket) = Bound::take(self.queue.clone())?;
+        let (sender, events) = sync_channel(MAX_WAITING_BATCHES);
+        let stop = Stop::new(sender.clone());
+        Ok(QueueListener { settings: self, bound, socket, stop, sender, events })
+    }
+}
+
+/// Receives the records of all workers of a queue, merges them by time, and gives them to handlers.
+///
+/// ```no_run
+/// use logboom::formatter::PatternFormatter;
+/// use logboom::handler::RotatingFileHandler;
+/// use logboom::{QueueDir, QueueListener};
+///
+/// let file = RotatingFileHandler::builder("logs/app.log")
+///     .max_bytes(10 << 20)
+///     .backup_count(5)
+///     .open(Box::new(PatternFormatter::default()))?;
+/// let listener = QueueListener::builder(QueueDir::named("app")?).file(file).bind()?;
+/// let stop = listener.stop_handle();
+/// let thread = std::thread::spawn(move || listener.run());
+/// // … start workers, wait for them …
+/// stop.request();
+/// println!("{}", thread.join().expect("no panic")?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct QueueListener {
+    settings: ListenerBuilder,
+    bound: Bound,
+    socket: UnixListener,
+    stop: Stop,
+    sender: SyncSender<Event>,
+    events: Receiver<Event>,
+}
+
+impl QueueListener {
+    /// Settings for a listener on `queue`.
+    pub fn builder(queue: QueueDir) -> ListenerBuilder {
+        ListenerBuilder {
+            queue,
+            files: Vec::new(),
+            handlers: Vec::new(),
+            filters: Vec::new(),
+            worker_levels: None,
+            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+        }
+    }
+
+    /// How to stop this listener.
+    pub fn stop_handle(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Serves until it is asked to stop, drains, and gives the queue back. Blocks all that time.
+    ///
+    /// # Errors
+    /// A thread, a channel or a handler could not be started, or a log file not be closed.
+    pub fn run(self) -> Result<StopReport, ListenError> {
+        let QueueListener { settings, bound, socket, stop, sender, events } = self;
+        let queue = settings.queue.path().to_owned();
+        let io = |operation| {
+            let path = queue.clone();
+            move |source| ListenError::Io { operation, path, source }
+        };
+        let hub = Arc::new(Hub::default());
+        let status = StatusBase {
+            queue: queue.display().to_string(),
+            logs: settings.files.iter().map(|file| file.path().display().to_string()).collect(),
+            started: Instant::now(),
+        };
+        let threads = Threads::start(&hub, socket, sender, &stop, settings.worker_levels, status)
+            .map_err(io("start"))?;
+        let outlets = settings.handlers.into_iter().map(|(name, handler)| Outlet::start(name, handler));
+        let mut drain = Drain {
+            files: Files::new(settings.files, Arc::clone(&hub), stop.clone(), settings.drain_timeout),
+            outlets: outlets.collect::<io::Result<_>>().map_err(io("start a handler"))?,
+            notices: Notices::new(getrandom::u64().map_err(|error| io("name a lane")(error.into()))?),
+            filters: settings.filters,
+            drain_timeout: settings.drain_timeout,
+            lanes: HashMap::new(),
+            counts: Counts::default(),
+            gathered: Vec::new(),
+            hub,
+            stop,
+            events,
+        };
+        let report = drain.run();
+        let replies = drain.hub.end(FAREWELL_TIMEOUT);
+        threads.end();
+        let closed = drain.files.close();
+        drop(bound);
+        report_stop(replies, report);
+        closed?;
+        Ok(report)
+    }
+}
+
+/// The threads beside the drain.
+struct Threads {
+    door: JoinHandle<()>,
+    wake: UnixStream,
+}
+
+impl Threads {
+    fn start(
+        hub: &Arc<Hub>,
+        socket: UnixListener,
+        events: SyncSender<Event>,
+        stop: &Stop,
+        levels: Option<String>,
+        status: StatusBase,
+    ) -> io::Result<Threads> {
+        let (data, batches) = ipc::bytes_channel()?;
+        let (gone, ended) = mpsc::channel();
+        let (attach, attached) = mpsc::channel();
+        let (wake, woken) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        woken.set_nonblocking(true)?;
+        start_receiver(batches, events)?;
+        start_marker(ended, data.clone())?;
+        let notifier = Arc::clone(hub);
+        thread::Builder::new().name("logboom-notify".into()).spawn(move || {
+            while let Some((worker, update)) = notifier.next_message() {
+                // A worker that is gone is noticed at its stream.
+                let _gone = worker.send(ToWorker::Update(update));
+            }
+        })?;
+        let reception = Reception {
+            hub: Arc::clone(hub),
+            stop: stop.clone(),
+            status,
+            data: Mutex::new(data),
+            levels,
+            attached: Mutex::new(attach),
+            wake: wake.try_clone()?,
+            busy: AtomicUsize::new(0),
+        };
+        let reception = Arc::new(reception);
+        let door = Door { socket, wake: woken, reception, hub: Arc::clone(hub), attached, gone };
+        let door = thread::Builder::new().name("logboom-door".into()).spawn(move || door.run())?;
+        Ok(Threads { door, wake })
+    }
+
+    /// Ends the door, so that nobody can attach any more; the others end by themselves.
+    fn end(self) {
+        // A full pipe of wake bytes wakes as well.
+        let _full = (&self.wake).write(&[1]);
+        let _panicked = self.door.join();
+    }
+}

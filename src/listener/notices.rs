@@ -1,0 +1,102 @@
+//! What the listener itself has to say in the log: dropped and missing records, handlers in trouble.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::codec::Drops;
+use crate::{Field, Level, Process, Record, Value};
+
+/// The logger of all these records.
+const LOGGER: &str = "logboom";
+
+/// Records of the listener's own, in a lane of its own.
+pub(super) struct Notices {
+    lane: u64,
+    next_seq: u64,
+    process: Arc<Process>,
+    waiting: Vec<Record<'static>>,
+}
+
+impl Notices {
+    pub(super) fn new(lane: u64) -> Notices {
+        let process = Process {
+            name: LOGGER.into(),
+            id: std::process::id(),
+            program: LOGGER.into(),
+            started_ns: now_ns(),
+        };
+        Notices { lane, next_seq: 0, process: Arc::new(process), waiting: Vec::new() }
+    }
+
+    /// The record that stands in a lane where calls were dropped; it has the sequence number of the
+    /// first of them.
+    pub(super) fn drops(drops: &Drops, process: &Process, lane: u64) -> Record<'static> {
+        let total = drops.total();
+        let counts: Vec<_> =
+            drops.counts.iter().map(|(level, count)| format!("{level} {count}")).collect();
+        let message = format!(
+            "dropped {total} records ({}) from {} between {} and {}",
+            counts.join(", "),
+            process.name,
+            clock(drops.first_ns),
+            clock(drops.last_ns),
+        );
+        let mut record = Record::new(drops.last_ns, Level::WARNING, LOGGER, message);
+        record.fields.push(Field { key: "dropped".into(), value: Value::U64(total) });
+        record.process = Cow::Owned(process.clone());
+        record.lane = lane;
+        record.seq = drops.first_seq;
+        record
+    }
+
+    pub(super) fn unconfirmed(&mut self, process: &Process, next_seq: u64, count: u64) {
+        let Process { name, id, .. } = process;
+        self.say(format!(
+            "{name} ({id}) goes on with record {next_seq}: {count} records before it were handed to a \
+             listener that ended before it said they were written"
+        ));
+    }
+
+    pub(super) fn missing(&mut self, process: &Process, first_seq: u64, count: u64) {
+        let Process { name, id, .. } = process;
+        self.say(format!("{count} records of {name} ({id}) are missing, from record {first_seq} on"));
+    }
+
+    pub(super) fn damage(&mut self, process: &Process) {
+        let Process { name, id, .. } = process;
+        self.say(format!("a damaged batch of {name} ({id}) was refused"));
+    }
+
+    /// A handler or a log file in trouble.
+    pub(super) fn trouble(&mut self, text: String) {
+        self.say(text);
+    }
+
+    fn say(&mut self, message: String) {
+        let mut record = Record::new(now_ns(), Level::ERROR, LOGGER, message);
+        record.process = Cow::Owned((*self.process).clone());
+        record.lane = self.lane;
+        record.seq = self.next_seq;
+        self.next_seq += 1;
+        self.waiting.push(record);
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Record<'static>> {
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+/// The time of day, local, with milliseconds.
+fn clock(time_ns: i64) -> String {
+    let time = Timestamp::from_nanosecond(time_ns.into()).unwrap_or_default();
+    time.to_zoned(TimeZone::system()).strftime("%H:%M:%S%.3f").to_string()
+}
+
+fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

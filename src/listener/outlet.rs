@@ -1,0 +1,162 @@
+//! A handler beside the log files, on a thread of its own behind a bounded queue: when it is slow
+//! or fails, records for it are dropped and counted, and nothing else waits.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{io, thread};
+
+use crate::Record;
+use crate::handler::{Handler, HandlerError};
+use crate::queue::control::HandlerStatus;
+
+/// Rounds that wait for a handler; a round holds what the workers sent within some milliseconds.
+const MAX_WAITING_ROUNDS: usize = 16;
+
+/// The listener's end of a handler.
+pub(super) struct Outlet {
+    rounds: Option<SyncSender<Arc<[Record<'static>]>>>,
+    shared: Arc<Shared>,
+    /// Whether the last round was dropped: an outage is reported once.
+    dropping: bool,
+}
+
+struct Shared {
+    status: Mutex<OutletStatus>,
+    changed: Condvar,
+}
+
+struct OutletStatus {
+    counts: HandlerStatus,
+    /// The last record failed: an outage is reported once.
+    failing: bool,
+    notices: Vec<String>,
+    ended: bool,
+}
+
+impl Outlet {
+    /// Starts the handler's thread.
+    pub(super) fn start(name: String, handler: Box<dyn Handler>) -> io::Result<Outlet> {
+        let (rounds, receiver) = sync_channel(MAX_WAITING_ROUNDS);
+        let counts = HandlerStatus { name, ..HandlerStatus::default() };
+        let status = OutletStatus { counts, failing: false, notices: Vec::new(), ended: false };
+        let shared = Arc::new(Shared { status: Mutex::new(status), changed: Condvar::new() });
+        let thread = OutletThread { handler, shared: Arc::clone(&shared) };
+        thread::Builder::new().name("logboom-handler".into()).spawn(move || thread.run(&receiver))?;
+        Ok(Outlet { rounds: Some(rounds), shared, dropping: false })
+    }
+
+    /// Hands over one round, or drops it where the handler cannot follow.
+    pub(super) fn offer(&mut self, round: &Arc<[Record<'static>]>) {
+        let Some(rounds) = &self.rounds else {
+            return;
+        };
+        match rounds.try_send(Arc::clone(round)) {
+            Ok(()) => self.dropping = false,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                let mut status = self.shared.lock();
+                status.counts.dropped += round.len() as u64;
+                if !self.dropping {
+                    let name = &status.counts.name;
+                    let notice = format!("handler {name} cannot follow: records for it are dropped");
+                    status.notices.push(notice);
+                }
+                self.dropping = true;
+            }
+        }
+    }
+
+    /// What the log should say of this handler.
+    pub(super) fn take_notices(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.lock().notices)
+    }
+
+    pub(super) fn status(&self) -> HandlerStatus {
+        self.shared.lock().counts.clone()
+    }
+
+    /// Ends the handler once its queue is empty.
+    pub(super) fn close(&mut self) {
+        self.rounds = None;
+    }
+
+    /// Waits for the end, at most `timeout`. A handler that hangs is left behind.
+    pub(super) fn wait_ended(&self, timeout: Duration) {
+        let status = self.shared.lock();
+        drop(self.shared.changed.wait_timeout_while(status, timeout, |status| !status.ended));
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, OutletStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct OutletThread {
+    handler: Box<dyn Handler>,
+    shared: Arc<Shared>,
+}
+
+impl OutletThread {
+    fn run(mut self, rounds: &Receiver<Arc<[Record<'static>]>>) {
+        for round in rounds {
+            for record in &*round {
+                let outcome = self.attempt(|handler| handler.handle(record));
+                self.count(outcome);
+            }
+            if let Err(error) = self.attempt(|handler| handler.flush()) {
+                self.fail(error);
+            }
+        }
+        self.shared.lock().ended = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// A handler that panics has failed, and no more than that.
+    fn attempt(
+        &mut self,
+        act: impl FnOnce(&mut dyn Handler) -> Result<(), HandlerError>,
+    ) -> Result<(), String> {
+        match catch_unwind(AssertUnwindSafe(|| act(&mut *self.handler))) {
+            Ok(outcome) => outcome.map_err(|error| chain(&error)),
+            Err(_) => Err("it panicked".to_owned()),
+        }
+    }
+
+    fn count(&self, outcome: Result<(), String>) {
+        match outcome {
+            Ok(()) => {
+                let mut status = self.shared.lock();
+                status.counts.handled += 1;
+                status.failing = false;
+            }
+            Err(error) => {
+                self.shared.lock().counts.failed += 1;
+                self.fail(error);
+            }
+        }
+    }
+
+    fn fail(&self, error: String) {
+        let mut status = self.shared.lock();
+        if !status.failing {
+            let notice = format!("handler {} failed: {error}", status.counts.name);
+            status.notices.push(notice);
+        }
+        status.failing = true;
+        status.counts.last_error = Some(error);
+    }
+}
+
+/// An error with all its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,60 @@
+//! The receiving threads: batches from the data channel to the drain, in the order they were sent.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::thread;
+
+use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender};
+
+use crate::queue::{BatchHeader, HEADER_BYTES};
+
+/// Batches that wait for the drain. ipc-channel allocates 212 kB for each.
+pub(super) const MAX_WAITING_BATCHES: usize = 32;
+
+/// What wakes the drain.
+pub(super) enum Event {
+    Batch(Vec<u8>),
+    /// Something other than a batch has changed.
+    Wake,
+}
+
+/// Starts the thread that receives batches, until the drain has ended.
+pub(super) fn start_receiver(data: IpcBytesReceiver, events: SyncSender<Event>) -> io::Result<()> {
+    thread::Builder::new().name("logboom-receive".into()).spawn(move || {
+        loop {
+            match data.recv() {
+                Ok(batch) if events.send(Event::Batch(batch)).is_err() => return,
+                Ok(_) => {}
+                Err(ipc_channel::IpcError::Io(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The listener holds a sender itself, so there is always one: this is no end, and
+                // asking again at once could only repeat it.
+                Err(_) => thread::sleep(RECEIVE_PAUSE),
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Pause after an error on the data channel.
+const RECEIVE_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Starts the thread that puts a mark behind the last batch of each ended worker. The mark goes
+/// through the data channel itself, so nothing of the worker can come after it. A thread of its
+/// own, because sending blocks while the drain stands still.
+pub(super) fn start_marker(gone: Receiver<u64>, data: IpcBytesSender) -> io::Result<()> {
+    thread::Builder::new().name("logboom-gone".into()).spawn(move || {
+        for lane in gone {
+            send_mark(&data, lane);
+        }
+        // The listener has ended: wakes the receiving thread, so that it ends too.
+        send_mark(&data, 0);
+    })?;
+    Ok(())
+}
+
+fn send_mark(data: &IpcBytesSender, lane: u64) {
+    let mut batch = [0; HEADER_BYTES];
+    BatchHeader { lane, gone: true, ..BatchHeader::default() }.write(&mut batch);
+    // Fails only when the receiving thread has ended.
+    let _ended = data.send(&batch);
+}

@@ -1,0 +1,63 @@
+//! The sentinel: how a listener is asked to stop, from any thread or a signal's thread.
+
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::receive::Event;
+
+/// Asks a listener to stop. Cheap to clone; works from any thread.
+#[derive(Clone)]
+pub struct Stop {
+    shared: Arc<Shared>,
+    events: SyncSender<Event>,
+}
+
+#[derive(Default)]
+struct Shared {
+    requested_at: Mutex<Option<Instant>>,
+    changed: Condvar,
+}
+
+impl Stop {
+    pub(super) fn new(events: SyncSender<Event>) -> Stop {
+        Stop { shared: Arc::default(), events }
+    }
+
+    /// Asks the listener to drain what it has and stop. Returns at once; asking twice is asking once.
+    pub fn request(&self) {
+        self.lock().get_or_insert_with(Instant::now);
+        self.shared.changed.notify_all();
+        self.wake();
+    }
+
+    /// Whether somebody has asked.
+    pub fn is_requested(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    /// Lets the drain look around; with a full queue it does anyway.
+    pub(super) fn wake(&self) {
+        let _full = self.events.try_send(Event::Wake);
+    }
+
+    /// What is left of `timeout` since the stop was asked for; all of it before.
+    pub(super) fn left(&self, timeout: Duration) -> Duration {
+        let since = self.lock().map_or(Duration::ZERO, |at| at.elapsed());
+        timeout.saturating_sub(since)
+    }
+
+    /// Pauses before another attempt, less long when a stop is asked for meanwhile; tells whether
+    /// there is time for one within `timeout` after the stop.
+    pub(super) fn rest(&self, pause: Duration, timeout: Duration) -> bool {
+        let was_requested = self.is_requested();
+        let pause = pause.min(self.left(timeout));
+        let waiting = |at: &mut Option<Instant>| was_requested || at.is_none();
+        drop(self.shared.changed.wait_timeout_while(self.lock(), pause, waiting));
+        !self.left(timeout).is_zero()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.shared.requested_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
