@@ -20,6 +20,7 @@ const NUMBERS: &str = "deHIjklmMSUWy";
 enum Fraction {
     None,
     Milliseconds,
+    Nanoseconds,
 }
 
 /// Writes times in one format and zone.
@@ -37,6 +38,11 @@ impl Clock {
     /// Python's default: `2026-11-22 04:48:23,123`.
     pub(super) fn python(zone: TimeZone) -> Clock {
         Clock::new("%Y-%m-%d %H:%M:%S", Fraction::Milliseconds, zone)
+    }
+
+    /// RFC 3339 in UTC with nanoseconds: `2026-11-22T04:48:23.123456789Z`.
+    pub(super) fn rfc3339() -> Clock {
+        Clock::new("%Y-%m-%dT%H:%M:%S", Fraction::Nanoseconds, TimeZone::UTC)
     }
 
     /// By a format of `strftime`, without a fraction.
@@ -74,6 +80,11 @@ impl Clock {
             Fraction::Milliseconds => {
                 self.text.push(',');
                 push_digits(3, milliseconds(time_ns), &mut self.text);
+            }
+            Fraction::Nanoseconds => {
+                self.text.push('.');
+                push_digits(9, nanoseconds(time_ns), &mut self.text);
+                self.text.push('Z');
             }
         }
         &self.text
@@ -150,6 +161,15 @@ mod tests {
         assert_eq!(clock.text(1_795_322_903_000_000_000), "2026-11-22 04:48:23,000");
         assert_eq!(clock.text(1_795_322_904_999_000_000), "2026-11-22 04:48:24,999");
         assert_eq!(clock.text(1_795_322_903_500_000_000), "2026-11-22 04:48:23,500");
+    }
+
+    #[test]
+    fn rfc3339_has_nine_digits_over_the_whole_range() {
+        let mut clock = Clock::rfc3339();
+        assert_eq!(clock.text(0), "1970-01-01T00:00:00.000000000Z");
+        assert_eq!(clock.text(-1), "1969-12-31T23:59:59.999999999Z");
+        assert_eq!(clock.text(i64::MAX), "2262-04-11T23:47:16.854775807Z");
+        assert_eq!(clock.text(i64::MIN), "1677-09-21T00:12:43.145224192Z");
     }
 
     #[test]

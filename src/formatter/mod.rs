@@ -5,12 +5,14 @@ mod conversion;
 mod datetime;
 mod escape;
 mod fields;
+mod json;
 mod parse;
 mod pattern;
 
 use crate::Record;
 
 pub use escape::Multiline;
+pub use json::JsonFormatter;
 pub use parse::{MAX_PATTERN_BYTES, MAX_WIDTH, PatternError};
 pub use pattern::{DEFAULT_PATTERN, PatternFormatter};
 
