@@ -1,6 +1,20 @@
 //! From a record to its text: patterns of Python's `%(name)s` form, and JSON lines.
 
+mod attribute;
+mod conversion;
+mod datetime;
+mod escape;
+mod fields;
+mod json;
+mod parse;
+mod pattern;
+
 use crate::Record;
+
+pub use escape::Multiline;
+pub use json::JsonFormatter;
+pub use parse::{MAX_PATTERN_BYTES, MAX_WIDTH, PatternError};
+pub use pattern::{DEFAULT_PATTERN, PatternFormatter};
 
 /// Turns records into text.
 ///

@@ -1,0 +1,240 @@
+//! Lines by a pattern of Python's `logging`: `%(asctime)s %(levelname)-8s %(message)s`.
+
+use std::str::FromStr;
+
+use jiff::tz::TimeZone;
+
+use super::attribute::Attribute;
+use super::datetime::{Clock, local_zone};
+use super::escape::{mark_lines, push_lines};
+use super::parse::{Part, PatternError, parse};
+use super::{Formatter, Multiline};
+use crate::Record;
+
+/// The pattern of a formatter that was given none.
+pub const DEFAULT_PATTERN: &str =
+    "%(asctime)s %(processName)-10s %(name)s %(levelname)-8s %(message)s%(fields)s";
+
+/// Prints records by a pattern, as the `%` style of Python's `logging.Formatter` does.
+///
+/// Attributes have Python's names and types (Python docs, "LogRecord attributes"): `asctime`,
+/// `created`, `filename`, `levelname`, `levelno`, `lineno`, `message`, `module`, `msecs`, `name`,
+/// `pathname`, `process`, `processName`, `relativeCreated`, `thread`, `threadName`. More are
+/// - `fields`: nothing, or ` key=value other="quoted value"` with a space before each; fields of
+///   spans come first, from the root, and of the same key only the innermost is printed;
+/// - `lane`, `seq`: where the record travelled and its number there;
+/// - `program`: the file name of the worker's program;
+/// - `spans`: the names of the spans, from the root, joined by `:`.
+///
+/// Text is converted by `s`, numbers also by `d`, `i` and `f`, with the flags, width and precision
+/// of Python; `%%` is a percent sign. Width and precision count characters of the escaped text.
+///
+/// An exception follows on further lines. Newlines at the end of a record are left out. What
+/// becomes of other newlines and of control characters says [`Multiline`]; the pattern's own text
+/// is never escaped, but keeps the promises of [`Multiline::Mark`].
+///
+/// ```
+/// use logboom::formatter::{Formatter, PatternFormatter};
+/// use logboom::{Level, Record};
+///
+/// let mut formatter = PatternFormatter::new("%(asctime)s %(levelname)-8s %(message)s")?.utc();
+/// let mut line = Vec::new();
+/// formatter.format(&Record::new(1_500_000_000, Level::INFO, "web", "started"), &mut line);
+/// assert_eq!(line, b"1970-01-01 00:00:01,500 INFO     started");
+/// # Ok::<(), logboom::formatter::PatternError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct PatternFormatter {
+    parts: Vec<Part>,
+    clock: Clock,
+    multiline: Multiline,
+}
+
+impl PatternFormatter {
+    /// Reads a pattern of at most [`MAX_PATTERN_BYTES`](super::MAX_PATTERN_BYTES).
+    ///
+    /// Times are local, by `TZ` or the system's zone, and have the form `2026-11-22 04:48:23,123`;
+    /// line breaks are those of [`Multiline::Mark`].
+    ///
+    /// # Errors
+    /// The pattern names no attribute, one that does not exist, or a conversion that does not suit.
+    pub fn new(pattern: &str) -> Result<PatternFormatter, PatternError> {
+        let (parts, clock) = (parse(pattern)?, Clock::python(local_zone()));
+        Ok(PatternFormatter { parts, clock, multiline: Multiline::default() })
+    }
+
+    /// Formats `asctime` by the directives of `strftime` and without milliseconds.
+    ///
+    /// Names of days and months are English, whatever the locale. As in Python, an empty format is
+    /// the default one.
+    ///
+    /// # Errors
+    /// A directive does not exist, or is one for fractions of a second: Python has none either.
+    pub fn datefmt(self, format: &str) -> Result<PatternFormatter, PatternError> {
+        let zone = self.clock.zone();
+        let clock =
+            if format.is_empty() { Clock::python(zone) } else { Clock::strftime(format, zone)? };
+        Ok(PatternFormatter { clock, ..self })
+    }
+
+    /// Prints times in UTC.
+    pub fn utc(self) -> PatternFormatter {
+        PatternFormatter { clock: self.clock.in_zone(TimeZone::UTC), ..self }
+    }
+
+    /// Chooses what happens to line breaks and control characters.
+    pub fn multiline(self, multiline: Multiline) -> PatternFormatter {
+        PatternFormatter { multiline, ..self }
+    }
+
+    fn push_exception(&self, exception: &str, record_start: usize, out: &mut Vec<u8>) {
+        if exception.is_empty() {
+            return;
+        }
+        if !out[record_start..].ends_with(b"\n") {
+            push_lines("\n", self.multiline, out);
+        }
+        push_lines(exception, self.multiline, out);
+    }
+}
+
+impl Default for PatternFormatter {
+    /// By [`DEFAULT_PATTERN`].
+    fn default() -> PatternFormatter {
+        PatternFormatter::new(DEFAULT_PATTERN).expect("invariant: a test parses this constant")
+    }
+}
+
+impl FromStr for PatternFormatter {
+    type Err = PatternError;
+
+    fn from_str(pattern: &str) -> Result<PatternFormatter, PatternError> {
+        PatternFormatter::new(pattern)
+    }
+}
+
+impl Formatter for PatternFormatter {
+    fn format(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let record_start = out.len();
+        for part in &self.parts {
+            let start = out.len();
+            match part {
+                Part::Literal(text) => out.extend_from_slice(text.as_bytes()),
+                Part::Attribute(Attribute::Asctime, conversion) => {
+                    out.extend_from_slice(self.clock.text(record.time_ns).as_bytes());
+                    conversion.fit_text(start, out);
+                }
+                Part::Attribute(Attribute::Text(text), conversion) => {
+                    text.push(record, self.multiline, out);
+                    conversion.fit_text(start, out);
+                }
+                Part::Attribute(Attribute::Number(number), conversion) => {
+                    conversion.push_number(number.value(record), out);
+                }
+            }
+        }
+        let exception = record.exception.as_deref().unwrap_or_default();
+        self.push_exception(exception, record_start, out);
+        while out[record_start..].ends_with(b"\n") {
+            out.pop();
+        }
+        if self.multiline == Multiline::Mark {
+            mark_lines(record_start, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Field, Level, Value};
+
+    fn record(message: &str) -> Record<'_> {
+        Record::new(1_795_322_903_123_456_789, Level::INFO, "web", message)
+    }
+
+    fn line(formatter: PatternFormatter, record: &Record<'_>) -> String {
+        let mut out = b"line before\n".to_vec();
+        formatter.utc().format(record, &mut out);
+        let text = String::from_utf8(out).expect("text is UTF-8");
+        text.strip_prefix("line before\n").expect("what was there stays").to_owned()
+    }
+
+    fn by(pattern: &str, multiline: Multiline, record: &Record<'_>) -> String {
+        line(PatternFormatter::new(pattern).expect(pattern).multiline(multiline), record)
+    }
+
+    #[test]
+    fn the_default_line_has_time_worker_logger_level_message_and_fields() {
+        let mut record = record("started");
+        record.process.to_mut().name = "api-1".into();
+        record.fields.push(Field { key: "port".into(), value: Value::I64(80) });
+        let expected = "2026-11-22 04:48:23,123 api-1      web INFO     started port=80";
+        assert_eq!(line(PatternFormatter::default(), &record), expected);
+    }
+
+    #[test]
+    fn a_datefmt_replaces_the_whole_time_and_an_empty_one_the_datefmt() {
+        let formatter: PatternFormatter = "%(asctime)s|%(msecs)03d".parse().expect("a pattern");
+        let dated = formatter.datefmt("%d.%m. %H:%M").expect("a date format");
+        assert_eq!(line(dated.clone(), &record("")), "22.11. 04:48|123");
+        let reset = dated.datefmt("").expect("the default");
+        assert_eq!(line(reset, &record("")), "2026-11-22 04:48:23,123|123");
+    }
+
+    #[test]
+    fn an_exception_follows_on_lines_of_its_own() {
+        let exception = Some("Error: x\n  at y\n".into());
+        let record = Record { exception, ..record("failed") };
+        let text = |multiline| by("%(message)s", multiline, &record);
+        assert_eq!(text(Multiline::Mark), "failed\n\tError: x\n\t  at y");
+        assert_eq!(text(Multiline::Raw), "failed\nError: x\n  at y");
+        assert_eq!(text(Multiline::Escape), r"failed\nError: x\n  at y\n");
+        assert_eq!(by("%(threadName)s", Multiline::Raw, &record), "\nError: x\n  at y");
+    }
+
+    #[test]
+    fn no_text_of_a_record_can_forge_another_record() {
+        let evil = "\t\na\r\n2026\r2026\n\u{85}\u{2028}\x1b[1A2026\n";
+        let mut record = record(evil);
+        record.logger = evil.into();
+        record.file = Some(evil.into());
+        record.exception = Some(evil.into());
+        record.thread.name = evil.into();
+        record.process.to_mut().name = evil.into();
+        record.process.to_mut().program = evil.into();
+        record.fields.push(Field { key: evil.into(), value: Value::Str(evil.into()) });
+        record.spans.push(crate::Span { name: evil.into(), fields: record.fields.clone() });
+        for name in Attribute::names() {
+            for pattern in ["%(N)s", "%(N).3s%(N)5s", "%(message).2s%(N)s", "%(N)s\nx\n\n%(N)s"] {
+                let pattern = pattern.replace('N', name);
+                let text = by(&pattern, Multiline::Mark, &record);
+                let (first, further) = text.split_once('\n').expect("the exception has lines");
+                assert!(!first.starts_with('\t'), "{pattern}: {text:?}");
+                assert!(further.split('\n').all(|line| line.starts_with('\t')), "{text:?}");
+                assert!(!text.contains(['\r', '\x1b', '\u{85}', '\u{2028}']), "{text:?}");
+                if !pattern.contains('\n') {
+                    assert!(!by(&pattern, Multiline::Escape, &record).contains('\n'));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_record_ends_in_a_newline() {
+        for multiline in [Multiline::Mark, Multiline::Escape, Multiline::Raw] {
+            for pattern in ["%(message)s", "%(message)s\n", "\n%(message)s\n\n"] {
+                for message in ["", "x", "x\n", "\n\n"] {
+                    let text = by(pattern, multiline, &record(message));
+                    assert!(!text.ends_with('\n'), "{multiline:?} {pattern:?} {message:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn raw_text_is_not_touched() {
+        let message = "\ta\nb\r\nc\x1b[0m\\ \u{2028}.";
+        assert_eq!(by("%(message)s", Multiline::Raw, &record(message)), message);
+    }
+}
