@@ -10,11 +10,17 @@ pub mod formatter;
 #[cfg(feature = "listener")]
 pub mod handler;
 mod level;
+#[cfg(feature = "listener")]
+mod lock;
 mod record;
+#[cfg(feature = "listener")]
+mod regular_file;
 #[cfg(feature = "supervisor")]
 pub mod supervisor;
 #[cfg(feature = "tail")]
 pub mod tail;
 
 pub use level::{Level, ParseLevelError};
+#[cfg(feature = "listener")]
+pub use lock::LockError;
 pub use record::{Field, Process, Record, Span, Thread, Value};
