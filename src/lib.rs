@@ -15,6 +15,8 @@ mod lock;
 mod record;
 #[cfg(feature = "listener")]
 mod regular_file;
+#[cfg(feature = "listener")]
+mod rotation;
 #[cfg(feature = "supervisor")]
 pub mod supervisor;
 #[cfg(feature = "tail")]
