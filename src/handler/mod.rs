@@ -1,9 +1,16 @@
 //! Where records end: rotating files, streams, and handlers of your own.
 
+mod color;
+mod line_buffer;
+mod stream;
+
 use std::io;
 use std::path::PathBuf;
 
 use crate::Record;
+
+pub use color::Color;
+pub use stream::StreamHandler;
 
 /// Writes records to one destination.
 ///
