@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 pub use crate::queue::control::{HandlerStatus, Status, StopReport, WorkerStatus};
 
+use crate::Certainty;
 use crate::queue::QueueDir;
 use crate::queue::control::{HelloBody, Reply, Request, Role};
 use crate::queue::rendezvous::{AttachError, Rendezvous};
-use crate::Certainty;
 
 /// How long a listener may take to tell its status.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +28,11 @@ pub fn status(queue: &QueueDir) -> Result<Status, AttachError> {
 ///
 /// # Errors
 /// There is no listener, or some worker or the log file did not get there within `timeout`.
-pub fn flush(queue: &QueueDir, certainty: Certainty, timeout: Duration) -> Result<bool, AttachError> {
+pub fn flush(
+    queue: &QueueDir,
+    certainty: Certainty,
+    timeout: Duration,
+) -> Result<bool, AttachError> {
     let sync = certainty == Certainty::Synced;
     match ask(queue, Request::Flush { sync }, timeout)? {
         Reply::Flushed { synced } => Ok(synced || !sync),

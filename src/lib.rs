@@ -19,17 +19,21 @@ mod listener;
 mod lock;
 mod queue;
 mod record;
+#[cfg(feature = "listener")]
+mod regular_file;
+#[cfg(feature = "listener")]
+mod rotation;
 #[cfg(feature = "supervisor")]
 pub mod supervisor;
 #[cfg(feature = "tail")]
 pub mod tail;
 mod worker;
 
+pub use level::{Level, ParseLevelError};
 #[cfg(feature = "listener")]
 pub use listener::{DEFAULT_DRAIN_TIMEOUT, ListenError, ListenerBuilder, QueueListener, Stop};
 #[cfg(feature = "listener")]
 pub use lock::LockError;
-pub use level::{Level, ParseLevelError};
 pub use queue::rendezvous::AttachError;
 pub use queue::{Certainty, FlushReport, Overflow, QueueDir, QueueDirError, QueueStats};
 pub use record::{Field, Process, Record, Span, Thread, Value};

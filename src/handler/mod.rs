@@ -1,9 +1,19 @@
 //! Where records end: rotating files, streams, and handlers of your own.
 
+mod color;
+mod line_buffer;
+mod rotating_file;
+mod stream;
+
 use std::io;
 use std::path::PathBuf;
 
-use crate::Record;
+use crate::regular_file::FileError;
+use crate::{LockError, Record};
+
+pub use color::Color;
+pub use rotating_file::{RotatingFileBuilder, RotatingFileHandler};
+pub use stream::StreamHandler;
 
 /// Writes records to one destination.
 ///
@@ -37,7 +47,17 @@ pub enum HandlerError {
         /// What the system said.
         source: io::Error,
     },
+    /// The file belongs to another handler, or its lock cannot be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// A failure of a handler's own kind.
     #[error("{0}")]
     Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<FileError> for HandlerError {
+    fn from(error: FileError) -> HandlerError {
+        let FileError { operation, path, source } = error;
+        HandlerError::Io { operation, path, source }
+    }
 }

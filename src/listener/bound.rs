@@ -31,7 +31,8 @@ impl Bound {
         };
         raise_descriptor_limit().map_err(io("raise the descriptor limit"))?;
         remove_leftovers(bound.queue.path()).map_err(io("clean up"))?;
-        let socket = open_socket(&bound.queue.control_socket()).map_err(io("open the control socket"))?;
+        let socket =
+            open_socket(&bound.queue.control_socket()).map_err(io("open the control socket"))?;
         // The first queue of a process keeps its one-shot sockets; another's are as private.
         let _first = tempfile::env::override_temp_dir(bound.queue.path());
         Ok((bound, socket))
@@ -62,7 +63,8 @@ fn open_socket(path: &Path) -> io::Result<UnixListener> {
 fn remove_leftovers(queue: &Path) -> io::Result<()> {
     for entry in fs::read_dir(queue)? {
         let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(b".tmp") && entry.file_type()?.is_dir() {
+        if entry.file_name().as_encoded_bytes().starts_with(b".tmp") && entry.file_type()?.is_dir()
+        {
             fs::remove_dir_all(entry.path())?;
         }
     }

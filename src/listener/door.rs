@@ -84,14 +84,20 @@ impl Door {
     }
 
     /// Which of control socket, wake stream, ungreeted peers, workers are readable, in this order.
-    fn wait(&self, ungreeted: &[Ungreeted], workers: &[Attached], rest: Option<Instant>) -> Vec<bool> {
+    fn wait(
+        &self,
+        ungreeted: &[Ungreeted],
+        workers: &[Attached],
+        rest: Option<Instant>,
+    ) -> Vec<bool> {
         let flags = |wanted: bool| if wanted { PollFlags::POLLIN } else { PollFlags::empty() };
         let fixed = [(self.socket.as_fd(), rest.is_none()), (self.wake.as_fd(), true)];
         let peers = ungreeted.iter().map(|peer| (peer.stream.as_fd(), true));
         let streams = workers.iter().map(|worker| (worker.stream.as_fd(), true));
         let all = fixed.into_iter().chain(peers).chain(streams);
-        let mut polled: Vec<PollFd<'_>> =
-            all.map(|(fd, wanted): (BorrowedFd<'_>, bool)| PollFd::new(fd, flags(wanted))).collect();
+        let mut polled: Vec<PollFd<'_>> = all
+            .map(|(fd, wanted): (BorrowedFd<'_>, bool)| PollFd::new(fd, flags(wanted)))
+            .collect();
         let next = ungreeted.iter().map(|peer| peer.since + GREETING_TIMEOUT).chain(rest).min();
         let timeout = next.map_or(PollTimeout::NONE, |at| {
             let left = at.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
@@ -132,7 +138,11 @@ impl Door {
                 return Fate::Drop;
             }
             Ok(count) => peer.filled += count,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
             Err(_) => {
                 self.hub.refuse(Refusal::NoGreeting);
                 return Fate::Drop;
@@ -155,7 +165,8 @@ impl Door {
 
     fn receive(&self, peer: &Ungreeted) -> Result<(), Refusal> {
         let greeting = Greeting::decode(&peer.bytes).ok_or(Refusal::NoGreeting)?;
-        let credentials = getsockopt(&peer.stream, sockopt::PeerCredentials).map_err(|_| Refusal::OtherUser)?;
+        let credentials =
+            getsockopt(&peer.stream, sockopt::PeerCredentials).map_err(|_| Refusal::OtherUser)?;
         let ours = credentials.uid() == nix::unistd::geteuid().as_raw();
         if !ours && !(credentials.uid() == 0 && greeting.role == Role::Control) {
             return Err(Refusal::OtherUser);
@@ -193,7 +204,12 @@ impl Door {
                 self.hub.seen(worker.lane);
                 Fate::Keep
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
                 Fate::Keep
             }
             _ => {

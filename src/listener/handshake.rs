@@ -68,7 +68,9 @@ impl Reception {
         })?;
         match (hello.body, role) {
             _ if hello.version != PROTOCOL_VERSION => Err(Refusal::OtherVersion),
-            (HelloBody::Worker { facts, reply }, Role::Worker) => self.welcome(stream, &facts, reply),
+            (HelloBody::Worker { facts, reply }, Role::Worker) => {
+                self.welcome(stream, &facts, reply)
+            }
             (HelloBody::Control { request, reply }, Role::Control) => {
                 self.answer(request, reply);
                 Ok(())

@@ -113,7 +113,11 @@ impl Hub {
     }
 
     /// Adds a worker; refused while stopping, and where its lane is attached already.
-    pub(super) fn register(&self, facts: &WorkerFacts, reply: IpcSender<ToWorker>) -> Result<(), Refusal> {
+    pub(super) fn register(
+        &self,
+        facts: &WorkerFacts,
+        reply: IpcSender<ToWorker>,
+    ) -> Result<(), Refusal> {
         let mut state = self.lock();
         if state.stopping {
             return Err(Refusal::Stopping);
@@ -216,7 +220,8 @@ impl Hub {
             if state.ended {
                 return None;
             }
-            let ready = |worker: &&mut Worker| worker.pending.is_some() && !worker.unseen && !worker.gone;
+            let ready =
+                |worker: &&mut Worker| worker.pending.is_some() && !worker.unseen && !worker.gone;
             if let Some(worker) = state.workers.values_mut().find(ready) {
                 worker.unseen = true;
                 let update = worker.pending.take().unwrap_or_default();
@@ -231,7 +236,9 @@ impl Hub {
     pub(super) fn begin_flush(&self, sync: bool, reply: IpcSender<Reply>) {
         let mut state = self.lock();
         let mut lanes = Vec::new();
-        for (lane, worker) in state.workers.iter_mut().filter(|(_, worker)| !worker.gone && !worker.paused) {
+        for (lane, worker) in
+            state.workers.iter_mut().filter(|(_, worker)| !worker.gone && !worker.paused)
+        {
             worker.pending.get_or_insert_default().flush = true;
             lanes.push(*lane);
         }
@@ -319,7 +326,11 @@ impl Hub {
             records,
             dropped,
             missing,
-            refused: state.refused.iter().map(|(why, count)| (why.reason().to_owned(), *count)).collect(),
+            refused: state
+                .refused
+                .iter()
+                .map(|(why, count)| (why.reason().to_owned(), *count))
+                .collect(),
             handlers,
             trouble: state.trouble.clone(),
             stopping: state.stopping,

@@ -205,11 +205,19 @@ impl QueueListener {
         };
         let threads = Threads::start(&hub, socket, sender, &stop, settings.worker_levels, status)
             .map_err(io("start"))?;
-        let outlets = settings.handlers.into_iter().map(|(name, handler)| Outlet::start(name, handler));
+        let outlets =
+            settings.handlers.into_iter().map(|(name, handler)| Outlet::start(name, handler));
         let mut drain = Drain {
-            files: Files::new(settings.files, Arc::clone(&hub), stop.clone(), settings.drain_timeout),
+            files: Files::new(
+                settings.files,
+                Arc::clone(&hub),
+                stop.clone(),
+                settings.drain_timeout,
+            ),
             outlets: outlets.collect::<io::Result<_>>().map_err(io("start a handler"))?,
-            notices: Notices::new(getrandom::u64().map_err(|error| io("name a lane")(error.into()))?),
+            notices: Notices::new(
+                getrandom::u64().map_err(|error| io("name a lane")(error.into()))?,
+            ),
             filters: settings.filters,
             drain_timeout: settings.drain_timeout,
             lanes: HashMap::new(),

@@ -63,7 +63,9 @@ impl Notices {
 
     pub(super) fn missing(&mut self, process: &Process, first_seq: u64, count: u64) {
         let Process { name, id, .. } = process;
-        self.say(format!("{count} records of {name} ({id}) are missing, from record {first_seq} on"));
+        self.say(format!(
+            "{count} records of {name} ({id}) are missing, from record {first_seq} on"
+        ));
     }
 
     pub(super) fn damage(&mut self, process: &Process) {

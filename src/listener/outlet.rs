@@ -43,7 +43,9 @@ impl Outlet {
         let status = OutletStatus { counts, failing: false, notices: Vec::new(), ended: false };
         let shared = Arc::new(Shared { status: Mutex::new(status), changed: Condvar::new() });
         let thread = OutletThread { handler, shared: Arc::clone(&shared) };
-        thread::Builder::new().name("logboom-handler".into()).spawn(move || thread.run(&receiver))?;
+        thread::Builder::new()
+            .name("logboom-handler".into())
+            .spawn(move || thread.run(&receiver))?;
         Ok(Outlet { rounds: Some(rounds), shared, dropping: false })
     }
 
@@ -59,7 +61,8 @@ impl Outlet {
                 status.counts.dropped += round.len() as u64;
                 if !self.dropping {
                     let name = &status.counts.name;
-                    let notice = format!("handler {name} cannot follow: records for it are dropped");
+                    let notice =
+                        format!("handler {name} cannot follow: records for it are dropped");
                     status.notices.push(notice);
                 }
                 self.dropping = true;

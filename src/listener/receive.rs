@@ -23,9 +23,13 @@ pub(super) fn start_receiver(data: IpcBytesReceiver, events: SyncSender<Event>) 
     thread::Builder::new().name("logboom-receive".into()).spawn(move || {
         loop {
             match data.recv() {
-                Ok(batch) if events.send(Event::Batch(batch)).is_err() => return,
-                Ok(_) => {}
-                Err(ipc_channel::IpcError::Io(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(batch) => {
+                    if events.send(Event::Batch(batch)).is_err() {
+                        return;
+                    }
+                }
+                Err(ipc_channel::IpcError::Io(error))
+                    if error.kind() == io::ErrorKind::Interrupted => {}
                 // The listener holds a sender itself, so there is always one: this is no end, and
                 // asking again at once could only repeat it.
                 Err(_) => thread::sleep(RECEIVE_PAUSE),

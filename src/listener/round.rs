@@ -21,9 +21,15 @@ pub(super) struct LaneBatches {
 /// What stands at the head of a lane.
 pub(super) enum Item<'a> {
     Record(Record<'a>),
-    Drops { drops: Drops, process: &'a Process, lane: u64 },
+    Drops {
+        drops: Drops,
+        process: &'a Process,
+        lane: u64,
+    },
     /// The rest of a batch cannot be read.
-    Damage { lane: u64 },
+    Damage {
+        lane: u64,
+    },
 }
 
 impl Item<'_> {

@@ -8,10 +8,10 @@ pub(crate) mod rendezvous;
 
 use std::time::Duration;
 
-#[cfg(feature = "listener")]
-pub(crate) use batch::{BatchHeader, Entries, HEADER_BYTES, MAX_BATCH_BYTES};
 #[cfg(all(test, feature = "listener"))]
 pub(crate) use batch::push_entry;
+#[cfg(feature = "listener")]
+pub(crate) use batch::{BatchHeader, Entries, HEADER_BYTES, MAX_BATCH_BYTES};
 pub use directory::{QueueDir, QueueDirError};
 
 use crate::codec::Draft;

@@ -182,7 +182,11 @@ impl Rendezvous<'_> {
     }
 
     /// Receives one message within `timeout`.
-    pub(crate) fn receive<T>(&self, from: &IpcReceiver<T>, timeout: Duration) -> Result<T, AttachError>
+    pub(crate) fn receive<T>(
+        &self,
+        from: &IpcReceiver<T>,
+        timeout: Duration,
+    ) -> Result<T, AttachError>
     where
         T: for<'de> Deserialize<'de> + Serialize,
     {

@@ -1,0 +1,250 @@
+//! Appends records to a file and rotates it by size.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{self, Path, PathBuf};
+
+use super::line_buffer::LineBuffer;
+use super::{Handler, HandlerError};
+use crate::Record;
+use crate::formatter::Formatter;
+use crate::lock::FileLock;
+use crate::regular_file::refused;
+use crate::rotation::{Backups, CurrentFile, Place, Rule, create_directory};
+
+/// Appends records to a file and keeps a number of backups when it has grown to a size.
+///
+/// The current file keeps its name; backups are `NAME.1` (the newest), `NAME.2` and so on. When
+/// and how it rotates is what Python's `RotatingFileHandler` does ("logging.handlers" in the Python
+/// docs, CPython 3.13), with sizes in bytes:
+///
+/// - before a record that would bring the file to `max_bytes` or above, unless the file is empty: a
+///   longer record stands alone in its file. Between records only.
+/// - never if `max_bytes` or `backup_count` is 0.
+/// - backups above a lowered `backup_count` stay; delete them by hand.
+///
+/// At most 64 KiB of records wait in memory (one longer record is let in alone) until they are
+/// written by [`flush`](Handler::flush) or by the records after them. Dropping the handler discards
+/// what waits; [`close`](Self::close) writes it.
+///
+/// A file that was moved away or deleted, for instance by `logrotate`, is noticed at the next
+/// write, which goes to a new file at the path. One that was truncated (`copytruncate`) is
+/// continued.
+///
+/// While the handler lives it holds a lock on `.NAME.lock` beside the log, so that two handlers
+/// cannot rotate one log, in whatever processes they are.
+///
+/// ```
+/// use logboom::formatter::Formatter;
+/// use logboom::handler::{Handler, RotatingFileHandler};
+/// use logboom::{Level, Record};
+///
+/// struct Message;
+///
+/// impl Formatter for Message {
+///     fn format(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+///         out.extend_from_slice(record.message.as_bytes());
+///     }
+/// }
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("app.log");
+/// let mut handler = RotatingFileHandler::builder(&path)
+///     .max_bytes(10_000_000)
+///     .backup_count(5)
+///     .open(Box::new(Message))?;
+/// handler.handle(&Record::new(0, Level::INFO, "app", "started"))?;
+/// handler.close()?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "started\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct RotatingFileHandler {
+    file: CurrentFile,
+    backups: Backups,
+    rule: Rule,
+    lock: FileLock,
+    formatter: Box<dyn Formatter>,
+    lines: LineBuffer,
+}
+
+/// The settings of a [`RotatingFileHandler`] that is not open yet.
+#[derive(Clone, Debug)]
+pub struct RotatingFileBuilder {
+    path: PathBuf,
+    rule: Rule,
+    lock_note: String,
+}
+
+impl RotatingFileBuilder {
+    /// The size in bytes that a file stays below; 0, the default, means no limit.
+    pub fn max_bytes(mut self, max_bytes: u64) -> RotatingFileBuilder {
+        self.rule.max_bytes = max_bytes;
+        self
+    }
+
+    /// How many backups are kept; with 0, the default, the file never rotates.
+    pub fn backup_count(mut self, backup_count: u32) -> RotatingFileBuilder {
+        self.rule.backup_count = backup_count;
+        self
+    }
+
+    /// One line for people who look into the lock file; empty by default.
+    pub fn lock_note(mut self, note: impl Into<String>) -> RotatingFileBuilder {
+        self.lock_note = note.into();
+        self
+    }
+
+    /// Takes the lock and opens the file, or creates it with its directories.
+    ///
+    /// Modes are 0640 for the file and 0750 for directories, less the umask. What is in the file
+    /// stays; if its last line is torn, it gets a newline and is counted.
+    ///
+    /// # Errors
+    /// [`LockError::Held`](crate::LockError::Held) inside [`HandlerError::Lock`] if another handler
+    /// has this log; [`HandlerError::Io`] if the path is no regular file or the system refuses.
+    pub fn open(self, formatter: Box<dyn Formatter>) -> Result<RotatingFileHandler, HandlerError> {
+        // Names the same file after a change of the working directory.
+        let path = path::absolute(&self.path).map_err(refused("open", &self.path))?;
+        let lock_path = lock_path(&path)?;
+        create_directory(&path)?;
+        let lock = FileLock::acquire(&lock_path, &self.lock_note)?;
+        Ok(RotatingFileHandler {
+            file: CurrentFile::open(&path)?,
+            backups: Backups::new(&path, self.rule),
+            rule: self.rule,
+            lock,
+            formatter,
+            lines: LineBuffer::default(),
+        })
+    }
+}
+
+fn lock_path(path: &Path) -> Result<PathBuf, HandlerError> {
+    let Some(name) = path.file_name() else {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, "it has no file name: add one");
+        return Err(refused("open", path)(source).into());
+    };
+    let mut lock_name = OsString::from(".");
+    lock_name.push(name);
+    lock_name.push(".lock");
+    Ok(path.with_file_name(lock_name))
+}
+
+impl RotatingFileHandler {
+    /// Settings for the log at `path`, which never rotates unless told to.
+    pub fn builder(path: impl Into<PathBuf>) -> RotatingFileBuilder {
+        RotatingFileBuilder {
+            path: path.into(),
+            rule: Rule { max_bytes: 0, backup_count: 0 },
+            lock_note: String::new(),
+        }
+    }
+
+    /// The absolute path of the current file.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Records taken since everything was written the last time.
+    pub fn buffered_records(&self) -> u64 {
+        self.lines.pending_lines()
+    }
+
+    /// How many files were found with a torn last line and got a newline.
+    pub fn mended_lines(&self) -> u64 {
+        self.file.mended_lines()
+    }
+
+    /// Writes what waits and rotates now, unless the file is empty or `backup_count` is 0.
+    ///
+    /// # Errors
+    /// As for [`flush`](Handler::flush); calling again goes on where it stopped.
+    pub fn rotate(&mut self) -> Result<(), HandlerError> {
+        self.write_lines()?;
+        if self.rule.backup_count > 0 && self.file.size_bytes() > 0 {
+            self.backups.shift()?;
+            self.reopen()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what waits and makes all of it survive a loss of power, backups included.
+    ///
+    /// Blocks as long as the device takes; after a rotation it waits for the whole file system.
+    ///
+    /// # Errors
+    /// As for [`flush`](Handler::flush). When the device has failed, records since the last
+    /// successful sync may be lost even if the next call succeeds.
+    pub fn sync(&mut self) -> Result<(), HandlerError> {
+        self.flush()?;
+        Ok(self.file.sync()?)
+    }
+
+    /// Writes what waits and removes the lock file.
+    ///
+    /// # Errors
+    /// As for [`flush`](Handler::flush), and then what waits is lost: flush first if that matters.
+    pub fn close(mut self) -> Result<(), HandlerError> {
+        self.flush()?;
+        Ok(self.lock.remove()?)
+    }
+
+    fn make_room(&mut self, line_bytes: u64) -> Result<(), HandlerError> {
+        let size_bytes = self.file.size_bytes() + self.lines.pending_bytes();
+        let is_due = self.rule.rotates_before(line_bytes, size_bytes);
+        if is_due || self.lines.is_full() {
+            self.write_lines()?;
+        }
+        // Decided anew, because others may have truncated or moved the file.
+        if is_due && self.rule.rotates_before(line_bytes, self.file.size_bytes()) {
+            self.backups.shift()?;
+            self.reopen()?;
+        }
+        Ok(())
+    }
+
+    fn write_lines(&mut self) -> Result<(), HandlerError> {
+        match self.file.locate()? {
+            Place::AtPath => {}
+            Place::Moved => {
+                // The line that a failed write has begun is ended where its beginning is.
+                if self.lines.is_partly_written() {
+                    self.write_to_open_file()?;
+                }
+                self.reopen()?;
+            }
+            Place::Deleted => {
+                self.lines.rewind();
+                self.reopen()?;
+            }
+        }
+        self.write_to_open_file()
+    }
+
+    fn write_to_open_file(&mut self) -> Result<(), HandlerError> {
+        let written = self.lines.write_to(&mut self.file);
+        Ok(written.map_err(refused("write", self.file.path()))?)
+    }
+
+    fn reopen(&mut self) -> Result<(), HandlerError> {
+        create_directory(self.file.path())?;
+        self.lock.renew()?;
+        Ok(self.file.reopen()?)
+    }
+}
+
+impl Handler for RotatingFileHandler {
+    fn handle(&mut self, record: &Record<'_>) -> Result<(), HandlerError> {
+        let line_bytes = self.lines.offer(|out| self.formatter.format(record, out));
+        self.make_room(line_bytes)?;
+        self.lines.take();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), HandlerError> {
+        if self.lines.pending_bytes() == 0 {
+            return Ok(());
+        }
+        self.write_lines()
+    }
+}

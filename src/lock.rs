@@ -1,0 +1,292 @@
+//! One holder at a time: a lock on a file of its own, never on the file it protects.
+//!
+//! The kernel frees the lock when its holder dies, so a lock file that was left behind is harmless.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process;
+
+use nix::errno::Errno;
+
+use crate::regular_file::{self, FileError, FileId, refused};
+
+/// How often a lock file may be replaced under our hands before we give up.
+const MAX_ATTEMPTS: u32 = 100;
+
+/// How much of a lock file is read to find the pid in its first line.
+const MAX_PID_LINE_BYTES: u64 = 16;
+
+/// Why a lock was not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Somebody else holds it.
+    #[error("{path} is locked by {}: stop it first, or choose another path", holder(.pid))]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// The process that holds it, as far as it has told.
+        pid: Option<u32>,
+    },
+    /// The operating system refused an operation on the lock file.
+    #[error("cannot {operation} {path}")]
+    Io {
+        /// What was tried, as a verb: `open`, `lock`.
+        operation: &'static str,
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl From<FileError> for LockError {
+    fn from(error: FileError) -> LockError {
+        let FileError { operation, path, source } = error;
+        LockError::Io { operation, path, source }
+    }
+}
+
+fn holder(pid: &Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+/// An exclusive lock, held until it is dropped. Dropping it leaves the file.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    path: PathBuf,
+    note: String,
+    file: File,
+}
+
+impl FileLock {
+    /// Takes the lock at `path` without waiting, and writes our pid and the line `note` into it.
+    pub(crate) fn acquire(path: &Path, note: &str) -> Result<FileLock, LockError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let lock = FileLock { path: path.to_owned(), note: note.to_owned(), file: open(path)? };
+            match fs2::FileExt::try_lock_exclusive(&lock.file) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
+                    return Err(LockError::Held { path: lock.path, pid: read_pid(&lock.file) });
+                }
+                Err(error) => return Err(refused("lock", path)(explain(error)).into()),
+            }
+            // The holder before us may have removed the file between our opening and locking it.
+            if lock.is_in_place()? {
+                lock.write_holder()?;
+                return Ok(lock);
+            }
+        }
+        let source = io::Error::other("its file is replaced all the time: find out by whom");
+        Err(refused("lock", path)(source).into())
+    }
+
+    /// Takes the lock again if its file was deleted or moved, so that nobody else can.
+    pub(crate) fn renew(&mut self) -> Result<(), LockError> {
+        if !self.is_in_place()? {
+            *self = FileLock::acquire(&self.path, &self.note)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the file while the lock is held, then frees the lock.
+    pub(crate) fn remove(self) -> Result<(), LockError> {
+        if self.is_in_place()? {
+            fs::remove_file(&self.path).map_err(refused("remove", &self.path))?;
+        }
+        Ok(())
+    }
+
+    fn is_in_place(&self) -> Result<bool, FileError> {
+        let ours = self.file.metadata().map_err(refused("examine", &self.path))?;
+        let found = regular_file::look(&self.path)?;
+        Ok(found.is_some_and(|found| FileId::of(&found) == FileId::of(&ours)))
+    }
+
+    fn write_holder(&self) -> Result<(), FileError> {
+        let text = format!("{}\n{}\n", process::id(), self.note);
+        self.file
+            .set_len(0)
+            .and_then(|()| (&self.file).write_all(text.as_bytes()))
+            .map_err(refused("write", &self.path))
+    }
+}
+
+fn open(path: &Path) -> Result<File, FileError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    regular_file::open(path, &mut options).map_err(refused("open", path))
+}
+
+fn read_pid(file: &File) -> Option<u32> {
+    let mut start = Vec::new();
+    file.take(MAX_PID_LINE_BYTES).read_to_end(&mut start).ok()?;
+    str::from_utf8(&start).ok()?.split_once('\n')?.0.parse().ok()
+}
+
+fn explain(error: io::Error) -> io::Error {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP) => io::Error::new(
+            error.kind(),
+            format!("its file system has no working locks, choose a local one: {error}"),
+        ),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::{Child, Command, Stdio};
+    use std::thread;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const PATH_VARIABLE: &str = "LOGBOOM_TEST_LOCK";
+
+    fn place() -> (TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".app.log.lock");
+        (directory, path)
+    }
+
+    /// A second process that holds the lock; killed on drop.
+    struct Holder(Child);
+
+    impl Holder {
+        fn start(path: &Path) -> Holder {
+            let mut child = Command::new(env::current_exe().unwrap())
+                .args(["--exact", "lock::tests::hold_until_killed", "--ignored", "--nocapture"])
+                .env(PATH_VARIABLE, path)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            assert!(lines.any(|line| line.unwrap().ends_with("held")), "no lock in the child");
+            Holder(child)
+        }
+    }
+
+    impl Drop for Holder {
+        fn drop(&mut self) {
+            self.0.kill().unwrap();
+            self.0.wait().unwrap();
+        }
+    }
+
+    #[test]
+    #[ignore = "the second process of the other tests"]
+    fn hold_until_killed() {
+        let Some(path) = env::var_os(PATH_VARIABLE) else { return };
+        let _lock = FileLock::acquire(Path::new(&path), "a note").unwrap();
+        println!("held");
+        io::stdin().read_line(&mut String::new()).unwrap();
+    }
+
+    #[test]
+    fn a_held_lock_names_the_process_that_holds_it() {
+        let (_directory, path) = place();
+        let holder = Holder::start(&path);
+
+        let error = FileLock::acquire(&path, "").unwrap_err();
+
+        assert!(
+            matches!(&error, LockError::Held { pid, .. } if *pid == Some(holder.0.id())),
+            "{error}"
+        );
+        assert!(error.to_string().contains(&format!("by process {}:", holder.0.id())), "{error}");
+    }
+
+    #[test]
+    fn a_killed_holder_leaves_the_lock_free() {
+        let (_directory, path) = place();
+        drop(Holder::start(&path));
+        assert!(path.exists());
+
+        let _lock = FileLock::acquire(&path, "/dev/shm/queue").unwrap();
+
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{}\n/dev/shm/queue\n", process::id()));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_dropped_lock_leaves_its_file_and_a_removed_one_does_not() {
+        let (_directory, path) = place();
+        drop(FileLock::acquire(&path, "").unwrap());
+        assert!(path.exists());
+        FileLock::acquire(&path, "").unwrap().remove().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn removing_a_lock_spares_the_file_of_its_successor() {
+        let (_directory, path) = place();
+        let ours = FileLock::acquire(&path, "ours").unwrap();
+        fs::remove_file(&path).unwrap();
+        let theirs = FileLock::acquire(&path, "theirs").unwrap();
+
+        ours.remove().unwrap();
+
+        assert!(theirs.is_in_place().unwrap());
+    }
+
+    #[test]
+    fn a_deleted_lock_file_is_locked_anew_unless_another_was_faster() {
+        let (_directory, path) = place();
+        let mut lock = FileLock::acquire(&path, "").unwrap();
+        fs::remove_file(&path).unwrap();
+        lock.renew().unwrap();
+        assert!(lock.is_in_place().unwrap());
+
+        fs::remove_file(&path).unwrap();
+        let _holder = Holder::start(&path);
+        assert!(matches!(lock.renew(), Err(LockError::Held { .. })));
+    }
+
+    #[test]
+    fn a_lock_file_without_a_pid_is_held_by_somebody() {
+        let (_directory, path) = place();
+        let lock = FileLock::acquire(&path, "").unwrap();
+        for text in ["", "12", "12x\n", "\u{fffd}\n", "99999999999999999999999\n"] {
+            fs::write(&path, text).unwrap();
+            let error = FileLock::acquire(&path, "").unwrap_err();
+            assert!(matches!(error, LockError::Held { pid: None, .. }), "{text:?}: {error}");
+        }
+        drop(lock);
+    }
+
+    #[test]
+    fn a_lock_taken_while_others_remove_it_is_on_the_file_at_the_path() {
+        let (_directory, path) = place();
+        let hand_over = || match FileLock::acquire(&path, "") {
+            Ok(lock) => {
+                assert!(lock.is_in_place().unwrap(), "locked a removed file");
+                lock.remove().unwrap();
+            }
+            Err(LockError::Held { .. }) => {}
+            Err(error) => panic!("{error:?}"),
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..2500).for_each(|_| hand_over()));
+            }
+        });
+    }
+
+    #[test]
+    fn a_file_system_without_locks_is_told_in_words() {
+        let error = explain(Errno::ENOLCK.into());
+        assert!(error.to_string().starts_with("its file system has no working locks"), "{error}");
+        let other = explain(Errno::EIO.into());
+        assert_eq!(other.raw_os_error(), Some(Errno::EIO as i32));
+    }
+}

@@ -1,0 +1,223 @@
+//! The open current file of a log, its size, and whether its path still leads to it.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::regular_file::{self, FileError, FileId, refused};
+
+/// Creates the directory of `path` and those above it, as far as they are missing.
+pub(crate) fn create_directory(path: &Path) -> Result<(), FileError> {
+    let directory = path.parent().unwrap_or(path);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o750)
+        .create(directory)
+        .map_err(refused("create directory", directory))
+}
+
+/// Where the open file is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At the path of the log.
+    AtPath,
+    /// Under another name.
+    Moved,
+    /// Nowhere: what is written to it is lost.
+    Deleted,
+}
+
+/// What the next sync has to make durable besides the data of the open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unsynced {
+    Nothing,
+    /// The name of a file that was opened.
+    Name,
+    /// Files that were written before, and the names they have now.
+    Backups,
+}
+
+/// A regular file that is only appended to.
+///
+/// It is written through [`Write`]; nothing is buffered here.
+#[derive(Debug)]
+pub(crate) struct CurrentFile {
+    path: PathBuf,
+    file: File,
+    id: FileId,
+    size_bytes: u64,
+    mended_lines: u64,
+    unsynced: Unsynced,
+}
+
+impl CurrentFile {
+    /// Opens or creates the file. If it does not end in a newline, one is written and counted.
+    pub(crate) fn open(path: &Path) -> Result<CurrentFile, FileError> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o640);
+        let file = regular_file::open(path, &mut options).map_err(refused("open", path))?;
+        let metadata = file.metadata().map_err(refused("examine", path))?;
+        let mut opened = CurrentFile {
+            path: path.to_owned(),
+            file,
+            id: FileId::of(&metadata),
+            size_bytes: metadata.len(),
+            mended_lines: 0,
+            unsynced: Unsynced::Name,
+        };
+        opened.end_last_line()?;
+        Ok(opened)
+    }
+
+    /// Opens whatever is at the path now, or a new file. On an error the old one stays open.
+    pub(crate) fn reopen(&mut self) -> Result<(), FileError> {
+        let mut opened = CurrentFile::open(&self.path)?;
+        opened.mended_lines += self.mended_lines;
+        opened.unsynced = Unsynced::Backups;
+        *self = opened;
+        Ok(())
+    }
+
+    /// Finds out where the file is, and reads its size anew, since others may have truncated it.
+    pub(crate) fn locate(&mut self) -> Result<Place, FileError> {
+        if let Some(found) = regular_file::look(&self.path)?
+            && FileId::of(&found) == self.id
+        {
+            self.size_bytes = found.len();
+            return Ok(Place::AtPath);
+        }
+        let open = self.file.metadata().map_err(refused("examine", &self.path))?;
+        Ok(if open.nlink() == 0 { Place::Deleted } else { Place::Moved })
+    }
+
+    /// Makes what was written so far, here and in the backups, survive a loss of power.
+    ///
+    /// After a change of files this is `syncfs`: backups are no longer open, and keeping them open
+    /// would keep the space of deleted ones. Otherwise it is `fdatasync`.
+    pub(crate) fn sync(&mut self) -> Result<(), FileError> {
+        let synced = match self.unsynced {
+            Unsynced::Nothing => self.file.sync_data(),
+            Unsynced::Name => self.file.sync_data().and_then(|()| self.sync_directory()),
+            Unsynced::Backups => nix::unistd::syncfs(&self.file).map_err(io::Error::from),
+        };
+        synced.map_err(refused("sync", &self.path))?;
+        self.unsynced = Unsynced::Nothing;
+        Ok(())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// How many files did not end in a newline when they were opened.
+    pub(crate) fn mended_lines(&self) -> u64 {
+        self.mended_lines
+    }
+
+    fn end_last_line(&mut self) -> Result<(), FileError> {
+        let Some(last_offset) = self.size_bytes.checked_sub(1) else { return Ok(()) };
+        let mut last = [0];
+        self.file.read_exact_at(&mut last, last_offset).map_err(refused("read", &self.path))?;
+        if last != *b"\n" {
+            self.write_all(b"\n").map_err(refused("write", &self.path.clone()))?;
+            self.mended_lines += 1;
+        }
+        Ok(())
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(self.path.parent().unwrap_or(&self.path))?.sync_all()
+    }
+}
+
+impl Write for CurrentFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.size_bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn directories_and_file_are_closed_to_strangers() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b/log");
+        create_directory(&path).unwrap();
+        CurrentFile::open(&path).unwrap();
+        assert_eq!(mode(&path) & !0o640, 0);
+        for created in ["a", "a/b"] {
+            assert_eq!(mode(&directory.path().join(created)) & !0o750, 0, "{created}");
+        }
+    }
+
+    #[test]
+    fn a_torn_last_line_is_ended_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        fs::write(&path, "whole\ntorn").unwrap();
+
+        let mut file = CurrentFile::open(&path).unwrap();
+        assert_eq!((file.mended_lines(), file.size_bytes()), (1, 11));
+        file.reopen().unwrap();
+        assert_eq!((file.mended_lines(), file.size_bytes()), (1, 11));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "whole\ntorn\n");
+    }
+
+    #[test]
+    fn the_place_of_an_open_file_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, moved) = (directory.path().join("log"), directory.path().join("log-0"));
+        let mut file = CurrentFile::open(&path).unwrap();
+        assert_eq!(file.locate().unwrap(), Place::AtPath);
+        fs::rename(&path, &moved).unwrap();
+        assert_eq!(file.locate().unwrap(), Place::Moved);
+        fs::write(&path, "another").unwrap();
+        assert_eq!(file.locate().unwrap(), Place::Moved);
+        fs::remove_file(&moved).unwrap();
+        assert_eq!(file.locate().unwrap(), Place::Deleted);
+    }
+
+    #[test]
+    fn a_file_truncated_by_others_is_small_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let mut file = CurrentFile::open(&path).unwrap();
+        file.write_all(b"line\n").unwrap();
+        assert_eq!(file.size_bytes(), 5);
+        fs::write(&path, "").unwrap();
+        file.locate().unwrap();
+        assert_eq!(file.size_bytes(), 0);
+    }
+
+    #[test]
+    fn a_sync_covers_backups_once_after_a_change_of_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = CurrentFile::open(&directory.path().join("log")).unwrap();
+        assert_eq!(file.unsynced, Unsynced::Name);
+        file.reopen().unwrap();
+        assert_eq!(file.unsynced, Unsynced::Backups);
+        file.sync().unwrap();
+        assert_eq!(file.unsynced, Unsynced::Nothing);
+        file.sync().unwrap();
+    }
+}

@@ -1,0 +1,229 @@
+//! What a `RotatingFileHandler` does when the system has no more room, and when it has again.
+//!
+//! The limits are those of the process, so the tests run one after the other.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use logboom::formatter::Formatter;
+use logboom::handler::{Handler, HandlerError, RotatingFileHandler};
+use logboom::{Level, Record};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, Signal};
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+struct Message;
+
+impl Formatter for Message {
+    fn format(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(record.message.as_bytes());
+    }
+}
+
+fn open(path: &Path, max_bytes: u64, backup_count: u32) -> RotatingFileHandler {
+    RotatingFileHandler::builder(path)
+        .max_bytes(max_bytes)
+        .backup_count(backup_count)
+        .open(Box::new(Message))
+        .unwrap()
+}
+
+/// Line `number`, 100 bytes long with its newline.
+fn line(number: usize) -> String {
+    format!("{number:099}")
+}
+
+fn lines(numbers: std::ops::Range<usize>) -> String {
+    numbers.map(|number| line(number) + "\n").collect()
+}
+
+fn give(handler: &mut RotatingFileHandler, number: usize) -> Result<(), HandlerError> {
+    handler.handle(&Record::new(0, Level::INFO, "test", line(number)))
+}
+
+fn kind(error: &HandlerError) -> (&'static str, io::ErrorKind) {
+    match error {
+        HandlerError::Io { operation, source, .. } => (operation, source.kind()),
+        error => panic!("{error:?}"),
+    }
+}
+
+fn wait_for_turn() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A soft limit of this process, set back on drop.
+struct SoftLimit {
+    resource: Resource,
+    before: u64,
+}
+
+impl SoftLimit {
+    fn set(resource: Resource, soft: u64) -> SoftLimit {
+        // A write beyond the limit is an error only where its signal is held back.
+        SigSet::from(Signal::SIGXFSZ).thread_block().unwrap();
+        let (before, hard) = getrlimit(resource).unwrap();
+        setrlimit(resource, soft, hard).unwrap();
+        SoftLimit { resource, before }
+    }
+}
+
+impl Drop for SoftLimit {
+    fn drop(&mut self) {
+        let (_, hard) = getrlimit(self.resource).unwrap();
+        setrlimit(self.resource, self.before, hard).unwrap();
+    }
+}
+
+/// A handler that has written lines 0 to 9 and, before it was refused, a part of line 10.
+fn torn_amid_line_10(path: &Path) -> (RotatingFileHandler, SoftLimit) {
+    let mut handler = open(path, 0, 0);
+    let limit = SoftLimit::set(Resource::RLIMIT_FSIZE, 1050);
+    for number in 0..12 {
+        give(&mut handler, number).unwrap();
+    }
+    for _ in 0..3 {
+        let error = handler.flush().unwrap_err();
+        assert_eq!(kind(&error), ("write", io::ErrorKind::FileTooLarge));
+    }
+    assert_eq!(fs::metadata(path).unwrap().len(), 1050);
+    (handler, limit)
+}
+
+#[test]
+fn a_write_cut_short_goes_on_at_the_right_byte() {
+    let _turn = wait_for_turn();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let (mut handler, limit) = torn_amid_line_10(&path);
+    drop(limit);
+    give(&mut handler, 12).unwrap();
+    handler.flush().unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), lines(0..13));
+}
+
+#[test]
+fn a_full_buffer_refuses_records_until_there_is_room() {
+    let _turn = wait_for_turn();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let (mut handler, limit) = torn_amid_line_10(&path);
+    let mut next = 12;
+    while give(&mut handler, next).is_ok() {
+        next += 1;
+    }
+    assert!((12..12 + 64 * 1024 / 100).contains(&next), "{next}");
+    give(&mut handler, next).unwrap_err();
+    drop(limit);
+    give(&mut handler, next).unwrap();
+    handler.flush().unwrap();
+    assert!(fs::read_to_string(&path).unwrap() == lines(0..next + 1));
+}
+
+#[test]
+fn a_line_torn_in_a_moved_file_is_ended_there() {
+    let _turn = wait_for_turn();
+    let directory = tempfile::tempdir().unwrap();
+    let (path, moved) = (directory.path().join("log"), directory.path().join("moved"));
+    let (mut handler, limit) = torn_amid_line_10(&path);
+    fs::rename(&path, &moved).unwrap();
+    handler.flush().unwrap_err();
+    drop(limit);
+    handler.flush().unwrap();
+    give(&mut handler, 12).unwrap();
+    handler.flush().unwrap();
+    assert_eq!(fs::read_to_string(&moved).unwrap(), lines(0..12));
+    assert_eq!(fs::read_to_string(&path).unwrap(), lines(12..13));
+}
+
+#[test]
+fn a_line_torn_in_a_deleted_file_is_whole_in_the_next() {
+    let _turn = wait_for_turn();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let (mut handler, limit) = torn_amid_line_10(&path);
+    fs::remove_file(&path).unwrap();
+    drop(limit);
+    handler.flush().unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), lines(0..12));
+}
+
+#[test]
+fn a_rotation_that_cannot_open_the_next_file_shifts_once() {
+    let _turn = wait_for_turn();
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let mut handler = open(&at("log"), 250, 5);
+    give(&mut handler, 0).unwrap();
+    give(&mut handler, 1).unwrap();
+    let limit = SoftLimit::set(Resource::RLIMIT_NOFILE, 0);
+    for _ in 0..3 {
+        assert_eq!(kind(&give(&mut handler, 2).unwrap_err()).0, "open");
+        handler.flush().unwrap();
+    }
+    drop(limit);
+    assert!(!at("log").exists());
+    assert!(!at("log.2").exists());
+    give(&mut handler, 2).unwrap();
+    handler.flush().unwrap();
+    assert_eq!(fs::read_to_string(at("log.1")).unwrap(), lines(0..2));
+    assert_eq!(fs::read_to_string(at("log")).unwrap(), lines(2..3));
+}
+
+/// A file system of 64 KiB, unmounted on drop.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<SmallDisk> {
+        let directory = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64k", "none"])
+            .arg(directory.path())
+            .output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(SmallDisk(directory))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(self.0.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()));
+    }
+}
+
+#[test]
+fn a_full_disk_costs_no_record_and_needs_no_restart() {
+    let _turn = wait_for_turn();
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: mounting a small disk needs root");
+        return;
+    };
+    let (path, filler) = (disk.0.path().join("log"), disk.0.path().join("filler"));
+    let mut handler = open(&path, 20_000, 5);
+    fs::write(&filler, vec![0; 32 * 1024]).unwrap();
+    let mut next = 0;
+    let error = loop {
+        match give(&mut handler, next).and_then(|()| handler.flush()) {
+            Ok(()) => next += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(kind(&error), ("write", io::ErrorKind::StorageFull));
+    handler.flush().unwrap_err();
+    fs::remove_file(&filler).unwrap();
+    handler.flush().unwrap();
+    give(&mut handler, next + 1).unwrap();
+    handler.flush().unwrap();
+
+    let text: String = ["log.1", "log"]
+        .iter()
+        .map(|name| fs::read_to_string(disk.0.path().join(name)).unwrap())
+        .collect();
+    assert!(text == lines(0..next + 2), "{} bytes", text.len());
+}
