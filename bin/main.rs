@@ -1,3 +1,45 @@
-//! The `logboom` program.
+//! The `logboom` program: one file per command, each a thin layer over the library.
 
-fn main() {}
+mod ctl;
+mod exit;
+mod listen;
+mod log;
+mod options;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Merges the log records of many processes into one rotated file.
+#[derive(Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 well, 2 usage, 69 no listener, 73 queue or log held by another listener,
+74 I/O error or records missing, 78 unusable configuration."
+)]
+struct Cli {
+    #[command(flatten)]
+    output: options::OutputOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Listen(listen::Args),
+    Log(log::Args),
+    Ctl(ctl::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cli.output.apply();
+    let outcome = match cli.command {
+        Command::Listen(args) => listen::run(args, &cli.output),
+        Command::Log(args) => log::run(args),
+        Command::Ctl(args) => ctl::run(args),
+    };
+    outcome.unwrap_or_else(|error| exit::report(&error))
+}

@@ -167,8 +167,9 @@ impl Door {
         let greeting = Greeting::decode(&peer.bytes).ok_or(Refusal::NoGreeting)?;
         let credentials =
             getsockopt(&peer.stream, sockopt::PeerCredentials).map_err(|_| Refusal::OtherUser)?;
-        let ours = credentials.uid() == nix::unistd::geteuid().as_raw();
-        if !ours && !(credentials.uid() == 0 && greeting.role == Role::Control) {
+        let owner = credentials.uid() == nix::unistd::geteuid().as_raw();
+        let root_asks = credentials.uid() == 0 && greeting.role == Role::Control;
+        if !(owner || root_asks) {
             return Err(Refusal::OtherUser);
         }
         if greeting.version != PROTOCOL_VERSION {

@@ -109,7 +109,7 @@ pub(crate) struct Hello {
 
 impl Hello {
     pub(crate) fn new(body: HelloBody) -> Hello {
-        Hello { magic: Magic::default(), version: PROTOCOL_VERSION, body }
+        Hello { magic: Magic, version: PROTOCOL_VERSION, body }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a worker, or `ctl`, finds its listener: the client side of `control.sock`.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -265,5 +265,5 @@ fn connect_within(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
     let timeout = TimeVal::milliseconds(timeout.as_millis() as i64);
     socket::setsockopt(&socket, sockopt::SendTimeout, &timeout)?;
     socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-    Ok(UnixStream::from(OwnedFd::from(socket)))
+    Ok(UnixStream::from(socket))
 }

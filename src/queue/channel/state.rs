@@ -199,7 +199,7 @@ impl State {
     /// Makes sure that the last chunk takes `bytes` more; every chunk names its thread anew, because
     /// the listener that reads it may not have seen the one before.
     fn chunk_for(&mut self, bytes: usize) {
-        if !self.chunks.back().is_some_and(|last| last.bytes.len() + bytes <= SOFT_BATCH_BYTES) {
+        if self.chunks.back().is_none_or(|last| last.bytes.len() + bytes > SOFT_BATCH_BYTES) {
             let mut buffer = std::mem::take(&mut self.spare);
             buffer.resize(HEADER_BYTES, 0);
             self.chunks.push_back(Chunk { bytes: buffer, end_seq: self.next_seq });

@@ -1,0 +1,142 @@
+//! `logboom ctl`: talk to a running listener.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use logboom::control::{self, Status};
+use logboom::{Certainty, QueueDir};
+
+use crate::exit;
+use crate::options::QueueOptions;
+
+/// Talk to a running listener
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  logboom ctl status
+  logboom ctl --queue jobs flush --sync
+  logboom ctl stop")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    queue: QueueOptions,
+    #[command(subcommand)]
+    request: Request,
+}
+
+#[derive(Subcommand)]
+enum Request {
+    /// Show the workers, what was written, dropped and refused
+    Status {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Wait until everything logged so far is in the log file
+    Flush {
+        /// Wait until it is on the disk
+        #[arg(long)]
+        sync: bool,
+        /// Give up after this many seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+        timeout: u32,
+    },
+    /// Drain, stop, and say how it went
+    Stop {
+        /// Give up after this many seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+        timeout: u32,
+    },
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let queue = args.queue.directory()?;
+    match args.request {
+        Request::Status { json } => {
+            let status = control::status(&queue)?;
+            if json {
+                anstream::println!(
+                    "{}",
+                    serde_json::to_string(&status).context("cannot print the status")?
+                );
+            } else {
+                print_status(&status);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Request::Flush { sync, timeout } => flush(&queue, sync, seconds(timeout)),
+        Request::Stop { timeout } => {
+            let report = control::stop(&queue, seconds(timeout))?;
+            anstream::println!("{report}");
+            Ok(if report.missing == 0 { ExitCode::SUCCESS } else { exit::IO.into() })
+        }
+    }
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+fn flush(queue: &QueueDir, sync: bool, timeout: Duration) -> anyhow::Result<ExitCode> {
+    let certainty = if sync { Certainty::Synced } else { Certainty::Written };
+    if !control::flush(queue, certainty, timeout)? {
+        bail!("the log file could not be brought to the disk: see `logboom ctl status`");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_status(status: &Status) {
+    anstream::println!(
+        "listener  {} (up {} s){}",
+        status.pid,
+        status.uptime_s,
+        if status.stopping { ", stopping" } else { "" }
+    );
+    anstream::println!("queue     {}", status.queue);
+    for log in &status.logs {
+        anstream::println!("log       {log}");
+    }
+    anstream::println!(
+        "records   {} written, {} dropped, {} missing",
+        status.records,
+        status.dropped,
+        status.missing
+    );
+    for (reason, count) in &status.refused {
+        anstream::println!("refused   {count}: {reason}");
+    }
+    if let Some(trouble) = &status.trouble {
+        anstream::println!("trouble   {trouble}");
+    }
+    for handler in &status.handlers {
+        let error =
+            handler.last_error.as_ref().map_or(String::new(), |error| format!(" ({error})"));
+        anstream::println!(
+            "handler   {}: {} handled, {} failed, {} dropped{error}",
+            handler.name,
+            handler.handled,
+            handler.failed,
+            handler.dropped
+        );
+    }
+    if !status.workers.is_empty() {
+        anstream::println!(
+            "\n{:<16} {:>8} {:<16} {:>12} {:>10}",
+            "WORKER",
+            "PID",
+            "PROGRAM",
+            "RECORDS",
+            "DROPPED"
+        );
+    }
+    for worker in &status.workers {
+        anstream::println!(
+            "{:<16} {:>8} {:<16} {:>12} {:>10}",
+            worker.name,
+            worker.pid,
+            worker.program,
+            worker.records,
+            worker.dropped
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! One line and one exit code for each error.
+
+use std::process::ExitCode;
+
+use logboom::handler::HandlerError;
+use logboom::{AttachError, ListenError, LockError, QueueDirError};
+
+/// There is no listener.
+pub(crate) const NO_LISTENER: u8 = 69;
+/// The queue or the log is held by another listener.
+pub(crate) const HELD: u8 = 73;
+/// An operation of the system failed, or records are missing.
+pub(crate) const IO: u8 = 74;
+/// A setting cannot be used.
+pub(crate) const CONFIG: u8 = 78;
+
+/// Prints the error with its causes in one line and gives its exit code.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    anstream::eprintln!("logboom: {error:#}");
+    ExitCode::from(error.chain().find_map(code_of).unwrap_or(IO))
+}
+
+fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if let Some(error) = cause.downcast_ref::<ListenError>() {
+        return match error {
+            ListenError::Lock(error) => Some(lock(error)),
+            ListenError::Directory(error) => Some(directory(error)),
+            _ => None,
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<AttachError>() {
+        return match error {
+            AttachError::NoListener { .. }
+            | AttachError::Refused { .. }
+            | AttachError::Timeout { .. } => Some(NO_LISTENER),
+            AttachError::Directory(error) => Some(directory(error)),
+            AttachError::Io { .. } => Some(IO),
+            _ => Some(CONFIG),
+        };
+    }
+    if let Some(HandlerError::Lock(error)) = cause.downcast_ref::<HandlerError>() {
+        return Some(lock(error));
+    }
+    cause.downcast_ref::<QueueDirError>().map(directory)
+}
+
+fn lock(error: &LockError) -> u8 {
+    match error {
+        LockError::Held { .. } => HELD,
+        _ => IO,
+    }
+}
+
+fn directory(error: &QueueDirError) -> u8 {
+    match error {
+        QueueDirError::Io { .. } => IO,
+        _ => CONFIG,
+    }
+}

@@ -1,0 +1,69 @@
+//! `logboom log`: one record, or one per line of standard input, into a queue.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use logboom::{Certainty, Level, Overflow, QueueHandler};
+
+use crate::options::QueueOptions;
+
+/// How long to wait for the log file.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A line of input is cut after this many bytes; a record is no longer than 128 KiB.
+const MAX_LINE_BYTES: u64 = 256 * 1024;
+
+/// Log one record, or one per line of standard input
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  logboom log -l WARNING -t backup 'disk is nearly full'
+  ./nightly.sh 2>&1 | logboom log -t nightly")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    queue: QueueOptions,
+    /// Level of the records
+    #[arg(short, long, default_value = "INFO")]
+    level: Level,
+    /// Logger of the records
+    #[arg(short = 't', long, default_value = "shell", value_name = "LOGGER")]
+    logger: String,
+    /// The message; without one, each line of standard input is a record
+    message: Vec<String>,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let builder = logboom::builder().queue(args.queue.directory()?).overflow(Overflow::Block);
+    let handler = builder.default_filter("trace").attach()?;
+    if args.message.is_empty() {
+        log_lines(&handler, &args)?;
+    } else {
+        handler.log(args.level, &args.logger, format_args!("{}", args.message.join(" ")));
+    }
+    let flushed = handler.flush(Certainty::Written, FLUSH_TIMEOUT);
+    if !flushed.is_complete() {
+        bail!(
+            "{} records are not yet in the log file: the listener stands still",
+            flushed.pending_records
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn log_lines(handler: &QueueHandler, args: &Args) -> anyhow::Result<()> {
+    let mut input = BufReader::new(std::io::stdin().lock());
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut bounded = input.by_ref().take(MAX_LINE_BYTES);
+        let count = bounded.read_until(b'\n', &mut line).context("cannot read standard input")?;
+        if count == 0 {
+            return Ok(());
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let text = String::from_utf8_lossy(text);
+        handler.log(args.level, &args.logger, format_args!("{text}"));
+    }
+}

@@ -1,0 +1,204 @@
+//! Flags that several commands share.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use logboom::formatter::{DEFAULT_PATTERN, Formatter, JsonFormatter, PatternFormatter};
+use logboom::handler::{Color, RotatingFileHandler};
+use logboom::{Level, QueueDir};
+
+/// How the program itself speaks.
+#[derive(clap::Args)]
+pub(crate) struct OutputOptions {
+    /// When to colour what goes to a terminal
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorWhen,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+impl OutputOptions {
+    /// Sets the choice for everything this process prints.
+    pub(crate) fn apply(&self) {
+        match self.color {
+            ColorWhen::Auto => anstream::ColorChoice::Auto,
+            ColorWhen::Always => anstream::ColorChoice::Always,
+            ColorWhen::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+
+    /// The colour of records on `stream`.
+    pub(crate) fn handler_color(&self, stream: &impl IsTerminal) -> Color {
+        match self.color {
+            ColorWhen::Auto => Color::auto(stream),
+            ColorWhen::Always => Color::Always,
+            ColorWhen::Never => Color::Never,
+        }
+    }
+
+    /// Prints one line on standard error, unless asked to be quiet.
+    pub(crate) fn say(&self, line: &impl std::fmt::Display) {
+        if !self.quiet {
+            anstream::eprintln!("logboom: {line}");
+        }
+    }
+}
+
+/// Which queue.
+#[derive(clap::Args, Clone)]
+pub(crate) struct QueueOptions {
+    /// Name of the queue
+    #[arg(long, value_name = "NAME", conflicts_with = "queue_dir")]
+    queue: Option<String>,
+    /// Directory of the queue, instead of a name
+    #[arg(long, value_name = "DIR")]
+    queue_dir: Option<PathBuf>,
+}
+
+impl QueueOptions {
+    /// The queue by flag, else by `LOGBOOM_QUEUE`, else the default one.
+    pub(crate) fn directory(&self) -> anyhow::Result<QueueDir> {
+        let from_env = || std::env::var_os("LOGBOOM_QUEUE").filter(|path| !path.is_empty());
+        Ok(match (&self.queue, &self.queue_dir) {
+            (_, Some(path)) => QueueDir::at(path)?,
+            (Some(name), None) => QueueDir::named(name)?,
+            (None, None) => match from_env() {
+                Some(path) => QueueDir::at(path)?,
+                None => QueueDir::named(QueueDir::DEFAULT_NAME)?,
+            },
+        })
+    }
+
+    /// The name in the default path of the log.
+    fn name(&self) -> &str {
+        let last = self.queue_dir.as_ref().and_then(|path| path.file_name()?.to_str());
+        self.queue.as_deref().or(last).unwrap_or(QueueDir::DEFAULT_NAME)
+    }
+}
+
+/// Which log file, and how it looks.
+#[derive(clap::Args, Clone)]
+pub(crate) struct LogOptions {
+    /// Current log file [default: logs/QUEUE.log]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) log: Option<PathBuf>,
+    /// Rotate before the file reaches this size; 0 never (units: k, M, G or KiB, MiB, GiB)
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse_size)]
+    pub(crate) max_bytes: u64,
+    /// How many rotated files to keep; 0 never rotates
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) backup_count: u32,
+    /// Form of a line: `text`, `json`, or a pattern such as '%(asctime)s %(message)s'
+    #[arg(long, value_name = "FORM", default_value = "text", value_parser = parse_format)]
+    pub(crate) format: Format,
+    /// Lowest level to keep [default: what the workers let pass]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) level: Option<Level>,
+}
+
+/// Form of a line.
+#[derive(Clone, Debug)]
+pub(crate) enum Format {
+    Json,
+    Pattern(String),
+}
+
+impl Format {
+    pub(crate) fn formatter(&self) -> anyhow::Result<Box<dyn Formatter>> {
+        Ok(match self {
+            Format::Json => Box::new(JsonFormatter::new()),
+            Format::Pattern(pattern) => Box::new(PatternFormatter::new(pattern)?),
+        })
+    }
+}
+
+impl LogOptions {
+    /// Path of the current log file.
+    pub(crate) fn path(&self, queue: &QueueOptions) -> PathBuf {
+        self.log.clone().unwrap_or_else(|| PathBuf::from(format!("logs/{}.log", queue.name())))
+    }
+
+    /// Opens the log file.
+    pub(crate) fn open(&self, queue: &QueueOptions) -> anyhow::Result<RotatingFileHandler> {
+        let path = self.path(queue);
+        let builder = RotatingFileHandler::builder(&path)
+            .max_bytes(self.max_bytes)
+            .backup_count(self.backup_count)
+            .lock_note(queue.directory()?.path().display().to_string());
+        builder
+            .open(self.format.formatter()?)
+            .with_context(|| format!("cannot log to {}", path.display()))
+    }
+}
+
+fn parse_format(text: &str) -> Result<Format, String> {
+    let format = match text {
+        "json" => Format::Json,
+        "text" => Format::Pattern(DEFAULT_PATTERN.to_owned()),
+        pattern if pattern.contains("%(") => Format::Pattern(pattern.to_owned()),
+        _ => {
+            return Err(
+                "use `text`, `json`, or a pattern with attributes such as %(message)s".to_owned()
+            );
+        }
+    };
+    format.formatter().map(|_| format).map_err(|error| format!("{error:#}"))
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err("the unit is none of k, M, G, KiB, MiB, GiB".to_owned()),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "a size is a whole number, with a unit or without".to_owned())?;
+    number.checked_mul(unit).ok_or_else(|| "the size is too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_decimal_and_binary_units() {
+        let sizes = [
+            ("0", 0),
+            ("2000", 2000),
+            ("100kB", 100_000),
+            ("1K", 1000),
+            ("64MiB", 64 << 20),
+            ("1G", 1_000_000_000),
+        ];
+        for (text, bytes) in sizes {
+            assert_eq!(parse_size(text), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn what_is_no_size_is_refused() {
+        for text in
+            ["", "nonsense", "1.5M", "-1", "5 M", "99999999999999999999", "99999999999G", "MiB"]
+        {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+}
