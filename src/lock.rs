@@ -53,7 +53,7 @@ fn holder(pid: &Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
-/// An exclusive lock, held until it is dropped. Dropping it leaves the file.
+/// An exclusive lock. Dropping it removes its file and frees the lock, in this order.
 #[derive(Debug)]
 pub(crate) struct FileLock {
     path: PathBuf,
@@ -65,15 +65,16 @@ impl FileLock {
     /// Takes the lock at `path` without waiting, and writes our pid and the line `note` into it.
     pub(crate) fn acquire(path: &Path, note: &str) -> Result<FileLock, LockError> {
         for _ in 0..MAX_ATTEMPTS {
-            let lock = FileLock { path: path.to_owned(), note: note.to_owned(), file: open(path)? };
-            match fs2::FileExt::try_lock_exclusive(&lock.file) {
+            let file = open(path)?;
+            match fs2::FileExt::try_lock_exclusive(&file) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
-                    return Err(LockError::Held { path: lock.path, pid: read_pid(&lock.file) });
+                    return Err(LockError::Held { path: path.to_owned(), pid: read_pid(&file) });
                 }
                 Err(error) => return Err(refused("lock", path)(explain(error)).into()),
             }
+            let lock = FileLock { path: path.to_owned(), note: note.to_owned(), file };
             // The holder before us may have removed the file between our opening and locking it.
             if lock.is_in_place()? {
                 lock.write_holder()?;
@@ -92,14 +93,6 @@ impl FileLock {
         Ok(())
     }
 
-    /// Removes the file while the lock is held, then frees the lock.
-    pub(crate) fn remove(self) -> Result<(), LockError> {
-        if self.is_in_place()? {
-            fs::remove_file(&self.path).map_err(refused("remove", &self.path))?;
-        }
-        Ok(())
-    }
-
     fn is_in_place(&self) -> Result<bool, FileError> {
         let ours = self.file.metadata().map_err(refused("examine", &self.path))?;
         let found = regular_file::look(&self.path)?;
@@ -112,6 +105,15 @@ impl FileLock {
             .set_len(0)
             .and_then(|()| (&self.file).write_all(text.as_bytes()))
             .map_err(refused("write", &self.path))
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // The lock is still held. A file that cannot be removed is as harmless as one left behind.
+        if self.is_in_place().unwrap_or(false) {
+            let _left_behind = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -163,7 +165,7 @@ mod tests {
     impl Holder {
         fn start(path: &Path) -> Holder {
             let mut child = Command::new(env::current_exe().unwrap())
-                .args(["--exact", "lock::tests::hold_until_killed", "--ignored", "--nocapture"])
+                .args(["--exact", "lock::tests::hold_until_killed", "--nocapture"])
                 .env(PATH_VARIABLE, path)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
@@ -183,7 +185,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "the second process of the other tests"]
     fn hold_until_killed() {
         let Some(path) = env::var_os(PATH_VARIABLE) else { return };
         let _lock = FileLock::acquire(Path::new(&path), "a note").unwrap();
@@ -219,22 +220,30 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_lock_leaves_its_file_and_a_removed_one_does_not() {
+    fn a_dropped_lock_takes_its_file_with_it() {
         let (_directory, path) = place();
-        drop(FileLock::acquire(&path, "").unwrap());
+        let lock = FileLock::acquire(&path, "").unwrap();
         assert!(path.exists());
-        FileLock::acquire(&path, "").unwrap().remove().unwrap();
+        drop(lock);
         assert!(!path.exists());
     }
 
     #[test]
-    fn removing_a_lock_spares_the_file_of_its_successor() {
+    fn a_refused_lock_leaves_the_file_of_its_holder() {
+        let (_directory, path) = place();
+        let held = FileLock::acquire(&path, "").unwrap();
+        FileLock::acquire(&path, "").unwrap_err();
+        assert!(held.is_in_place().unwrap());
+    }
+
+    #[test]
+    fn dropping_a_lock_spares_the_file_of_its_successor() {
         let (_directory, path) = place();
         let ours = FileLock::acquire(&path, "ours").unwrap();
         fs::remove_file(&path).unwrap();
         let theirs = FileLock::acquire(&path, "theirs").unwrap();
 
-        ours.remove().unwrap();
+        drop(ours);
 
         assert!(theirs.is_in_place().unwrap());
     }
@@ -270,7 +279,6 @@ mod tests {
         let hand_over = || match FileLock::acquire(&path, "") {
             Ok(lock) => {
                 assert!(lock.is_in_place().unwrap(), "locked a removed file");
-                lock.remove().unwrap();
             }
             Err(LockError::Held { .. }) => {}
             Err(error) => panic!("{error:?}"),

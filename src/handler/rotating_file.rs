@@ -180,13 +180,12 @@ impl RotatingFileHandler {
         Ok(self.file.sync()?)
     }
 
-    /// Writes what waits and removes the lock file.
+    /// Writes what waits and lets the log go.
     ///
     /// # Errors
     /// As for [`flush`](Handler::flush), and then what waits is lost: flush first if that matters.
     pub fn close(mut self) -> Result<(), HandlerError> {
-        self.flush()?;
-        Ok(self.lock.remove()?)
+        self.flush()
     }
 
     fn make_room(&mut self, line_bytes: u64) -> Result<(), HandlerError> {

@@ -13,8 +13,8 @@ use crate::queue::QueueDir;
 
 pub(super) struct Bound {
     queue: QueueDir,
-    /// Held until the socket is removed.
-    lock: Option<FileLock>,
+    /// Given back after the socket is removed.
+    _lock: FileLock,
 }
 
 impl Bound {
@@ -24,7 +24,7 @@ impl Bound {
         queue.create()?;
         let note = queue.path().display().to_string();
         let lock = FileLock::acquire(&queue.path().join("lock"), &note)?;
-        let bound = Bound { queue, lock: Some(lock) };
+        let bound = Bound { queue, _lock: lock };
         let io = |operation| {
             let path = bound.queue.path().to_owned();
             move |source| ListenError::Io { operation, path, source }
@@ -42,8 +42,7 @@ impl Bound {
 impl Drop for Bound {
     fn drop(&mut self) {
         // What cannot be removed is found and removed by the next listener.
-        let _socket = fs::remove_file(self.queue.control_socket());
-        let _lock = self.lock.take().map(FileLock::remove);
+        let _left_behind = fs::remove_file(self.queue.control_socket());
     }
 }
 
