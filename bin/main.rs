@@ -5,6 +5,7 @@ mod exit;
 mod listen;
 mod log;
 mod options;
+mod tail;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ struct Cli {
 enum Command {
     Listen(listen::Args),
     Log(log::Args),
+    Tail(tail::Args),
     Ctl(ctl::Args),
 }
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Listen(args) => listen::run(args, &cli.output),
         Command::Log(args) => log::run(args),
+        Command::Tail(args) => tail::run(args),
         Command::Ctl(args) => ctl::run(args),
     };
     outcome.unwrap_or_else(|error| exit::report(&error))

@@ -80,10 +80,11 @@ impl QueueOptions {
         })
     }
 
-    /// The name in the default path of the log.
-    fn name(&self) -> &str {
+    /// The log of a queue for which none was named.
+    pub(crate) fn default_log(&self) -> PathBuf {
         let last = self.queue_dir.as_ref().and_then(|path| path.file_name()?.to_str());
-        self.queue.as_deref().or(last).unwrap_or(QueueDir::DEFAULT_NAME)
+        let name = self.queue.as_deref().or(last).unwrap_or(QueueDir::DEFAULT_NAME);
+        PathBuf::from(format!("logs/{name}.log"))
     }
 }
 
@@ -126,7 +127,7 @@ impl Format {
 impl LogOptions {
     /// Path of the current log file.
     pub(crate) fn path(&self, queue: &QueueOptions) -> PathBuf {
-        self.log.clone().unwrap_or_else(|| PathBuf::from(format!("logs/{}.log", queue.name())))
+        self.log.clone().unwrap_or_else(|| queue.default_log())
     }
 
     /// Opens the log file.

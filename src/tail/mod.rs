@@ -1,1 +1,191 @@
 //! Reads a log, live and across its rotation.
+//!
+//! A log is a current file and its backups `NAME.1` (newest), `NAME.2`, …; a rotation renames each
+//! to the next higher number. [`Tail`] keeps the file it reads open, so that it finds it under any
+//! number, reads it to its end, and goes on with the next newer one.
+
+mod ending;
+mod files;
+mod lines;
+#[cfg(test)]
+mod rotation;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use ending::Rest;
+use files::{LogFiles, Newer};
+use lines::{LineReader, Read};
+
+/// Reads a log forwards: the last lines first, then what is added, each line once.
+///
+/// Lines are bytes, as they are in the file, and each ends in a newline. Nothing of a line is
+/// returned before its newline is in the file; only a backup that lacks its last newline gets it
+/// added. A line may be of any length: [`read`](Tail::read) returns it in pieces of bounded size.
+///
+/// However often the log is rotated between two calls, no line is lost or doubled while the backup
+/// that holds it exists; if it does not, [`Progress::Skipped`] says so. A line can be returned twice
+/// only if its writer took it back, as a listener does with the unfinished batch of one that was
+/// killed. A file that is truncated and begins with another text is read from its beginning.
+///
+/// ```
+/// use logboom::tail::{Progress, Tail};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("app.log");
+/// std::fs::write(&path, "one\ntwo\nthree\n")?;
+/// let mut tail = Tail::open(path, 2)?;
+/// let mut lines = Vec::new();
+/// while tail.read(&mut lines)? != Progress::Idle {}
+/// assert_eq!(lines, b"two\nthree\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Tail {
+    files: LogFiles,
+    /// Not there while the log has no file yet.
+    reading: Option<LineReader>,
+    /// The file to read next. Once it is known, nobody writes to the one being read any more.
+    next: Option<Next>,
+    /// The next older file than the one being read. It tells a log that was rotated to its limit
+    /// from one whose current file was removed: in the latter it still exists.
+    previous: Option<File>,
+}
+
+#[derive(Debug)]
+struct Next {
+    file: File,
+    /// What to say when reading goes over to it.
+    progress: Progress,
+}
+
+/// What one call of [`Tail::read`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Progress {
+    /// There may be more: call again at once.
+    Advanced,
+    /// Lines may be missing here: backups were deleted before they were read. Call again at once.
+    Skipped,
+    /// Everything was returned. Call again when some time has passed.
+    Idle,
+}
+
+/// Why a log cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TailError {
+    /// The log has neither a current file nor a backup.
+    #[error("there is no log {path}: check the path, or wait until it is written")]
+    Missing {
+        /// The current file.
+        path: PathBuf,
+    },
+    /// The path is a directory, a pipe or a device.
+    #[error("{path} is not a regular file: give the path of a log file")]
+    NotAFile {
+        /// The current file.
+        path: PathBuf,
+    },
+    /// The operating system refused an operation on a file.
+    #[error("cannot {operation} {path}")]
+    Io {
+        /// What was tried: `open`, `read`, `look at`.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Tail {
+    /// Opens the log whose current file is `path`, at the last `last_lines` lines of all its files.
+    ///
+    /// Reads backwards from the end, and only as far as needed. [`u64::MAX`] gives all lines.
+    ///
+    /// # Errors
+    /// [`TailError::Missing`] where nothing was logged yet; see [`Tail::awaiting`].
+    pub fn open(path: impl Into<PathBuf>, last_lines: u64) -> Result<Tail, TailError> {
+        let files = LogFiles::new(path.into());
+        let missing = || TailError::Missing { path: files.path().to_owned() };
+        let mut file = files.newest()?.ok_or_else(missing)?;
+        let mut wanted = last_lines;
+        let mut rest = Rest::Unfinished;
+        let (offset, previous) = loop {
+            let start = ending::last_lines(&file, wanted, rest).map_err(|e| files.read_error(e))?;
+            if start.missing_lines == 0 {
+                // Only a mark: a backup that nobody asked to read may as well be unreadable.
+                break (start.offset, files.older_than(&file).ok().flatten());
+            }
+            match files.older_than(&file)? {
+                Some(older) => file = older,
+                None => break (start.offset, None),
+            }
+            wanted = start.missing_lines;
+            rest = Rest::Line;
+        };
+        let reading = LineReader::new(file, offset).map_err(|e| files.read_error(e))?;
+        Ok(Tail { files, reading: Some(reading), next: None, previous })
+    }
+
+    /// A log that need not exist yet: all its lines from the first file on that is found.
+    pub fn awaiting(path: impl Into<PathBuf>) -> Tail {
+        Tail { files: LogFiles::new(path.into()), reading: None, next: None, previous: None }
+    }
+
+    /// Appends the next whole lines to `out`, about 64 KiB at most.
+    ///
+    /// Does not wait for lines to be written. A piece may end within a line that is longer; the
+    /// rest of that line is in the file already and comes with the next calls.
+    ///
+    /// # Errors
+    /// A file of the log cannot be opened or read. Calling again tries again.
+    pub fn read(&mut self, out: &mut Vec<u8>) -> Result<Progress, TailError> {
+        if self.next.is_none() {
+            self.next = self.find_next()?;
+        }
+        if let Some(reading) = &mut self.reading {
+            let mut read = reading.read(out).map_err(|e| self.files.read_error(e))?;
+            if read == Read::End && self.next.is_some() {
+                read = reading.end_last_line().map_err(|e| self.files.read_error(e))?;
+            }
+            if read == Read::More {
+                return Ok(Progress::Advanced);
+            }
+        }
+        match self.next.take() {
+            Some(next) => self.go_over_to(next),
+            None => Ok(Progress::Idle),
+        }
+    }
+
+    fn find_next(&self) -> Result<Option<Next>, TailError> {
+        let Some(reading) = &self.reading else {
+            return Ok(self
+                .files
+                .oldest()?
+                .map(|file| Next { file, progress: Progress::Advanced }));
+        };
+        for known in [Some(reading.file()), self.previous.as_ref()].into_iter().flatten() {
+            match self.files.newer_than(known)? {
+                Newer::Found(file) => {
+                    return Ok(Some(Next { file, progress: Progress::Advanced }));
+                }
+                Newer::NotYet => return Ok(None),
+                Newer::Left => {}
+            }
+        }
+        Ok(self.files.oldest()?.map(|file| Next { file, progress: Progress::Skipped }))
+    }
+
+    fn go_over_to(&mut self, next: Next) -> Result<Progress, TailError> {
+        let reader = LineReader::new(next.file, 0).map_err(|e| self.files.read_error(e))?;
+        let finished = self.reading.replace(reader);
+        self.previous = finished.map(LineReader::into_file);
+        Ok(next.progress)
+    }
+}

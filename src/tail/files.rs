@@ -1,0 +1,275 @@
+//! The files of one log: the current file, number 0 here, and its backups `NAME.1`, `NAME.2`, ….
+//!
+//! Only one rule about rotation is used: each rename moves a file one number up. A look at the
+//! numbers from 0 upwards therefore cannot overtake a file. It meets every file that was there when
+//! it began, older ones after newer ones, whatever is renamed meanwhile; at worst one file twice.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+
+use super::TailError;
+
+/// So many free numbers in a row end a look. A rotation in progress leaves one.
+const FREE_NUMBERS: usize = 8;
+
+/// How often a file that moved between being seen and being opened is looked for again.
+const ATTEMPTS: usize = 100;
+
+/// Finds and opens the files of one log.
+#[derive(Debug)]
+pub(super) struct LogFiles {
+    path: PathBuf,
+}
+
+/// The file that follows another one in age.
+pub(super) enum Newer {
+    /// It exists and is open.
+    Found(File),
+    /// There is none yet.
+    NotYet,
+    /// The other one has left the log, so nothing can be said about its neighbours.
+    Left,
+}
+
+/// One file in two moments; unmistakable only while somebody holds it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Listed {
+    number: u32,
+    id: FileId,
+}
+
+impl LogFiles {
+    pub(super) fn new(path: PathBuf) -> LogFiles {
+        LogFiles { path }
+    }
+
+    /// The current file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The current file, or the newest backup while there is none.
+    pub(super) fn newest(&self) -> Result<Option<File>, TailError> {
+        self.open_chosen(|listing| listing.first().copied())
+    }
+
+    /// The backup with the highest number, or the current file where it is the only one.
+    pub(super) fn oldest(&self) -> Result<Option<File>, TailError> {
+        self.open_chosen(|listing| listing.last().copied())
+    }
+
+    /// The next older file than `held`.
+    pub(super) fn older_than(&self, held: &File) -> Result<Option<File>, TailError> {
+        let id = self.status(held)?.0;
+        self.open_chosen(|listing| {
+            let place = listing.iter().rposition(|file| file.id == id)?;
+            listing.get(place + 1).copied()
+        })
+    }
+
+    /// The next newer file than `held`.
+    pub(super) fn newer_than(&self, held: &File) -> Result<Newer, TailError> {
+        let id = self.status(held)?.0;
+        if self.id_at(0)? == Some(id) {
+            return Ok(Newer::NotYet);
+        }
+        let found = self.open_chosen(|listing| {
+            let place = listing.iter().position(|file| file.id == id)?;
+            listing.get(place.checked_sub(1)?).copied()
+        })?;
+        // Asked last: while `held` exists, nothing newer was deleted, so the inode number that was
+        // found is not one that a younger file uses again.
+        let deleted = self.status(held)?.1 == 0;
+        match found {
+            _ if deleted => Ok(Newer::Left),
+            Some(file) => Ok(Newer::Found(file)),
+            None if self.is_listed(id)? => Ok(Newer::NotYet),
+            None => Ok(Newer::Left),
+        }
+    }
+
+    fn open_chosen(
+        &self,
+        choose: impl Fn(&[Listed]) -> Option<Listed>,
+    ) -> Result<Option<File>, TailError> {
+        for _ in 0..ATTEMPTS {
+            let Some(chosen) = choose(&self.list()?) else { return Ok(None) };
+            if let Some(file) = self.open_listed(chosen)? {
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens the file, unless it has another number by now.
+    fn open_listed(&self, listed: Listed) -> Result<Option<File>, TailError> {
+        let path = self.name(listed.number);
+        // Whatever was put in the file's place, opening it must not wait for a writer.
+        let flags = OFlag::O_NONBLOCK.bits();
+        match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+            Ok(file) if self.status(&file)?.0 == listed.id => Ok(Some(file)),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(TailError::Io { operation: "open", path, source }),
+        }
+    }
+
+    /// Whether the file has one of the numbers. Two equal listings have a moment in common.
+    fn is_listed(&self, id: FileId) -> Result<bool, TailError> {
+        let mut before = self.list()?;
+        for _ in 0..ATTEMPTS {
+            if before.iter().any(|file| file.id == id) {
+                return Ok(true);
+            }
+            let now = self.list()?;
+            if now == before {
+                return Ok(false);
+            }
+            before = now;
+        }
+        Ok(true)
+    }
+
+    /// The files in order of age, newest first.
+    fn list(&self) -> Result<Vec<Listed>, TailError> {
+        let mut listing = Vec::new();
+        let mut free_numbers = 0;
+        for number in 0.. {
+            match self.id_at(number)? {
+                Some(id) => {
+                    listing.push(Listed { number, id });
+                    free_numbers = 0;
+                }
+                None => free_numbers += 1,
+            }
+            if free_numbers == FREE_NUMBERS {
+                break;
+            }
+        }
+        Ok(listing)
+    }
+
+    fn id_at(&self, number: u32) -> Result<Option<FileId>, TailError> {
+        let path = self.name(number);
+        match fs::metadata(&path) {
+            Ok(found) if found.is_file() => Ok(Some(FileId::of(&found))),
+            Ok(_) if number == 0 => Err(TailError::NotAFile { path }),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(TailError::Io { operation: "look at", path, source }),
+        }
+    }
+
+    /// Identity of an open file, and how many names it has.
+    fn status(&self, file: &File) -> Result<(FileId, u64), TailError> {
+        let found = file.metadata().map_err(|source| self.read_error(source))?;
+        Ok((FileId::of(&found), found.nlink()))
+    }
+
+    pub(super) fn read_error(&self, source: io::Error) -> TailError {
+        TailError::Io { operation: "read", path: self.path.clone(), source }
+    }
+
+    fn name(&self, number: u32) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        if number > 0 {
+            name.push(format!(".{number}"));
+        }
+        name.into()
+    }
+}
+
+impl FileId {
+    fn of(found: &Metadata) -> FileId {
+        FileId { device: found.dev(), inode: found.ino() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use crate::tail::rotation::Rotation;
+
+    fn text(file: Option<File>) -> String {
+        let mut text = String::new();
+        file.expect("a file").read_to_string(&mut text).expect("read");
+        text
+    }
+
+    /// A log of three files, `c` current, `b` and `a` its backups.
+    fn three_files(log: &mut Rotation) -> LogFiles {
+        for name in ["a", "b"] {
+            log.append(name);
+            log.rotate();
+        }
+        log.append("c");
+        LogFiles::new(log.path().to_owned())
+    }
+
+    #[test]
+    fn files_are_found_in_order_of_age() {
+        let mut log = Rotation::new(5);
+        let files = three_files(&mut log);
+        let newest = files.newest().expect("newest").expect("a file");
+        let middle = files.older_than(&newest).expect("older").expect("a file");
+        assert_eq!(text(files.older_than(&middle).expect("older")), "a");
+        assert_eq!(text(files.oldest().expect("oldest")), "a");
+        let Newer::Found(newer) = files.newer_than(&middle).expect("newer") else {
+            panic!("nothing newer than the middle")
+        };
+        assert_eq!(text(Some(newer)), "c");
+        assert!(matches!(files.newer_than(&newest), Ok(Newer::NotYet)));
+    }
+
+    #[test]
+    fn a_file_that_moved_after_it_was_listed_is_not_taken_for_its_successor() {
+        let mut log = Rotation::new(5);
+        let files = three_files(&mut log);
+        let listing = files.list().expect("list");
+        log.rotate();
+        for listed in listing {
+            assert!(files.open_listed(listed).expect("open").is_none(), "{listed:?}");
+        }
+    }
+
+    #[test]
+    fn missing_backups_do_not_hide_older_ones() {
+        let mut log = Rotation::new(5);
+        let files = three_files(&mut log);
+        fs::remove_file(files.name(1)).expect("remove");
+        let newest = files.newest().expect("newest").expect("a file");
+        assert_eq!(text(files.older_than(&newest).expect("older")), "a");
+    }
+
+    #[test]
+    fn a_deleted_or_renamed_file_has_left_the_log() {
+        let mut log = Rotation::new(5);
+        let files = three_files(&mut log);
+        let oldest = files.oldest().expect("oldest").expect("a file");
+        let newest = files.newest().expect("newest").expect("a file");
+        fs::remove_file(files.name(2)).expect("remove");
+        fs::rename(log.path(), log.path().with_extension("old")).expect("rename");
+        assert!(matches!(files.newer_than(&oldest), Ok(Newer::Left)));
+        assert!(matches!(files.newer_than(&newest), Ok(Newer::Left)));
+    }
+
+    #[test]
+    fn directories_among_the_backups_are_passed_over() {
+        let mut log = Rotation::new(5);
+        let files = three_files(&mut log);
+        fs::create_dir(files.name(3)).expect("create");
+        assert_eq!(text(files.oldest().expect("oldest")), "a");
+    }
+}

@@ -1,0 +1,90 @@
+//! A log that tests write and rotate by hand, one rename at a time.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// One log in a directory of its own, rotated as a listener rotates it.
+pub(super) struct Rotation {
+    _directory: TempDir,
+    path: PathBuf,
+    backup_count: u32,
+    /// The number that the next rename of a rotation in progress fills; 0: create the current file.
+    filling: Option<u32>,
+    /// Length of the current file without the torn line at its end.
+    torn_at: Option<u64>,
+}
+
+impl Rotation {
+    pub(super) fn new(backup_count: u32) -> Rotation {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("app.log");
+        fs::write(&path, "").expect("create");
+        Rotation { _directory: directory, path, backup_count, filling: None, torn_at: None }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn backup(&self, number: u32) -> PathBuf {
+        match number {
+            0 => self.path.clone(),
+            _ => self.path.with_extension(format!("log.{number}")),
+        }
+    }
+
+    /// Adds text to the current file, which is whole and there first.
+    pub(super) fn append(&mut self, text: &str) {
+        self.finish_rotation();
+        self.cut_torn_line();
+        let mut file = OpenOptions::new().append(true).open(&self.path).expect("open");
+        file.write_all(text.as_bytes()).expect("write");
+    }
+
+    /// Leaves part of a line at the end, as a writer that is killed; the next change cuts it back.
+    pub(super) fn tear(&mut self) {
+        self.append("");
+        let len = fs::metadata(&self.path).expect("length").len();
+        self.append("torn");
+        self.torn_at = Some(len);
+    }
+
+    /// Does one rename, or creates the current file after the last one.
+    pub(super) fn rotate_one_step(&mut self) {
+        self.cut_torn_line();
+        let number = self.filling.unwrap_or_else(|| self.first_number());
+        if number == 0 {
+            fs::write(&self.path, "").expect("create");
+        } else {
+            fs::rename(self.backup(number - 1), self.backup(number)).expect("rename");
+        }
+        self.filling = number.checked_sub(1);
+    }
+
+    pub(super) fn rotate(&mut self) {
+        self.finish_rotation();
+        self.rotate_one_step();
+        self.finish_rotation();
+    }
+
+    fn finish_rotation(&mut self) {
+        while self.filling.is_some() {
+            self.rotate_one_step();
+        }
+    }
+
+    fn first_number(&self) -> u32 {
+        let free = (1..self.backup_count).find(|&number| !self.backup(number).exists());
+        free.unwrap_or(self.backup_count)
+    }
+
+    fn cut_torn_line(&mut self) {
+        if let Some(len) = self.torn_at.take() {
+            let file = OpenOptions::new().write(true).open(&self.path).expect("open");
+            file.set_len(len).expect("cut");
+        }
+    }
+}
