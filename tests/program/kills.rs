@@ -23,7 +23,9 @@ fn worker_process() {
         }
         _ => {
             say("started");
-            (0_u64..).for_each(|number| log::info!("record {number}"));
+            for number in 0_u64.. {
+                log::info!("record {number}");
+            }
         }
     }
 }
