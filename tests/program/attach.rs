@@ -11,7 +11,9 @@ use std::path::Path;
 
 use logboom::{AttachError, Certainty, QueueDir};
 use nix::sys::signal::Signal;
-use support::{PATIENCE, Place, hear, role, say, unprivileged, wait_until, with_descriptor_limit};
+use support::{
+    PATIENCE, Place, copy_program, hear, role, say, unprivileged, wait_until, with_descriptor_limit,
+};
 
 const PATTERN: &str = "%(processName)s %(message)s";
 
@@ -231,7 +233,7 @@ fn another_user_is_refused_by_the_kernels_word() {
     }
     // The test program itself may stand where another user cannot reach it.
     let program = place.path("greet");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    copy_program(&std::env::current_exe().unwrap(), &program);
     let socket = socket.display().to_string();
     let mut stranger = place.start_worker("stranger", &["refused", &socket], |command| {
         let mut other = std::process::Command::new(&program);
