@@ -1,6 +1,5 @@
 //! A supervisor, a listener and ten workers, all processes of this one program, and one rotated
-//! file: the scene of "Logging to a single file from multiple processes" in Python's logging
-//! cookbook.
+//! file: "Logging to a single file from multiple processes" of Python's logging cookbook.
 //!
 //! `cargo run --example hello_workers --features listener`
 
@@ -28,10 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn listener() -> Result<(), Box<dyn Error>> {
-    let formatter = Box::new(PatternFormatter::new(PATTERN)?);
     let file = RotatingFileHandler::builder("logs/mptest.log").max_bytes(2000).backup_count(10);
-    let listener = QueueListener::builder(QueueDir::at("queue")?).file(file.open(formatter)?);
-    let listener = listener.worker_levels("debug").bind()?;
+    let listener = QueueListener::builder(QueueDir::from_env()?.ok_or("no queue")?)
+        .file(file.open(PatternFormatter::new(PATTERN)?)?)
+        .worker_levels("debug")
+        .own_process()
+        .bind()?;
     println!("workers may attach");
     listener.run()?;
     Ok(())
@@ -42,7 +43,7 @@ fn worker() -> Result<(), Box<dyn Error>> {
     for number in 0..10 {
         let chance = process::id() as usize + number;
         thread::sleep(Duration::from_millis(chance as u64 % 7));
-        let (level, logger) = (LEVELS[chance % LEVELS.len()], LOGGERS[chance % LOGGERS.len()]);
+        let (level, logger) = (LEVELS[chance % 5], LOGGERS[chance % 2]);
         logboom::log(level, logger, format_args!("Random message #{}", 1 + chance % 3));
     }
     Ok(())

@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::process::Command;
-use std::{env, fs, io, thread};
+use std::{env, fs, io};
 
 use logboom::formatter::PatternFormatter;
 use logboom::handler::RotatingFileHandler;
@@ -32,11 +32,10 @@ fn parent() -> Result<(), Box<dyn Error>> {
     let pattern = PatternFormatter::new("%(processName)s: %(message)s%(fields)s")?;
     let file = RotatingFileHandler::builder(&log).max_bytes(10_000_000).backup_count(5);
     let listener = QueueListener::builder(queue.clone())
-        .file(file.open(Box::new(pattern))?)
+        .file(file.open(pattern)?)
         .worker_levels("info")
-        .bind()?;
-    let stop = listener.stop_handle();
-    let listening = thread::spawn(move || listener.run());
+        .bind()?
+        .spawn()?;
 
     let guard = logboom::builder().queue(queue.clone()).name("parent").init()?;
     log::info!(workers = 2; "starting");
@@ -49,8 +48,7 @@ fn parent() -> Result<(), Box<dyn Error>> {
     log::info!("all have ended");
     drop(guard);
 
-    stop.request();
-    let report = listening.join().map_err(|_| "the listener panicked")??;
+    let report = listener.stop()?;
     assert!(ended?.iter().all(|code| code.success()));
     let text = fs::read_to_string(&log)?;
     let mut lines: Vec<_> = text.lines().collect();

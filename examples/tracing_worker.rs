@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let log = directory.path().join("app.log");
     let queue = QueueDir::at(directory.path().join("queue"))?;
-    let file = RotatingFileHandler::builder(&log).open(Box::new(JsonFormatter::new()))?;
+    let file = RotatingFileHandler::builder(&log).open(JsonFormatter::new())?;
     let listener = QueueListener::builder(queue.clone()).file(file).worker_levels("info").bind()?;
     let stop = listener.stop_handle();
     let listening = thread::spawn(move || listener.run());

@@ -170,7 +170,7 @@ impl Drain {
         self.expect(lane, drops.first_seq, total);
         self.counts.dropped = self.counts.dropped.saturating_add(total);
         self.hub.count(lane, 0, total);
-        self.emit(&Notices::drops(drops, process, lane));
+        self.emit_notice(&Notices::drops(drops, process, lane));
     }
 
     /// Counts what is missing before the call `seq`, which stands for `count` calls.
@@ -186,11 +186,21 @@ impl Drain {
     }
 
     fn emit(&mut self, record: &Record<'_>) {
-        if !self.filters.iter_mut().all(|filter| filter.passes(record)) {
-            return;
+        if self.filters.iter_mut().all(|filter| filter.passes(record)) {
+            self.counts.records += 1;
+            self.files.handle(record);
+            self.gather_for_outlets(record);
         }
-        self.counts.records += 1;
-        self.files.handle(record);
+    }
+
+    fn emit_notice(&mut self, notice: &Record<'_>) {
+        if self.filters.iter_mut().all(|filter| filter.passes(notice)) {
+            self.files.handle_notice(notice);
+            self.gather_for_outlets(notice);
+        }
+    }
+
+    fn gather_for_outlets(&mut self, record: &Record<'_>) {
         if !self.outlets.is_empty() {
             self.gathered.push(record.clone().into_owned());
         }
@@ -201,7 +211,7 @@ impl Drain {
         let reports = self.outlets.iter().flat_map(Outlet::take_notices);
         reports.chain(self.files.take_notices()).for_each(|text| self.notices.trouble(text));
         for notice in self.notices.take() {
-            self.emit(&notice);
+            self.emit_notice(&notice);
         }
         self.files.flush();
         if !self.gathered.is_empty() {
@@ -233,12 +243,13 @@ impl Drain {
 
     fn finish(&mut self) -> StopReport {
         let left_lanes = self.hub.open_lanes();
-        self.files.flush();
-        self.files.sync();
         self.outlets.iter_mut().for_each(Outlet::close);
         for outlet in &self.outlets {
             outlet.wait_ended(self.stop.left(self.drain_timeout));
         }
+        // What the handlers had to complain about at the very end.
+        self.settle();
+        self.files.sync();
         StopReport {
             drained: self.counts.records,
             dropped: self.counts.dropped,
