@@ -225,8 +225,11 @@ impl QueueListener {
         };
         let threads = Threads::start(&hub, socket, sender, &stop, settings.worker_levels, status)
             .map_err(io("start"))?;
-        let outlets =
-            settings.handlers.into_iter().map(|(name, handler)| Outlet::start(name, handler));
+        let outlets = settings
+            .handlers
+            .into_iter()
+            .enumerate()
+            .map(|(index, (name, handler))| Outlet::start(index, name, handler));
         let mut drain = Drain {
             files: Files::new(
                 settings.files,
