@@ -1,5 +1,6 @@
 //! One line and one exit code for each error.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use logboom::handler::HandlerError;
@@ -16,7 +17,8 @@ pub(crate) const CONFIG: u8 = 78;
 
 /// Prints the error with its causes in one line and gives its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    anstream::eprintln!("logboom: {error:#}");
+    // Nowhere is left to tell that standard error is closed.
+    let _closed = writeln!(anstream::stderr(), "logboom: {error:#}");
     ExitCode::from(error.chain().find_map(code_of).unwrap_or(IO))
 }
 

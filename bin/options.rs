@@ -1,6 +1,6 @@
 //! Flags that several commands share.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -50,7 +50,8 @@ impl OutputOptions {
     /// Prints one line on standard error, unless asked to be quiet.
     pub(crate) fn say(&self, line: &impl std::fmt::Display) {
         if !self.quiet {
-            anstream::eprintln!("logboom: {line}");
+            // Nowhere is left to tell that standard error is closed.
+            let _closed = writeln!(anstream::stderr(), "logboom: {line}");
         }
     }
 }
