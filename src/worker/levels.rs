@@ -23,10 +23,7 @@ impl Levels {
     /// The table from the environment, or `default`.
     pub(super) fn from_env(default: &str) -> Result<Levels, AttachError> {
         if let Ok(text) = std::env::var("LOGBOOM_FILTER") {
-            let parsed = parse(&text);
-            return parsed
-                .map(|filter| Levels::new(filter, true, None))
-                .map_err(|reason| AttachError::Filter { origin: "LOGBOOM_FILTER", reason });
+            return Levels::pinned(&text, "LOGBOOM_FILTER");
         }
         let fallback = parse(default)
             .map_err(|reason| AttachError::Filter { origin: "the default filter", reason })?;
@@ -38,6 +35,12 @@ impl Levels {
             }
             Err(_) => Ok(Levels::new(fallback, false, None)),
         }
+    }
+
+    /// A table that no listener replaces; `origin` is who named it.
+    pub(super) fn pinned(table: &str, origin: &'static str) -> Result<Levels, AttachError> {
+        let filter = parse(table).map_err(|reason| AttachError::Filter { origin, reason })?;
+        Ok(Levels::new(filter, true, None))
     }
 
     fn new(filter: Filter, pinned: bool, complaint: Option<String>) -> Levels {

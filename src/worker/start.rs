@@ -58,6 +58,7 @@ pub struct Builder {
     overflow: Overflow,
     capacity_bytes: usize,
     default_filter: String,
+    pinned_filter: Option<String>,
     panic_hook: bool,
     #[cfg(feature = "formatter")]
     or_stderr: bool,
@@ -77,6 +78,7 @@ impl Default for Builder {
             overflow: Overflow::default(),
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
             default_filter: "info".to_owned(),
+            pinned_filter: None,
             panic_hook: true,
             #[cfg(feature = "formatter")]
             or_stderr: false,
@@ -119,6 +121,13 @@ impl Builder {
     /// `info,my_crate::part=debug`.
     pub fn default_filter(mut self, filter: impl Into<String>) -> Builder {
         self.default_filter = filter.into();
+        self
+    }
+
+    /// The level table, whatever environment and listener say: for records that are not this
+    /// program's own. What the listener filters out it still filters out.
+    pub fn pinned_filter(mut self, filter: impl Into<String>) -> Builder {
+        self.pinned_filter = Some(filter.into());
         self
     }
 
@@ -175,7 +184,11 @@ impl Builder {
             ProcessChoice::This { name } => this_process(name),
             ProcessChoice::Other(process) => process,
         };
-        let levels = Arc::new(Levels::from_env(&self.default_filter)?);
+        let levels = match &self.pinned_filter {
+            Some(filter) => Levels::pinned(filter, "the pinned filter")?,
+            None => Levels::from_env(&self.default_filter)?,
+        };
+        let levels = Arc::new(levels);
         let queue = match (self.queue, std::env::var_os("LOGBOOM_QUEUE")) {
             (Some(queue), _) => queue,
             (None, Some(path)) if !path.is_empty() => QueueDir::at(path)?,
