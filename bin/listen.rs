@@ -34,6 +34,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode> {
     let queue = args.queue.directory()?;
     let mut builder = QueueListener::builder(queue)
+        .own_process()
         .file(args.log.open(&args.queue)?)
         .drain_timeout(Duration::from_secs(args.drain_timeout.into()));
     if args.console {

@@ -47,6 +47,7 @@ pub(crate) trait Attributes {
     fn fields(&self, to: &mut FieldEncoder<'_>);
 
     /// Hands every scope to `to`, root first.
+    #[cfg(any(test, feature = "tracing"))]
     fn spans(&self, _to: &mut SpanEncoder<'_>) {}
 }
 
@@ -121,6 +122,7 @@ impl<'a> FieldEncoder<'a> {
 }
 
 /// Writes scopes as a MessagePack array whose length is known at the end.
+#[cfg(any(test, feature = "tracing"))]
 pub(crate) struct SpanEncoder<'a> {
     out: &'a mut Vec<u8>,
     header_at: usize,
@@ -128,6 +130,7 @@ pub(crate) struct SpanEncoder<'a> {
     written: u32,
 }
 
+#[cfg(any(test, feature = "tracing"))]
 impl<'a> SpanEncoder<'a> {
     pub(super) fn begin(out: &'a mut Vec<u8>, end_at: usize) -> SpanEncoder<'a> {
         let header_at = out.len();
@@ -165,7 +168,18 @@ pub(super) fn write_attributes(attributes: Option<&dyn Attributes>, out: &mut Ve
     let mut fields = FieldEncoder::begin(out, end_at - FieldEncoder::KEPT_BYTES);
     attributes.fields(&mut fields);
     fields.end();
+    write_spans(attributes, out, end_at);
+}
+
+#[cfg(any(test, feature = "tracing"))]
+fn write_spans(attributes: &dyn Attributes, out: &mut Vec<u8>, end_at: usize) {
     let mut spans = SpanEncoder::begin(out, end_at);
     attributes.spans(&mut spans);
     spans.end();
+}
+
+/// Only `tracing` has scopes.
+#[cfg(not(any(test, feature = "tracing")))]
+fn write_spans(_: &dyn Attributes, out: &mut Vec<u8>, _: usize) {
+    out.push(0x90);
 }

@@ -11,7 +11,9 @@ mod encode;
 
 #[cfg(feature = "formatter")]
 pub(crate) use decode::{Entry, decode};
-pub(crate) use draft::{Attributes, Draft, FieldEncoder, SpanEncoder};
+#[cfg(any(test, feature = "tracing"))]
+pub(crate) use draft::SpanEncoder;
+pub(crate) use draft::{Attributes, Draft, FieldEncoder};
 pub(crate) use encode::{encode_drops, encode_record, encode_thread, set_seq};
 
 use crate::Level;

@@ -20,7 +20,10 @@ pub(super) struct Bound {
 impl Bound {
     /// Takes the queue: makes its directory if missing, takes its lock, cleans up after a listener
     /// that was killed, and opens its socket.
-    pub(super) fn take(queue: QueueDir) -> Result<(Bound, UnixListener), ListenError> {
+    pub(super) fn take(
+        queue: QueueDir,
+        place: SocketPlace,
+    ) -> Result<(Bound, UnixListener), ListenError> {
         queue.create()?;
         let note = queue.path().display().to_string();
         let lock = FileLock::acquire(&queue.path().join("lock"), &note)?;
@@ -33,8 +36,7 @@ impl Bound {
         remove_leftovers(bound.queue.path()).map_err(io("clean up"))?;
         let socket =
             open_socket(&bound.queue.control_socket()).map_err(io("open the control socket"))?;
-        // The first queue of a process keeps its one-shot sockets; another's are as private.
-        let _first = tempfile::env::override_temp_dir(bound.queue.path());
+        place.prepare(bound.queue.path()).map_err(io("place sockets"))?;
         Ok((bound, socket))
     }
 }
@@ -56,6 +58,38 @@ fn open_socket(path: &Path) -> io::Result<UnixListener> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+/// Where ipc-channel makes the one-shot sockets of the rendezvous.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum SocketPlace {
+    /// In the process's directory for temporary files.
+    TemporaryDirectory,
+    /// In the queue directory; so are then all temporary files of the process.
+    QueueDirectory,
+}
+
+impl SocketPlace {
+    /// Longest directory: the socket's name in it takes 18 bytes of an address's 107, and
+    /// ipc-channel cuts what is longer.
+    const MAX_BYTES: usize = 107 - 18;
+
+    fn prepare(self, queue: &Path) -> io::Result<()> {
+        if self == SocketPlace::QueueDirectory
+            && let Err(first) = tempfile::env::override_temp_dir(queue)
+            && first != queue
+        {
+            return Err(io::Error::other(format!("they are in {} already", first.display())));
+        }
+        let directory = tempfile::env::temp_dir();
+        match directory.to_str() {
+            Some(path) if path.len() <= Self::MAX_BYTES => Ok(()),
+            Some(_) => {
+                Err(io::Error::other("TMPDIR is too long: set it to a path of at most 89 bytes"))
+            }
+            None => Err(io::Error::other("TMPDIR is not UTF-8: set it to another path")),
+        }
+    }
 }
 
 /// Removes the one-shot sockets of a listener that was killed in the middle of a handshake.

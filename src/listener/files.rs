@@ -23,9 +23,9 @@ pub(super) struct Files {
 
 struct LogFile {
     handler: RotatingFileHandler,
-    /// Given up while stopping: what is in its buffer is lost.
+    /// Given up while stopping: what is in its buffer is lost, and what comes then.
     given_up: bool,
-    lost_records: u64,
+    refused_records: u64,
 }
 
 impl Files {
@@ -35,19 +35,22 @@ impl Files {
         stop: Stop,
         drain_timeout: Duration,
     ) -> Files {
-        let file = |handler| LogFile { handler, given_up: false, lost_records: 0 };
+        let file = |handler| LogFile { handler, given_up: false, refused_records: 0 };
         let files = handlers.into_iter().map(file).collect();
         Files { hub, stop, drain_timeout, files, notices: Vec::new() }
     }
 
     /// Gives a record to every file. Waits while one cannot be written.
     pub(super) fn handle(&mut self, record: &Record<'_>) {
-        self.each(|handler| handler.handle(record), |_| 1);
+        self.each(|handler| handler.handle(record));
+        for file in self.files.iter_mut().filter(|file| file.given_up) {
+            file.refused_records += 1;
+        }
     }
 
     /// Writes what is buffered. Waits while it cannot be written.
     pub(super) fn flush(&mut self) {
-        self.each(|handler| handler.flush(), RotatingFileHandler::buffered_records);
+        self.each(Handler::flush);
     }
 
     /// Brings every file to the disk; false where one did not get there.
@@ -69,7 +72,9 @@ impl Files {
 
     /// Records that are in no file although they were taken: the most that one file has lost.
     pub(super) fn lost_records(&self) -> u64 {
-        self.files.iter().map(|file| file.lost_records).max().unwrap_or(0)
+        let given_up = self.files.iter().filter(|file| file.given_up);
+        let lost = |file: &LogFile| file.refused_records + file.handler.buffered_records();
+        given_up.map(lost).max().unwrap_or(0)
     }
 
     /// Closes the files and removes their locks.
@@ -82,12 +87,8 @@ impl Files {
     }
 
     /// Does `act` with every file until it succeeds, or until the drain deadline of a stop has
-    /// passed: then `lost` tells how many records that costs.
-    fn each(
-        &mut self,
-        mut act: impl FnMut(&mut RotatingFileHandler) -> Result<(), HandlerError>,
-        lost: impl Fn(&RotatingFileHandler) -> u64,
-    ) {
+    /// passed: then the file is given up.
+    fn each(&mut self, mut act: impl FnMut(&mut RotatingFileHandler) -> Result<(), HandlerError>) {
         for file in &mut self.files {
             let mut pause = BACK_OFF.0;
             let mut troubled = false;
@@ -103,9 +104,7 @@ impl Files {
                 file.given_up = !self.stop.rest(pause, self.drain_timeout);
                 pause = (pause * 2).min(BACK_OFF.1);
             }
-            if file.given_up {
-                file.lost_records += lost(&file.handler);
-            } else if troubled {
+            if troubled && !file.given_up {
                 self.hub.set_trouble(None);
             }
         }

@@ -1,13 +1,15 @@
 //! From a greeting to a welcome: one short-lived thread for each peer.
 
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use std::{io, thread};
+use std::{fs, io, thread};
 
 use ipc_channel::ipc::{IpcBytesSender, IpcOneShotServer, IpcSender};
 
@@ -121,6 +123,9 @@ fn exchange(stream: &mut UnixStream) -> io::Result<Hello> {
     stream.set_read_timeout(Some(STEP_TIMEOUT))?;
     stream.set_write_timeout(Some(STEP_TIMEOUT))?;
     let (server, name) = IpcOneShotServer::<Hello>::new()?;
+    // ipc-channel leaves the mode of its directory to the umask.
+    let directory = Path::new(&name).parent().unwrap_or(Path::new(&name));
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
     stream.write_all(&Answer::Connect(name.clone()).encode())?;
     stream.read_exact(&mut [0])?;
     // `accept` has no deadline. A connection of our own behind the peer's, closed at once, is what

@@ -29,7 +29,7 @@ use ipc_channel::ipc;
 
 pub use stop::Stop;
 
-use self::bound::Bound;
+use self::bound::{Bound, SocketPlace};
 use self::door::Door;
 use self::drain::Drain;
 use self::files::Files;
@@ -84,6 +84,7 @@ pub struct ListenerBuilder {
     filters: Vec<Box<dyn Filter>>,
     worker_levels: Option<String>,
     drain_timeout: Duration,
+    socket_place: SocketPlace,
 }
 
 impl ListenerBuilder {
@@ -124,16 +125,25 @@ impl ListenerBuilder {
         self
     }
 
+    /// Says that this process does nothing else: all its temporary files go to the queue directory,
+    /// because ipc-channel makes its sockets where those are. Workers then need to reach nothing but
+    /// the queue directory, for instance from another mount namespace. Default: the sockets are in
+    /// the directory for temporary files (`TMPDIR`), each for a moment, for this user alone.
+    pub fn own_process(mut self) -> ListenerBuilder {
+        self.socket_place = SocketPlace::QueueDirectory;
+        self
+    }
+
     /// Takes the queue: its directory (made if missing), its lock, its socket. Workers may attach
     /// from now on; they are served by [`QueueListener::run`].
     ///
     /// Raises this process's soft limit of descriptors to the hard one, because each worker takes
-    /// two. The sockets of ipc-channel are made in the first queue directory that a process binds.
+    /// two.
     ///
     /// # Errors
     /// Another listener has the queue, or the directory or a socket cannot be made.
     pub fn bind(self) -> Result<QueueListener, ListenError> {
-        let (bound, socket) = Bound::take(self.queue.clone())?;
+        let (bound, socket) = Bound::take(self.queue.clone(), self.socket_place)?;
         let (sender, events) = sync_channel(MAX_WAITING_BATCHES);
         let stop = Stop::new(sender.clone());
         Ok(QueueListener { settings: self, bound, socket, stop, sender, events })
@@ -178,6 +188,7 @@ impl QueueListener {
             filters: Vec::new(),
             worker_levels: None,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            socket_place: SocketPlace::TemporaryDirectory,
         }
     }
 

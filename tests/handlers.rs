@@ -1,0 +1,235 @@
+//! A listener on a thread, with handlers of one's own: what one of them does touches no other.
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use logboom::control::{self, HandlerStatus, StopReport};
+use logboom::filter::LevelFilter;
+use logboom::formatter::PatternFormatter;
+use logboom::handler::{Handler, HandlerError, RotatingFileHandler};
+use logboom::{
+    Certainty, Level, ListenError, ListenerBuilder, QueueDir, QueueHandler, QueueListener, Record,
+    Stop,
+};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A listener on a thread of this process, with one log file.
+struct Threaded {
+    directory: TempDir,
+    queue: QueueDir,
+    stop: Stop,
+    thread: JoinHandle<Result<StopReport, ListenError>>,
+}
+
+impl Threaded {
+    fn start(settings: impl FnOnce(ListenerBuilder) -> ListenerBuilder) -> Threaded {
+        let directory = tempfile::Builder::new().prefix("lb").tempdir().unwrap();
+        let queue = QueueDir::at(directory.path().join("q")).unwrap();
+        let formatter = PatternFormatter::new("%(levelname)s %(message)s").unwrap();
+        let file = RotatingFileHandler::builder(directory.path().join("app.log"));
+        let file = file.open(Box::new(formatter)).unwrap();
+        let builder = QueueListener::builder(queue.clone()).file(file);
+        let listener = settings(builder).bind().unwrap();
+        let stop = listener.stop_handle();
+        let thread = std::thread::spawn(move || listener.run());
+        Threaded { directory, queue, stop, thread }
+    }
+
+    fn worker(&self) -> QueueHandler {
+        let builder = logboom::builder().queue(self.queue.clone()).name("w");
+        builder.default_filter("trace").attach().unwrap()
+    }
+
+    fn handler(&self, name: &str) -> HandlerStatus {
+        let status = control::status(&self.queue).unwrap();
+        status.handlers.into_iter().find(|handler| handler.name == name).unwrap()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.path().join("app.log")
+    }
+
+    /// Stops the listener; its report and the lines of its log.
+    fn stop(self) -> (StopReport, Vec<String>) {
+        self.stop.request();
+        let report = self.thread.join().unwrap().unwrap();
+        let text = std::fs::read_to_string(self.directory.path().join("app.log")).unwrap();
+        (report, text.lines().map(str::to_owned).collect())
+    }
+}
+
+fn log_numbers(worker: &QueueHandler, count: u32) {
+    for number in 0..count {
+        worker.log(Level::INFO, "test", format_args!("record {number}"));
+    }
+    assert!(worker.flush(Certainty::Written, PATIENCE).is_complete());
+}
+
+fn wait_until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain");
+        std::thread::yield_now();
+    }
+}
+
+fn numbers(lines: &[String]) -> Vec<u32> {
+    lines.iter().filter_map(|line| line.strip_prefix("INFO record ")?.parse().ok()).collect()
+}
+
+/// Keeps the messages it is given.
+#[derive(Clone, Default)]
+struct Keeping(Arc<Mutex<Vec<String>>>);
+
+impl Handler for Keeping {
+    fn handle(&mut self, record: &Record<'_>) -> Result<(), HandlerError> {
+        self.0.lock().unwrap().push(record.message.clone().into_owned());
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+/// Fails with every record.
+struct Failing;
+
+impl Handler for Failing {
+    fn handle(&mut self, _: &Record<'_>) -> Result<(), HandlerError> {
+        Err(HandlerError::Other("out of paper".into()))
+    }
+
+    fn flush(&mut self) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+/// Panics with every record, without a word.
+struct Panicking;
+
+impl Handler for Panicking {
+    fn handle(&mut self, _: &Record<'_>) -> Result<(), HandlerError> {
+        std::panic::resume_unwind(Box::new("silent"))
+    }
+
+    fn flush(&mut self) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+/// Holds every record until it is let go.
+struct Holding(Receiver<()>);
+
+impl Handler for Holding {
+    fn handle(&mut self, _: &Record<'_>) -> Result<(), HandlerError> {
+        let _ = self.0.recv();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+fn holding() -> (Sender<()>, Holding) {
+    let (let_go, held) = channel();
+    (let_go, Holding(held))
+}
+
+#[test]
+fn failing_and_panicking_handlers_are_counted_reported_once_and_touch_no_other() {
+    let keeping = Keeping::default();
+    let threaded = Threaded::start(|builder| {
+        let builder = builder.handler("failing", Failing).handler("panicking", Panicking);
+        builder.handler("keeping", keeping.clone())
+    });
+    let worker = threaded.worker();
+    log_numbers(&worker, 100);
+    wait_until(|| {
+        let done = |name| threaded.handler(name).failed >= 102;
+        done("failing") && done("panicking") && threaded.handler("keeping").handled == 102
+    });
+    assert_eq!(threaded.handler("failing").last_error.as_deref(), Some("out of paper"));
+    let (report, lines) = threaded.stop();
+    assert_eq!((report.drained, report.missing), (102, 0));
+    assert_eq!(numbers(&lines), (0..100).collect::<Vec<_>>());
+    let reports = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(reports("ERROR handler failing failed: out of paper"), 1);
+    assert_eq!(reports("ERROR handler panicking failed: it panicked"), 1);
+    assert_eq!(keeping.0.lock().unwrap().len(), 102);
+}
+
+#[test]
+fn a_handler_that_hangs_loses_its_own_records_and_delays_nobody() {
+    let (let_go, handler) = holding();
+    let threaded = Threaded::start(|builder| {
+        builder.handler("slow", handler).drain_timeout(Duration::from_millis(200))
+    });
+    let worker = threaded.worker();
+    // Each flush ends a round, and only so many rounds wait for a handler.
+    (0..40).for_each(|_| log_numbers(&worker, 5));
+    wait_until(|| threaded.handler("slow").dropped > 0);
+    assert_eq!(threaded.handler("slow").handled, 0);
+    let (report, lines) = threaded.stop();
+    assert_eq!(report.missing, 0);
+    assert_eq!(numbers(&lines).len(), 200);
+    let reports = lines.iter().filter(|line| line.contains("handler slow cannot follow")).count();
+    assert_eq!(reports, 1);
+    drop(let_go);
+}
+
+#[test]
+fn a_record_has_to_pass_every_filter() {
+    let threaded = Threaded::start(|builder| {
+        let builder = builder.filter(LevelFilter(Level::WARNING));
+        builder.filter(|record: &Record<'_>| !record.message.contains("secret"))
+    });
+    let worker = threaded.worker();
+    for (level, text) in [(Level::INFO, "low"), (Level::ERROR, "a secret"), (Level::new(35), "own")]
+    {
+        worker.log(level, "test", format_args!("{text}"));
+    }
+    assert!(worker.flush(Certainty::Synced, PATIENCE).is_complete());
+    let (report, lines) = threaded.stop();
+    assert_eq!(lines, ["Level 35 own"]);
+    assert_eq!(report.drained, 1);
+}
+
+#[test]
+fn the_listeners_level_table_reaches_its_workers() {
+    let threaded = Threaded::start(|builder| builder.worker_levels("warn,loud=trace"));
+    let worker = threaded.worker();
+    wait_until(|| !worker.enabled(Level::INFO, "quiet"));
+    assert!(worker.enabled(Level::WARNING, "quiet") && worker.enabled(Level::TRACE, "loud"));
+    worker.log(Level::INFO, "quiet", format_args!("not encoded"));
+    assert_eq!(worker.stats().records, 0);
+    threaded.stop();
+}
+
+#[test]
+fn a_moved_log_is_opened_anew() {
+    let threaded = Threaded::start(|builder| builder);
+    let worker = threaded.worker();
+    log_numbers(&worker, 3);
+    let moved = threaded.directory.path().join("moved.log");
+    std::fs::rename(threaded.log(), &moved).unwrap();
+    log_numbers(&worker, 2);
+    assert_eq!(std::fs::read_to_string(moved).unwrap().lines().count(), 3);
+    assert_eq!(numbers(&threaded.stop().1), [0, 1]);
+}
+
+#[test]
+fn a_listener_that_never_ran_gives_its_queue_back() {
+    let directory = tempfile::Builder::new().prefix("lb").tempdir().unwrap();
+    let queue = QueueDir::at(directory.path().join("q")).unwrap();
+    drop(QueueListener::builder(queue.clone()).bind().unwrap());
+    assert_eq!(std::fs::read_dir(queue.path()).unwrap().count(), 0);
+    QueueListener::builder(queue).bind().unwrap();
+}

@@ -1,0 +1,219 @@
+//! Peers that do not keep the protocol are refused and counted; nobody else notices.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+use ipc_channel::ipc::{self, IpcBytesSender, IpcReceiver, IpcSender};
+use serde::{Deserialize, Serialize};
+use support::{Listener, Place, role, wait_until};
+
+/// Logs one record and waits until it is written.
+#[test]
+fn worker_process() {
+    if role().is_some() {
+        let _guard = logboom::init().unwrap();
+        log::info!("unaffected");
+    }
+}
+
+/// The greeting of a worker, as an honest one sends it.
+const GREETING: [u8; 12] = *b"logboom\n\x01\0\x01\0";
+
+/// The hello of a worker, as its bytes are on the wire.
+#[derive(Serialize, Deserialize)]
+struct Hello {
+    magic: [u8; 8],
+    version: u16,
+    body: Body,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Body {
+    Worker { facts: Facts, reply: IpcSender<ToWorker> },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Facts {
+    transport: Transport,
+    lane: u64,
+    first_seq: u64,
+    unconfirmed: u64,
+    name: String,
+    pid: u32,
+    program: String,
+    started_ns: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Transport {
+    Channel,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ToWorker {
+    Welcome { data: IpcBytesSender, levels: Option<String> },
+}
+
+fn facts() -> Facts {
+    Facts {
+        transport: Transport::Channel,
+        lane: 7,
+        first_seq: 0,
+        unconfirmed: 0,
+        name: "hostile".to_owned(),
+        pid: 1,
+        program: "hostile".to_owned(),
+        started_ns: 0,
+    }
+}
+
+fn hello(reply: IpcSender<ToWorker>) -> Hello {
+    Hello { magic: *b"logboom\n", version: 1, body: Body::Worker { facts: facts(), reply } }
+}
+
+fn connect(place: &Place) -> UnixStream {
+    UnixStream::connect(place.queue().path().join("control.sock")).unwrap()
+}
+
+/// Greets well; the name of the one-shot server that the listener answers with.
+fn greet(stream: &mut UnixStream) -> String {
+    stream.write_all(&GREETING).unwrap();
+    let mut head = [0; 5];
+    stream.read_exact(&mut head).unwrap();
+    assert_eq!(head[0], 1, "refused");
+    let mut name = vec![0; usize::from(u16::from_le_bytes([head[3], head[4]]))];
+    stream.read_exact(&mut name).unwrap();
+    String::from_utf8(name).unwrap()
+}
+
+/// Attaches as an honest worker would.
+fn attach(place: &Place) -> (UnixStream, IpcBytesSender, IpcReceiver<ToWorker>) {
+    let mut stream = connect(place);
+    let name = greet(&mut stream);
+    let (reply, updates) = ipc::channel().unwrap();
+    IpcSender::connect(name).unwrap().send(hello(reply)).unwrap();
+    stream.write_all(&[1]).unwrap();
+    let ToWorker::Welcome { data, .. } = updates.recv().unwrap();
+    (stream, data, updates)
+}
+
+fn refused(place: &Place, reason: &str) -> u64 {
+    let status = place.status();
+    status.refused.iter().find(|(why, _)| why == reason).map_or(0, |(_, count)| *count)
+}
+
+fn wait_refused(place: &Place, reason: &str, count: u64) {
+    wait_until(reason, || refused(place, reason) == count);
+}
+
+/// A worker logs and leaves; nothing but its record is in the log.
+fn finish(place: &Place, listener: Listener, records: u64) {
+    place.worker("honest", &["log"]).finish();
+    let report = listener.stop();
+    assert_eq!((report.drained, report.missing, report.left_lanes), (records, 0, 0));
+    assert!(place.lines().last().unwrap().ends_with("unaffected"));
+}
+
+#[test]
+fn garbage_half_a_greeting_silence_and_another_version_are_refused_each_by_its_reason() {
+    let place = Place::new();
+    let listener = place.listen(&[]);
+    connect(&place).write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    wait_refused(&place, "no greeting of logboom", 1);
+    connect(&place).write_all(&GREETING[..7]).unwrap();
+    wait_refused(&place, "no greeting of logboom", 2);
+    let silent: Vec<_> = (0..3).map(|_| connect(&place)).collect();
+    let mut half = connect(&place);
+    half.write_all(&GREETING[..7]).unwrap();
+    wait_refused(&place, "silent for too long", 4);
+    drop((silent, half));
+
+    let mut other = connect(&place);
+    other.write_all(b"logboom\n\x02\0\x01\0").unwrap();
+    let mut answer = Vec::new();
+    other.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, [3, 1, 0, 0, 0], "the answer names the version");
+    wait_refused(&place, "another protocol version", 1);
+    finish(&place, listener, 1);
+}
+
+#[test]
+fn hundreds_of_silent_peers_keep_nobody_out() {
+    let place = Place::new();
+    let listener = place.listen(&[]);
+    let silent: Vec<_> = (0..600).map(|_| connect(&place)).collect();
+    finish(&place, listener, 1);
+    drop(silent);
+}
+
+#[test]
+fn a_greeted_peer_that_lies_or_vanishes_is_refused() {
+    let place = Place::new();
+    let listener = place.listen(&[]);
+
+    let mut vanishes = connect(&place);
+    greet(&mut vanishes);
+    drop(vanishes);
+    wait_refused(&place, "no valid hello", 1);
+
+    let mut never_connects = connect(&place);
+    greet(&mut never_connects);
+    never_connects.write_all(&[1]).unwrap();
+    wait_refused(&place, "no valid hello", 2);
+
+    let mut says_nothing_valid = connect(&place);
+    let name = greet(&mut says_nothing_valid);
+    let sender: IpcSender<Vec<u64>> = IpcSender::connect(name).unwrap();
+    sender.send((0..1000).collect()).unwrap();
+    says_nothing_valid.write_all(&[1]).unwrap();
+    wait_refused(&place, "no valid hello", 3);
+
+    // Decodes as far as the channel, which is not there: ipc-channel panics on this one.
+    let mut points_nowhere = connect(&place);
+    let name = greet(&mut points_nowhere);
+    let sender: IpcSender<([u8; 8], u16, u32, Facts, u64)> = IpcSender::connect(name).unwrap();
+    sender.send((*b"logboom\n", 1, 0, facts(), 5)).unwrap();
+    points_nowhere.write_all(&[1]).unwrap();
+    wait_refused(&place, "no valid hello", 4);
+
+    let mut waits = connect(&place);
+    greet(&mut waits);
+    wait_refused(&place, "silent for too long", 1);
+    finish(&place, listener, 1);
+}
+
+#[test]
+fn well_formed_messages_with_a_garbage_payload_are_refused_and_counted() {
+    let place = Place::new();
+    let listener = place.listen(&["--format", "%(processName)s %(message)s"]);
+    let (stream, data, updates) = attach(&place);
+    let header = |lane: u64| [b"LBB\x01\0\0\0\0".as_slice(), &lane.to_le_bytes(), &[0; 8]].concat();
+
+    for garbage in [&b""[..], b"x", &[0; 24], &[0xff; 4096], &vec![b'L'; 190_000]] {
+        data.send(garbage).unwrap();
+    }
+    wait_refused(&place, "damaged batch", 5);
+    data.send(&header(8)).unwrap();
+    wait_refused(&place, "batch of an unknown lane", 1);
+    let entries: [&[u8]; 6] = [
+        &[0xff, 0xff, 0xff, 0xff],
+        &[3, 0, 0, 0, 0x9b, 0],
+        &[2, 0, 0, 0, 0xc1, 0xc1],
+        &[5, 0, 0, 0, 0xdd, 0xff, 0xff, 0xff, 0xff],
+        &[1, 0, 0, 0, 0x90],
+        &[2, 0, 0, 0, 0x91, 0x63],
+    ];
+    for entry in entries {
+        data.send(&[&header(7)[..], entry].concat()).unwrap();
+    }
+    wait_refused(&place, "damaged batch", 5 + entries.len() as u64);
+    let notices = || {
+        place.lines().iter().filter(|line| line.contains("a damaged batch of hostile (1)")).count()
+    };
+    wait_until("the notices", || notices() == entries.len());
+    drop((stream, data, updates));
+    finish(&place, listener, 1 + entries.len() as u64);
+}

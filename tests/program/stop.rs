@@ -1,0 +1,123 @@
+//! The sentinel, from wherever it comes: everything accepted is written, and nothing is left behind.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::io::Read;
+
+use logboom::{Certainty, Overflow};
+use nix::sys::signal::Signal;
+use support::{PATIENCE, Place, hear, role, say, wait_until};
+
+const PATTERN: &str = "%(processName)s %(message)s";
+
+/// Logs `role[1]` records, waits to be told to go, and logs once more.
+#[test]
+fn worker_process() {
+    let Some(role) = role() else { return };
+    let guard = logboom::builder().overflow(Overflow::Block).init().unwrap();
+    for number in 0..role[1].parse::<u32>().unwrap() {
+        log::info!("record {number}");
+    }
+    say("logged");
+    hear();
+    log::info!("after");
+    let report = guard.flush(Certainty::Written, std::time::Duration::from_millis(100));
+    say(&report.pending_records.to_string());
+}
+
+fn leftovers(place: &Place) -> Vec<String> {
+    let names = |path: &std::path::Path| {
+        let entries = fs::read_dir(path).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let beside = names(place.directory.path()).into_iter().filter(|name| name.ends_with(".lock"));
+    names(place.queue().path()).into_iter().chain(beside).collect()
+}
+
+#[test]
+fn termination_and_interrupt_drain_report_and_clean_up() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let place = Place::new();
+        let mut listener = place.listen(&["--format", PATTERN]);
+        let mut worker = place.worker("w", &["log", "1000"]);
+        worker.heard();
+        listener.process.signal(signal);
+        assert_eq!(listener.process.wait(), 0);
+        let mut said = String::new();
+        listener.process.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(said, "logboom: drained 1000, dropped 0, missing 0, left 0 lanes\n");
+        assert_eq!(place.messages_of("w").len(), 1000);
+        assert_eq!(leftovers(&place), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_worker_outlives_its_listener_and_knows_what_is_pending() {
+    let place = Place::new();
+    let listener = place.listen(&["--format", PATTERN]);
+    let mut worker = place.worker("w", &["log", "10"]);
+    worker.heard();
+    assert_eq!(listener.stop().left_lanes, 0);
+    worker.tell("go");
+    assert_eq!(worker.heard(), "1");
+    let next = place.listen(&["--format", PATTERN]);
+    wait_until("the worker's last record", || place.messages_of("w").len() == 11);
+    next.stop();
+    assert_eq!(place.messages_of("w").last().unwrap(), "after");
+}
+
+#[test]
+fn a_hang_up_does_not_stop_a_listener() {
+    let place = Place::new();
+    let listener = place.listen(&[]);
+    listener.process.signal(Signal::SIGHUP);
+    assert!(place.run(&["log", "still here"]).status.success());
+    listener.stop();
+    assert_eq!(place.lines().len(), 1);
+}
+
+#[test]
+fn while_stopping_nobody_attaches_and_everybody_who_asked_gets_the_report() {
+    let place = Place::new();
+    let listener = place.listen(&["--drain-timeout", "5"]);
+    // A worker that stands still keeps the stop waiting.
+    let mut worker = place.worker("w", &["log", "1"]);
+    worker.heard();
+    worker.process.signal(Signal::SIGSTOP);
+    let queue = place.queue();
+    let asked: Vec<_> = (0..2)
+        .map(|_| {
+            let queue = queue.clone();
+            std::thread::spawn(move || logboom::control::stop(&queue, PATIENCE).unwrap())
+        })
+        .collect();
+    wait_until("the stop", || place.status().stopping);
+    let output = place.run(&["log", "too late"]);
+    assert_eq!(output.status.code(), Some(69));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "logboom: the listener refused: stopping\n"
+    );
+    worker.process.signal(Signal::SIGCONT);
+    for asked in asked {
+        let report = asked.join().unwrap();
+        assert_eq!((report.drained, report.missing, report.left_lanes), (1, 0, 0));
+    }
+    drop(listener);
+}
+
+#[test]
+fn ctl_flush_writes_what_every_worker_has_queued() {
+    let place = Place::new();
+    let listener = place.listen(&["--format", PATTERN]);
+    let mut workers: Vec<_> =
+        (0..4).map(|n| place.worker(&format!("w{n}"), &["log", "500"])).collect();
+    workers.iter_mut().for_each(|worker| assert_eq!(worker.heard(), "logged"));
+    for args in [&["ctl", "flush"][..], &["ctl", "flush", "--sync"]] {
+        assert!(place.run(args).status.success());
+        assert_eq!(place.lines().len(), 2000);
+    }
+    assert_eq!(listener.stop().drained, 2000);
+}
