@@ -4,7 +4,6 @@
 compile_error!("logboom runs on Linux only");
 
 mod codec;
-#[cfg(feature = "listener")]
 pub mod control;
 #[cfg(feature = "listener")]
 pub mod filter;

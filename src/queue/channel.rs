@@ -223,3 +223,81 @@ impl Shared {
         state
     }
 }
+
+#[cfg(all(test, feature = "listener"))]
+mod tests {
+    use ipc_channel::ipc::{self, IpcBytesReceiver};
+
+    use super::*;
+    use crate::queue::batch::Entries;
+    use crate::queue::contract::{self, Bench, PATIENCE};
+
+    struct ChannelBench {
+        channel: Channel,
+        batches: Mutex<IpcBytesReceiver>,
+        _stream: UnixStream,
+    }
+
+    impl Bench for ChannelBench {
+        fn start(overflow: Overflow) -> ChannelBench {
+            let channel = Channel::start(7, overflow, 0).expect("a thread");
+            let (data, batches) = ipc::bytes_channel().expect("a channel");
+            let (ours, stream) = UnixStream::pair().expect("a pair");
+            channel.link(Link { data, stream });
+            ChannelBench { channel, batches: Mutex::new(batches), _stream: ours }
+        }
+
+        fn transport(&self) -> &dyn Transport {
+            &self.channel
+        }
+
+        fn receive(&self) -> Vec<Vec<u8>> {
+            let batches = self.batches.lock().expect("no panic");
+            let deadline = std::time::Instant::now() + PATIENCE;
+            let batch = loop {
+                match batches.try_recv() {
+                    Ok(batch) => break batch,
+                    Err(_) => std::thread::yield_now(),
+                }
+                assert!(std::time::Instant::now() < deadline, "waited in vain");
+            };
+            Entries::of(&batch).map(|entry| entry.expect("whole").to_vec()).collect()
+        }
+
+        fn confirm(&self, seq: u64) {
+            self.channel.update(&Update { written_seq: seq, ..Update::default() });
+        }
+    }
+
+    impl Drop for ChannelBench {
+        fn drop(&mut self) {
+            self.channel.close();
+        }
+    }
+
+    #[test]
+    fn the_channel_keeps_the_contract_of_a_transport() {
+        contract::check::<ChannelBench>();
+    }
+
+    #[test]
+    fn what_a_lost_listener_did_not_confirm_is_told_to_the_flush_and_to_the_next() {
+        let bench = ChannelBench::start(Overflow::Block);
+        for _ in 0..5 {
+            bench.channel.send(&Draft::new(1, Level::INFO, "l", format_args!("x")));
+        }
+        let received =
+            Entries::of(&bench.batches.lock().expect("no panic").recv().expect("a batch")).count();
+        assert_eq!(received, 6, "five records and the mark of their thread");
+        // The sender thread has sent; it may not have counted it yet.
+        while bench.channel.resume_at().0 < 5 {
+            std::thread::yield_now();
+        }
+        bench.confirm(2);
+        bench.channel.unlink();
+        assert_eq!(bench.channel.resume_at(), (5, 3));
+        let report = bench.channel.flush(Certainty::Written, Duration::ZERO);
+        assert_eq!(report.pending_records, 3);
+        assert!(bench.channel.flush(Certainty::Written, Duration::ZERO).is_complete());
+    }
+}

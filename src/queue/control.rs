@@ -157,6 +157,7 @@ pub(crate) struct WorkerFacts {
 
 impl WorkerFacts {
     /// Longest display name and program name.
+    #[cfg(feature = "listener")]
     pub(crate) const MAX_NAME_BYTES: usize = 256;
 
     #[cfg(feature = "listener")]

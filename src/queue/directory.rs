@@ -65,6 +65,7 @@ impl QueueDir {
     pub const DEFAULT_NAME: &'static str = "default";
 
     const MAX_NAME_BYTES: usize = 32;
+    #[cfg(feature = "listener")]
     const MODE: u32 = 0o700;
 
     /// The directory of the queue `name` of this user, `/dev/shm/logboom-UID/NAME`. Touches no disk.

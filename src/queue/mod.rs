@@ -2,6 +2,8 @@
 
 mod batch;
 pub(crate) mod channel;
+#[cfg(all(test, feature = "listener"))]
+mod contract;
 pub(crate) mod control;
 mod directory;
 pub(crate) mod rendezvous;

@@ -11,7 +11,9 @@ use std::path::Path;
 
 use logboom::{AttachError, Certainty, QueueDir};
 use nix::sys::signal::Signal;
-use support::{PATIENCE, Place, hear, role, say, unprivileged, wait_until, with_descriptor_limit};
+use support::{
+    PATIENCE, Place, copy_program, hear, role, say, unprivileged, wait_until, with_descriptor_limit,
+};
 
 const PATTERN: &str = "%(processName)s %(message)s";
 
@@ -34,6 +36,20 @@ fn worker_process() {
                 let report = guard.flush(Certainty::Written, PATIENCE);
                 say(if report.is_complete() { "written" } else { "unsure" });
             }
+        }
+        "burst" => {
+            let guard = logboom::builder().overflow(logboom::Overflow::DropNewest).init().unwrap();
+            say("ready");
+            hear();
+            for number in 0.. {
+                log::info!("record {number} {:100}", "");
+                if guard.handler().stats().dropped > 0 {
+                    say(&number.to_string());
+                    break;
+                }
+            }
+            hear();
+            let _lost = guard.flush(Certainty::Written, PATIENCE);
         }
         _ => {
             let mut stream = UnixStream::connect(&role[1]).unwrap();
@@ -104,6 +120,36 @@ fn after_a_kill_the_next_listener_starts_and_workers_find_it() {
     let report = listener.stop();
     assert_eq!(report.missing, 0);
     assert_eq!(place.messages_of("w"), (0..6).map(|n| format!("record {n}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_a_killed_listener_took_along_is_told_by_the_next() {
+    let place = Place::new();
+    let mut listener = place.listen(&["--format", PATTERN]);
+    let mut worker = place.worker("w", &["burst"]);
+    worker.heard();
+    listener.process.signal(Signal::SIGSTOP);
+    worker.tell("go");
+    // The socket and the worker's queue are full when a record is dropped.
+    let dropped: u64 = worker.heard().parse().unwrap();
+    listener.process.signal(Signal::SIGKILL);
+    listener.process.wait();
+    let listener = place.listen(&["--format", PATTERN]);
+    worker.tell("flush");
+    let pid = worker.process.pid();
+    worker.finish();
+    listener.stop();
+
+    let lines = place.messages_of("w");
+    let first: u64 = lines[0].split(' ').nth(1).unwrap().parse().unwrap();
+    assert!(first > 0, "nothing was lost, so nothing is shown");
+    assert_eq!(lines.len() as u64, dropped - first + 1);
+    assert!(lines.last().unwrap().starts_with("dropped 1 records (INFO 1) from w between "));
+    let told = format!(
+        "logboom w ({pid}) goes on with record {first}: {first} records before it were handed to a \
+         listener that ended before it said they were written"
+    );
+    assert!(place.lines().contains(&told), "{:?}", place.messages_of("logboom"));
 }
 
 #[test]
@@ -187,7 +233,7 @@ fn another_user_is_refused_by_the_kernels_word() {
     }
     // The test program itself may stand where another user cannot reach it.
     let program = place.path("greet");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    copy_program(&std::env::current_exe().unwrap(), &program);
     let socket = socket.display().to_string();
     let mut stranger = place.start_worker("stranger", &["refused", &socket], |command| {
         let mut other = std::process::Command::new(&program);

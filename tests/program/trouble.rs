@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use logboom::Overflow;
-use support::{Place, hear, role, say, unprivileged, wait_until};
+use support::{Place, copy_program, hear, role, say, unprivileged, wait_until};
 
 /// Logs `role[1]` records once told to.
 #[test]
@@ -56,7 +56,7 @@ fn a_directory_without_write_permission_is_an_error_of_one_line() {
     let place = Place::new();
     // The program itself may stand where an unprivileged user cannot reach it.
     let program = place.path("logboom");
-    fs::copy(env!("CARGO_BIN_EXE_logboom"), &program).unwrap();
+    copy_program(Path::new(env!("CARGO_BIN_EXE_logboom")), &program);
     let closed = place.path("closed");
     fs::create_dir(&closed).unwrap();
     use std::os::unix::fs::PermissionsExt;

@@ -280,6 +280,12 @@ pub fn with_descriptor_limit(command: &Command, soft: u32) -> Command {
     shell
 }
 
+/// Copies a program. By another process: a child that another test starts in the middle of a copy of
+/// ours would hold the file open for writing, and then it cannot be executed.
+pub fn copy_program(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
+}
+
 /// Lets a command run as an unprivileged user when the test is root.
 pub fn unprivileged(command: &mut Command) {
     if nix::unistd::geteuid().is_root() {
