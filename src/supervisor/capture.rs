@@ -41,7 +41,7 @@ pub(super) struct Capture {
 pub(super) enum Captured {
     /// All of it is in the log file.
     Written,
-    /// Some of it may not be there: no listener took it in time.
+    /// Some of it may not be there: a listener died with it, or none took it in time.
     Uncertain,
 }
 
@@ -179,17 +179,19 @@ fn ready<'a>(
     }
 }
 
-/// Waits until the log file has everything. Where the listener was killed meanwhile, the next one
-/// says in the log what its predecessor may have lost; the rest is waited for here.
+/// Waits until the log file has everything. What was on its way to a listener that was killed
+/// cannot be confirmed any more; the rest is waited for all the same.
 fn flush(handler: &QueueHandler) -> Captured {
     let deadline = Instant::now() + FLUSH_TIMEOUT;
+    let mut captured = Captured::Written;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if handler.flush(Certainty::Written, left).is_complete() {
-            return Captured::Written;
+            return captured;
         }
+        captured = Captured::Uncertain;
         if left.is_zero() {
-            return Captured::Uncertain;
+            return captured;
         }
     }
 }

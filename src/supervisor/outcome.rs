@@ -92,7 +92,7 @@ pub enum Notice {
         /// Its process.
         pid: u32,
     },
-    /// What a worker printed last may not be in the log file.
+    /// Some of what a worker printed may not be in the log file.
     OutputUncertain {
         /// The worker.
         name: String,
@@ -118,7 +118,10 @@ impl fmt::Display for Notice {
         match self {
             Notice::Started { name, pid } => write!(f, "started {name}, process {pid}"),
             Notice::OutputUncertain { name } => {
-                write!(f, "the last output of {name} may not be in the log: no listener took it")
+                write!(
+                    f,
+                    "some output of {name} may not be in the log: no listener has confirmed it"
+                )
             }
             Notice::ListenerEnded { exit, pause } => {
                 write!(f, "the listener {exit}; starting it again in {} ms", pause.as_millis())

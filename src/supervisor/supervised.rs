@@ -11,10 +11,13 @@ use nix::sys::signal::{SigSet, Signal};
 use super::group::Group;
 use super::link::{self, Receiver, Sender, ToListener, ToSupervisor};
 use crate::control::StopReport;
-use crate::{Level, QueueDir, Stop};
+use crate::{Certainty, Level, QueueDir, Stop};
 
 /// How often is looked whether the workers of a dead supervisor have ended.
 const GROUP_TICK: Duration = Duration::from_millis(20);
+
+/// How long the reason may take into the log.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The link of a listener process to the supervisor that has started it.
 ///
@@ -108,6 +111,7 @@ impl Watch {
             let names: Vec<_> = self.workers.iter().map(|(_, name)| name.as_str()).collect();
             let message = format!("the supervisor is gone; ending {}", names.join(", "));
             handler.relay(Level::ERROR, "logboom", &message);
+            let _pending = handler.flush(Certainty::Written, RECORD_TIMEOUT);
         }
     }
 }
