@@ -8,13 +8,14 @@ mod state;
 
 use std::cell::RefCell;
 use std::io;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ipc_channel::ipc::IpcBytesSender;
 
-use self::state::State;
+use self::state::{SenderPhase, State};
 use super::control::Update;
 use super::{Certainty, FlushReport, Overflow, QueueStats, Transport};
 use crate::Level;
@@ -78,6 +79,11 @@ impl Channel {
     /// Sends to this listener from now on.
     pub(crate) fn link(&self, link: Link) {
         let mut state = self.shared.lock();
+        if state.sender == SenderPhase::Ended {
+            // Closed while the listener was being found: it has to see the lane end.
+            let _gone = link.stream.shutdown(Shutdown::Both);
+            return;
+        }
         state.unreported = 0;
         state.link = Some(Arc::new(link));
         drop(state);

@@ -1,8 +1,11 @@
 //! The control thread: keeps a worker attached, hears what the listener says, finds its successor.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
+
+use ipc_channel::ipc::IpcReceiver;
 
 use super::levels::Levels;
 use crate::queue::QueueDir;
@@ -24,18 +27,16 @@ pub(super) fn keep_attached(
     levels: Arc<Levels>,
 ) -> Result<(), AttachError> {
     let attachment = attach(&dir, facts.clone())?;
-    if let Some(table) = &attachment.levels {
-        take_levels(&levels, table);
-    }
     let path = dir.path().to_owned();
+    let io = |source| AttachError::Io { operation: "start the control thread", path, source };
     let control = ControlThread { dir, facts, channel, levels };
-    let thread = std::thread::Builder::new().name("logboom-control".into());
-    thread.spawn(move || control.run(attachment)).map_err(|source| AttachError::Io {
-        operation: "start the control thread",
-        path,
-        source,
-    })?;
-    Ok(())
+    let start = || {
+        // Linked here and now: a handler that is dropped at once must find where to send to.
+        let first = control.link(attachment)?;
+        let thread = std::thread::Builder::new().name("logboom-control".into());
+        thread.spawn(move || control.run(first))
+    };
+    start().map(drop).map_err(io)
 }
 
 struct ControlThread {
@@ -45,26 +46,36 @@ struct ControlThread {
     levels: Arc<Levels>,
 }
 
+/// What is heard from a listener while it lives.
+struct Linked {
+    seen: UnixStream,
+    updates: IpcReceiver<ToWorker>,
+}
+
 impl ControlThread {
-    fn run(self, first: Attachment) {
-        let mut attachment = Some(first);
-        while let Some(current) = attachment {
+    fn run(self, first: Linked) {
+        let mut linked = Some(first);
+        while let Some(current) = linked {
             self.serve(current);
             self.channel.unlink();
-            attachment = self.find_successor();
+            linked = self.find_successor();
         }
     }
 
-    /// Hears one listener until it is gone.
-    fn serve(&self, attachment: Attachment) {
+    /// Takes the listener's levels and sends to it from now on.
+    fn link(&self, attachment: Attachment) -> io::Result<Linked> {
         let Attachment { stream, updates, data, levels } = attachment;
         if let Some(table) = &levels {
             take_levels(&self.levels, table);
         }
-        let Ok(mut seen) = stream.try_clone() else {
-            return;
-        };
+        let seen = stream.try_clone()?;
         self.channel.link(Link { data, stream });
+        Ok(Linked { seen, updates })
+    }
+
+    /// Hears one listener until it is gone.
+    fn serve(&self, linked: Linked) {
+        let Linked { mut seen, updates } = linked;
         while seen.write_all(&[1]).is_ok()
             && let Some(ToWorker::Update(update)) = receive(&updates)
         {
@@ -76,13 +87,15 @@ impl ControlThread {
     }
 
     /// Looks for a listener until there is one, or the lane has ended.
-    fn find_successor(&self) -> Option<Attachment> {
+    fn find_successor(&self) -> Option<Linked> {
         let mut pause = BACK_OFF.0;
         while !self.channel.wait_closed(pause) {
             let (first_seq, unconfirmed) = self.channel.resume_at();
             let facts = WorkerFacts { first_seq, unconfirmed, ..self.facts.clone() };
-            if let Ok(attachment) = attach(&self.dir, facts) {
-                return Some(attachment);
+            if let Ok(attachment) = attach(&self.dir, facts)
+                && let Ok(linked) = self.link(attachment)
+            {
+                return Some(linked);
             }
             pause = (pause * 2).min(BACK_OFF.1);
         }

@@ -47,6 +47,7 @@ impl Shared {
                 }
                 link if state.closing => {
                     state.link = None;
+                    state.sender = SenderPhase::Ended;
                     // An error means that the listener has closed it before.
                     let _closed = link.map(|link| link.stream.shutdown(Shutdown::Both));
                     return None;

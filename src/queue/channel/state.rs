@@ -50,6 +50,8 @@ pub(super) enum SenderPhase {
     /// It has something and waits a moment for more.
     Lingering,
     Busy,
+    /// The lane was closed; nothing is sent any more.
+    Ended,
 }
 
 /// Entries with room for the batch header in front.
@@ -118,7 +120,7 @@ impl State {
         match self.sender {
             SenderPhase::Asleep => true,
             SenderPhase::Lingering => self.is_worth_sending(),
-            SenderPhase::Busy => false,
+            SenderPhase::Busy | SenderPhase::Ended => false,
         }
     }
 
