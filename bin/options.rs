@@ -89,12 +89,11 @@ pub(crate) struct QueueOptions {
 impl QueueOptions {
     /// The queue by flag, else by `LOGBOOM_QUEUE`, else the default one.
     pub(crate) fn directory(&self) -> anyhow::Result<QueueDir> {
-        let from_env = || std::env::var_os("LOGBOOM_QUEUE").filter(|path| !path.is_empty());
         Ok(match (&self.queue, &self.queue_dir) {
             (_, Some(path)) => QueueDir::at(path)?,
             (Some(name), None) => QueueDir::named(name)?,
-            (None, None) => match from_env() {
-                Some(path) => QueueDir::at(path)?,
+            (None, None) => match QueueDir::from_env()? {
+                Some(queue) => queue,
                 None => QueueDir::named(QueueDir::DEFAULT_NAME)?,
             },
         })

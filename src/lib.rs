@@ -1,4 +1,37 @@
 //! logboom merges the log records of many processes into one rotated file.
+//!
+//! Worker processes attach a queue handler, which encodes records onto a queue; one listener drains
+//! it through filters and formatters into rotating files. See the README for what is promised.
+//!
+//! # In a worker
+//!
+//! `logboom run` and any other way to set `LOGBOOM_QUEUE` tell it where to log. The guard waits for
+//! the last records when `main` ends.
+//!
+//! ```no_run
+//! let _guard = logboom::init()?;
+//! log::info!(user = 7; "hello");
+//! # Ok::<(), logboom::AttachError>(())
+//! ```
+//!
+//! [`builder`] has the settings: what happens when the queue is full ([`Overflow`]), `tracing`
+//! instead of `log`, standard error where there is no queue.
+//!
+//! # In a listener
+//!
+//! `logboom listen` is one; `QueueListener` (feature `listener`) is one of your own, in a process of
+//! its own or on a thread, with handlers and filters of your own.
+//!
+//! # Features
+//!
+//! | feature | for |
+//! |---|---|
+//! | default | workers that use `log` |
+//! | `tracing` | workers that use `tracing` |
+//! | `formatter` | patterns and JSON lines; standard error as a fallback |
+//! | `listener` | the receiving side |
+//! | `supervisor` | starting and watching workers |
+//! | `tail` | reading a log across its rotation |
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("logboom runs on Linux only");
@@ -30,7 +63,9 @@ mod worker;
 
 pub use level::{Level, ParseLevelError};
 #[cfg(feature = "listener")]
-pub use listener::{DEFAULT_DRAIN_TIMEOUT, ListenError, ListenerBuilder, QueueListener, Stop};
+pub use listener::{
+    DEFAULT_DRAIN_TIMEOUT, ListenError, ListenerBuilder, ListenerThread, QueueListener, Stop,
+};
 #[cfg(feature = "listener")]
 pub use lock::LockError;
 pub use queue::rendezvous::AttachError;

@@ -1,14 +1,14 @@
 //! What a `RotatingFileHandler` does when the system has no more room, and when it has again.
 //!
-//! The limits are those of the process, so the tests run one after the other.
+//! The limits are those of a process, so each test has one of its own, which prints into a pipe: a
+//! file as its standard output would meet the limit too.
 
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::{Command, Stdio};
 
 use logboom::formatter::Formatter;
 use logboom::handler::{Handler, HandlerError, RotatingFileHandler};
@@ -16,7 +16,8 @@ use logboom::{Level, Record};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Set in the process of one test.
+const ALONE: &str = "LOGBOOM_TEST_ALONE";
 
 struct Message;
 
@@ -30,7 +31,7 @@ fn open(path: &Path, max_bytes: u64, backup_count: u32) -> RotatingFileHandler {
     RotatingFileHandler::builder(path)
         .max_bytes(max_bytes)
         .backup_count(backup_count)
-        .open(Box::new(Message))
+        .open(Message)
         .unwrap()
 }
 
@@ -54,8 +55,17 @@ fn kind(error: &HandlerError) -> (&'static str, io::ErrorKind) {
     }
 }
 
-fn wait_for_turn() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+/// Runs the test `name` in a process of its own; true in that process.
+fn is_alone(name: &str) -> bool {
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut test = Command::new(std::env::current_exe().unwrap());
+    test.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(ALONE, "yes");
+    let output = test.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", output.status);
+    false
 }
 
 /// A soft limit of this process, set back on drop.
@@ -98,7 +108,9 @@ fn torn_amid_line_10(path: &Path) -> (RotatingFileHandler, SoftLimit) {
 
 #[test]
 fn a_write_cut_short_goes_on_at_the_right_byte() {
-    let _turn = wait_for_turn();
+    if !is_alone("a_write_cut_short_goes_on_at_the_right_byte") {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log");
     let (mut handler, limit) = torn_amid_line_10(&path);
@@ -110,7 +122,9 @@ fn a_write_cut_short_goes_on_at_the_right_byte() {
 
 #[test]
 fn a_full_buffer_refuses_records_until_there_is_room() {
-    let _turn = wait_for_turn();
+    if !is_alone("a_full_buffer_refuses_records_until_there_is_room") {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log");
     let (mut handler, limit) = torn_amid_line_10(&path);
@@ -128,7 +142,9 @@ fn a_full_buffer_refuses_records_until_there_is_room() {
 
 #[test]
 fn a_line_torn_in_a_moved_file_is_ended_there() {
-    let _turn = wait_for_turn();
+    if !is_alone("a_line_torn_in_a_moved_file_is_ended_there") {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let (path, moved) = (directory.path().join("log"), directory.path().join("moved"));
     let (mut handler, limit) = torn_amid_line_10(&path);
@@ -144,7 +160,9 @@ fn a_line_torn_in_a_moved_file_is_ended_there() {
 
 #[test]
 fn a_line_torn_in_a_deleted_file_is_whole_in_the_next() {
-    let _turn = wait_for_turn();
+    if !is_alone("a_line_torn_in_a_deleted_file_is_whole_in_the_next") {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log");
     let (mut handler, limit) = torn_amid_line_10(&path);
@@ -156,7 +174,9 @@ fn a_line_torn_in_a_deleted_file_is_whole_in_the_next() {
 
 #[test]
 fn a_rotation_that_cannot_open_the_next_file_shifts_once() {
-    let _turn = wait_for_turn();
+    if !is_alone("a_rotation_that_cannot_open_the_next_file_shifts_once") {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     let mut handler = open(&at("log"), 250, 5);
@@ -199,7 +219,9 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_costs_no_record_and_needs_no_restart() {
-    let _turn = wait_for_turn();
+    if !is_alone("a_full_disk_costs_no_record_and_needs_no_restart") {
+        return;
+    }
     let Some(disk) = SmallDisk::mount() else {
         eprintln!("skipped: mounting a small disk needs root");
         return;

@@ -43,7 +43,7 @@ impl Logs {
     }
 
     fn open(&self, max_bytes: u64, backup_count: u32) -> RotatingFileHandler {
-        self.builder(max_bytes, backup_count).open(Box::new(Message)).unwrap()
+        self.builder(max_bytes, backup_count).open(Message).unwrap()
     }
 
     fn text(&self, name: &str) -> String {
@@ -68,7 +68,7 @@ fn write(handler: &mut RotatingFileHandler, messages: &[&str]) {
 }
 
 fn refusal(builder: RotatingFileBuilder) -> HandlerError {
-    builder.open(Box::new(Message)).err().expect("must be refused")
+    builder.open(Message).err().expect("must be refused")
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_truncated_file_is_small_again() {
 fn a_deleted_directory_comes_back_with_log_and_lock() {
     let logs = Logs::new();
     let path = logs.at("deep/er/log");
-    let mut handler = RotatingFileHandler::builder(&path).open(Box::new(Message)).unwrap();
+    let mut handler = RotatingFileHandler::builder(&path).open(Message).unwrap();
     write(&mut handler, &["lost"]);
     fs::remove_dir_all(logs.at("deep")).unwrap();
     write(&mut handler, &["kept"]);
@@ -166,7 +166,7 @@ fn a_deleted_directory_comes_back_with_log_and_lock() {
 #[test]
 fn a_second_handler_for_the_log_is_told_who_has_it() {
     let logs = Logs::new();
-    let _handler = logs.builder(0, 0).lock_note("/dev/shm/q").open(Box::new(Message)).unwrap();
+    let _handler = logs.builder(0, 0).lock_note("/dev/shm/q").open(Message).unwrap();
     let error = refusal(logs.builder(0, 0));
     let HandlerError::Lock(LockError::Held { path, pid }) = error else { panic!("{error:?}") };
     assert_eq!((path, pid), (logs.at(".log.lock"), Some(process::id())));
@@ -243,7 +243,7 @@ fn a_relative_path_is_made_absolute() {
     let here = std::env::current_dir().unwrap();
     let up = "../".repeat(here.components().count() - 1);
     let relative = Path::new(&up).join(logs.at("log").strip_prefix("/").unwrap());
-    let handler = RotatingFileHandler::builder(&relative).open(Box::new(Message)).unwrap();
+    let handler = RotatingFileHandler::builder(&relative).open(Message).unwrap();
     assert_eq!(handler.path(), here.join(relative));
     assert_eq!(logs.names(), [".log.lock", "log"]);
 }

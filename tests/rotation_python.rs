@@ -81,7 +81,7 @@ fn run_here(path: &Path, sessions: &[Session]) {
         let mut handler = RotatingFileHandler::builder(path)
             .max_bytes(session.max_bytes)
             .backup_count(session.backup_count)
-            .open(Box::new(Message))
+            .open(Message)
             .unwrap();
         for line in &session.lines {
             handler.handle(&Record::new(0, Level::INFO, "test", line)).unwrap();

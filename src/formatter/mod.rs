@@ -24,3 +24,9 @@ pub trait Formatter: Send {
     /// Appends the text of `record` to `out`, in UTF-8.
     fn format(&mut self, record: &Record<'_>, out: &mut Vec<u8>);
 }
+
+impl<F: Formatter + ?Sized> Formatter for Box<F> {
+    fn format(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        (**self).format(record, out);
+    }
+}

@@ -55,6 +55,13 @@ pub enum HandlerError {
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl HandlerError {
+    /// A failure of a handler's own kind: an error, or a sentence.
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HandlerError {
+        HandlerError::Other(error.into())
+    }
+}
+
 impl From<FileError> for HandlerError {
     fn from(error: FileError) -> HandlerError {
         let FileError { operation, path, source } = error;

@@ -52,7 +52,7 @@ use crate::rotation::{Backups, CurrentFile, Place, Rule, create_directory};
 /// let mut handler = RotatingFileHandler::builder(&path)
 ///     .max_bytes(10_000_000)
 ///     .backup_count(5)
-///     .open(Box::new(Message))?;
+///     .open(Message)?;
 /// handler.handle(&Record::new(0, Level::INFO, "app", "started"))?;
 /// handler.close()?;
 /// assert_eq!(std::fs::read_to_string(&path)?, "started\n");
@@ -102,7 +102,10 @@ impl RotatingFileBuilder {
     /// # Errors
     /// [`LockError::Held`](crate::LockError::Held) inside [`HandlerError::Lock`] if another handler
     /// has this log; [`HandlerError::Io`] if the path is no regular file or the system refuses.
-    pub fn open(self, formatter: Box<dyn Formatter>) -> Result<RotatingFileHandler, HandlerError> {
+    pub fn open(
+        self,
+        formatter: impl Formatter + 'static,
+    ) -> Result<RotatingFileHandler, HandlerError> {
         // Names the same file after a change of the working directory.
         let path = path::absolute(&self.path).map_err(refused("open", &self.path))?;
         let lock_path = lock_path(&path)?;
@@ -113,7 +116,7 @@ impl RotatingFileBuilder {
             backups: Backups::new(&path, self.rule),
             rule: self.rule,
             lock,
-            formatter,
+            formatter: Box::new(formatter),
             lines: LineBuffer::default(),
         })
     }

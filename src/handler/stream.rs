@@ -31,7 +31,7 @@ pub struct StreamHandler<W> {
 
 impl StreamHandler<Stdout> {
     /// A handler for standard output, with colour by [`Color::auto`].
-    pub fn stdout(formatter: Box<dyn Formatter>) -> StreamHandler<Stdout> {
+    pub fn stdout(formatter: impl Formatter + 'static) -> StreamHandler<Stdout> {
         let color = Color::auto(&io::stdout());
         StreamHandler { name: "<stdout>", ..StreamHandler::new(io::stdout(), color, formatter) }
     }
@@ -39,7 +39,7 @@ impl StreamHandler<Stdout> {
 
 impl StreamHandler<Stderr> {
     /// A handler for standard error, with colour by [`Color::auto`].
-    pub fn stderr(formatter: Box<dyn Formatter>) -> StreamHandler<Stderr> {
+    pub fn stderr(formatter: impl Formatter + 'static) -> StreamHandler<Stderr> {
         let color = Color::auto(&io::stderr());
         StreamHandler { name: "<stderr>", ..StreamHandler::new(io::stderr(), color, formatter) }
     }
@@ -47,8 +47,14 @@ impl StreamHandler<Stderr> {
 
 impl<W: Write + Send> StreamHandler<W> {
     /// A handler for any stream, which errors call `<stream>`.
-    pub fn new(out: W, color: Color, formatter: Box<dyn Formatter>) -> StreamHandler<W> {
-        StreamHandler { name: "<stream>", out, color, formatter, lines: LineBuffer::default() }
+    pub fn new(out: W, color: Color, formatter: impl Formatter + 'static) -> StreamHandler<W> {
+        StreamHandler {
+            name: "<stream>",
+            out,
+            color,
+            formatter: Box::new(formatter),
+            lines: LineBuffer::default(),
+        }
     }
 
     /// The same handler with this colour.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::files::Files;
 use super::hub::{Counts, Flush, Hub, Refusal};
 use super::notices::Notices;
-use super::outlet::Outlet;
+use super::outlet::{Outlet, Told};
 use super::receive::Event;
 use super::round::{Item, LaneBatches, Merge};
 use super::stop::Stop;
@@ -45,7 +45,7 @@ pub(super) struct Drain {
     pub(super) lanes: HashMap<u64, Lane>,
     pub(super) counts: Counts,
     /// Records for the outlets, gathered in the round.
-    pub(super) gathered: Vec<Record<'static>>,
+    pub(super) gathered: Vec<Told>,
 }
 
 /// What the drain remembers of a lane between rounds.
@@ -170,7 +170,7 @@ impl Drain {
         self.expect(lane, drops.first_seq, total);
         self.counts.dropped = self.counts.dropped.saturating_add(total);
         self.hub.count(lane, 0, total);
-        self.emit(&Notices::drops(drops, process, lane));
+        self.emit_notice(Told { record: Notices::drops(drops, process, lane), about: None });
     }
 
     /// Counts what is missing before the call `seq`, which stands for `count` calls.
@@ -186,26 +186,37 @@ impl Drain {
     }
 
     fn emit(&mut self, record: &Record<'_>) {
-        if !self.filters.iter_mut().all(|filter| filter.passes(record)) {
-            return;
+        if self.passes(record) {
+            self.counts.records += 1;
+            self.files.handle(record);
+            if !self.outlets.is_empty() {
+                self.gathered.push(Told { record: record.clone().into_owned(), about: None });
+            }
         }
-        self.counts.records += 1;
-        self.files.handle(record);
-        if !self.outlets.is_empty() {
-            self.gathered.push(record.clone().into_owned());
+    }
+
+    fn emit_notice(&mut self, notice: Told) {
+        if self.passes(&notice.record) {
+            self.files.handle_notice(&notice.record);
+            self.gathered.push(notice);
         }
+    }
+
+    fn passes(&mut self, record: &Record<'_>) -> bool {
+        self.filters.iter_mut().all(|filter| filter.passes(record))
     }
 
     /// Ends a round: what the listener itself has to say, then everything out of the buffers.
     fn settle(&mut self) {
-        let reports = self.outlets.iter().flat_map(Outlet::take_notices);
-        reports.chain(self.files.take_notices()).for_each(|text| self.notices.trouble(text));
-        for notice in self.notices.take() {
-            self.emit(&notice);
+        for (index, outlet) in self.outlets.iter().enumerate() {
+            let texts = outlet.take_notices();
+            texts.into_iter().for_each(|text| self.notices.handler_trouble(index, text));
         }
+        self.files.take_notices().into_iter().for_each(|text| self.notices.file_trouble(text));
+        self.notices.take().into_iter().for_each(|notice| self.emit_notice(notice));
         self.files.flush();
         if !self.gathered.is_empty() {
-            let round: Arc<[Record<'static>]> = std::mem::take(&mut self.gathered).into();
+            let round: Arc<[Told]> = std::mem::take(&mut self.gathered).into();
             self.outlets.iter_mut().for_each(|outlet| outlet.offer(&round));
         }
     }
@@ -233,12 +244,13 @@ impl Drain {
 
     fn finish(&mut self) -> StopReport {
         let left_lanes = self.hub.open_lanes();
-        self.files.flush();
-        self.files.sync();
         self.outlets.iter_mut().for_each(Outlet::close);
         for outlet in &self.outlets {
             outlet.wait_ended(self.stop.left(self.drain_timeout));
         }
+        // What the handlers had to complain about at the very end.
+        self.settle();
+        self.files.sync();
         StopReport {
             drained: self.counts.records,
             dropped: self.counts.dropped,

@@ -40,6 +40,11 @@ impl Files {
         Files { hub, stop, drain_timeout, files, notices: Vec::new() }
     }
 
+    /// Gives a record of the listener's own to every file; it is no loss where that is not possible.
+    pub(super) fn handle_notice(&mut self, notice: &Record<'_>) {
+        self.each(|handler| handler.handle(notice));
+    }
+
     /// Gives a record to every file. Waits while one cannot be written.
     pub(super) fn handle(&mut self, record: &Record<'_>) {
         self.each(|handler| handler.handle(record));

@@ -160,13 +160,10 @@ impl ListenerBuilder {
 /// let file = RotatingFileHandler::builder("logs/app.log")
 ///     .max_bytes(10 << 20)
 ///     .backup_count(5)
-///     .open(Box::new(PatternFormatter::default()))?;
-/// let listener = QueueListener::builder(QueueDir::named("app")?).file(file).bind()?;
-/// let stop = listener.stop_handle();
-/// let thread = std::thread::spawn(move || listener.run());
+///     .open(PatternFormatter::default())?;
+/// let listener = QueueListener::builder(QueueDir::named("app")?).file(file).bind()?.spawn()?;
 /// // … start workers, wait for them …
-/// stop.request();
-/// println!("{}", thread.join().expect("no panic")?);
+/// println!("{}", listener.stop()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct QueueListener {
@@ -197,6 +194,18 @@ impl QueueListener {
         self.stop.clone()
     }
 
+    /// Serves on a thread of its own.
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub fn spawn(self) -> Result<ListenerThread, ListenError> {
+        let (path, stop) = (self.settings.queue.path().to_owned(), self.stop_handle());
+        let thread = thread::Builder::new().name("logboom-drain".into()).spawn(|| self.run());
+        let operation = "start the drain thread";
+        let thread = thread.map_err(|source| ListenError::Io { operation, path, source })?;
+        Ok(ListenerThread { stop, thread })
+    }
+
     /// Serves until it is asked to stop, drains, and gives the queue back. Blocks all that time.
     ///
     /// # Errors
@@ -216,8 +225,11 @@ impl QueueListener {
         };
         let threads = Threads::start(&hub, socket, sender, &stop, settings.worker_levels, status)
             .map_err(io("start"))?;
-        let outlets =
-            settings.handlers.into_iter().map(|(name, handler)| Outlet::start(name, handler));
+        let outlets = settings
+            .handlers
+            .into_iter()
+            .enumerate()
+            .map(|(index, (name, handler))| Outlet::start(index, name, handler));
         let mut drain = Drain {
             files: Files::new(
                 settings.files,
@@ -246,6 +258,31 @@ impl QueueListener {
         report_stop(replies, report);
         closed?;
         Ok(report)
+    }
+}
+
+/// A [`QueueListener`] that serves on a thread of its own. Dropped, it serves on until the process
+/// ends, and what it has not written by then is lost.
+#[must_use = "stop it, so that it writes what it has"]
+pub struct ListenerThread {
+    stop: Stop,
+    thread: JoinHandle<Result<StopReport, ListenError>>,
+}
+
+impl ListenerThread {
+    /// How to stop it from elsewhere.
+    pub fn stop_handle(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Asks it to stop and waits until it has drained, for some seconds at most beyond the drain
+    /// deadline.
+    ///
+    /// # Errors
+    /// As for [`QueueListener::run`].
+    pub fn stop(self) -> Result<StopReport, ListenError> {
+        self.stop.request();
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::outlet::Told;
 use crate::codec::Drops;
 use crate::{Field, Level, Process, Record, Value};
 
@@ -18,7 +19,7 @@ pub(super) struct Notices {
     lane: u64,
     next_seq: u64,
     process: Arc<Process>,
-    waiting: Vec<Record<'static>>,
+    waiting: Vec<Told>,
 }
 
 impl Notices {
@@ -73,21 +74,30 @@ impl Notices {
         self.say(format!("a damaged batch of {name} ({id}) was refused"));
     }
 
-    /// A handler or a log file in trouble.
-    pub(super) fn trouble(&mut self, text: String) {
+    /// A log file in trouble.
+    pub(super) fn file_trouble(&mut self, text: String) {
         self.say(text);
     }
 
+    /// The handler number `index` in trouble.
+    pub(super) fn handler_trouble(&mut self, index: usize, text: String) {
+        self.tell(text, Some(index));
+    }
+
     fn say(&mut self, message: String) {
+        self.tell(message, None);
+    }
+
+    fn tell(&mut self, message: String, about: Option<usize>) {
         let mut record = Record::new(now_ns(), Level::ERROR, LOGGER, message);
         record.process = Cow::Owned((*self.process).clone());
         record.lane = self.lane;
         record.seq = self.next_seq;
         self.next_seq += 1;
-        self.waiting.push(record);
+        self.waiting.push(Told { record, about });
     }
 
-    pub(super) fn take(&mut self) -> Vec<Record<'static>> {
+    pub(super) fn take(&mut self) -> Vec<Told> {
         std::mem::take(&mut self.waiting)
     }
 }

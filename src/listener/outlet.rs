@@ -14,9 +14,16 @@ use crate::queue::control::HandlerStatus;
 /// Rounds that wait for a handler; a round holds what the workers sent within some milliseconds.
 const MAX_WAITING_ROUNDS: usize = 16;
 
+/// A record on its way to the handlers.
+pub(super) struct Told {
+    pub(super) record: Record<'static>,
+    /// It says that this handler is in trouble, and is not for its ears: it would only fail again.
+    pub(super) about: Option<usize>,
+}
+
 /// The listener's end of a handler.
 pub(super) struct Outlet {
-    rounds: Option<SyncSender<Arc<[Record<'static>]>>>,
+    rounds: Option<SyncSender<Arc<[Told]>>>,
     shared: Arc<Shared>,
     /// Whether the last round was dropped: an outage is reported once.
     dropping: bool,
@@ -36,13 +43,17 @@ struct OutletStatus {
 }
 
 impl Outlet {
-    /// Starts the handler's thread.
-    pub(super) fn start(name: String, handler: Box<dyn Handler>) -> io::Result<Outlet> {
+    /// Starts the thread of the handler number `index`.
+    pub(super) fn start(
+        index: usize,
+        name: String,
+        handler: Box<dyn Handler>,
+    ) -> io::Result<Outlet> {
         let (rounds, receiver) = sync_channel(MAX_WAITING_ROUNDS);
         let counts = HandlerStatus { name, ..HandlerStatus::default() };
         let status = OutletStatus { counts, failing: false, notices: Vec::new(), ended: false };
         let shared = Arc::new(Shared { status: Mutex::new(status), changed: Condvar::new() });
-        let thread = OutletThread { handler, shared: Arc::clone(&shared) };
+        let thread = OutletThread { index, handler, shared: Arc::clone(&shared) };
         thread::Builder::new()
             .name("logboom-handler".into())
             .spawn(move || thread.run(&receiver))?;
@@ -50,7 +61,7 @@ impl Outlet {
     }
 
     /// Hands over one round, or drops it where the handler cannot follow.
-    pub(super) fn offer(&mut self, round: &Arc<[Record<'static>]>) {
+    pub(super) fn offer(&mut self, round: &Arc<[Told]>) {
         let Some(rounds) = &self.rounds else {
             return;
         };
@@ -98,15 +109,17 @@ impl Shared {
 }
 
 struct OutletThread {
+    index: usize,
     handler: Box<dyn Handler>,
     shared: Arc<Shared>,
 }
 
 impl OutletThread {
-    fn run(mut self, rounds: &Receiver<Arc<[Record<'static>]>>) {
+    fn run(mut self, rounds: &Receiver<Arc<[Told]>>) {
         for round in rounds {
-            for record in &*round {
-                let outcome = self.attempt(|handler| handler.handle(record));
+            let index = self.index;
+            for told in round.iter().filter(|told| told.about != Some(index)) {
+                let outcome = self.attempt(|handler| handler.handle(&told.record));
                 self.count(outcome);
             }
             if let Err(error) = self.attempt(|handler| handler.flush()) {

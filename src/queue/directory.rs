@@ -106,6 +106,15 @@ impl QueueDir {
         Ok(QueueDir { path })
     }
 
+    /// The queue directory in `LOGBOOM_QUEUE`; `None` where it is unset or empty.
+    ///
+    /// # Errors
+    /// As for [`QueueDir::at`].
+    pub fn from_env() -> Result<Option<QueueDir>, QueueDirError> {
+        let path = std::env::var_os("LOGBOOM_QUEUE").filter(|path| !path.is_empty());
+        path.map(QueueDir::at).transpose()
+    }
+
     /// The path, absolute and UTF-8.
     pub fn path(&self) -> &Path {
         &self.path

@@ -189,15 +189,18 @@ impl Builder {
             None => Levels::from_env(&self.default_filter)?,
         };
         let levels = Arc::new(levels);
-        let queue = match (self.queue, std::env::var_os("LOGBOOM_QUEUE")) {
-            (Some(queue), _) => queue,
-            (None, Some(path)) if !path.is_empty() => QueueDir::at(path)?,
+        let named = match self.queue {
+            Some(queue) => Some(queue),
+            None => QueueDir::from_env()?,
+        };
+        let queue = match named {
+            Some(queue) => queue,
             #[cfg(feature = "formatter")]
-            (None, _) if self.or_stderr => {
+            None if self.or_stderr => {
                 let stderr = super::stderr::Stderr::new(process);
                 return Ok(QueueHandler::new(Box::new(stderr), levels));
             }
-            (None, _) => return Err(AttachError::NoQueue),
+            None => return Err(AttachError::NoQueue),
         };
         let io = |operation| {
             let path = queue.path().to_owned();
