@@ -171,13 +171,15 @@ impl State {
         let lost = self.sent_seq - self.written_seq.min(self.sent_seq);
         self.unconfirmed += lost;
         self.unreported += lost;
-        self.written_seq = self.sent_seq;
-        self.synced_seq = self.sent_seq;
+        self.written_seq = self.written_seq.max(self.sent_seq);
+        self.synced_seq = self.synced_seq.max(self.sent_seq);
     }
 
+    /// Takes how far the listener is. It may confirm a batch before the sender thread gets to note
+    /// that it was sent.
     pub(super) fn confirm(&mut self, update: &Update) {
-        self.written_seq = self.written_seq.max(update.written_seq.min(self.sent_seq));
-        self.synced_seq = self.synced_seq.max(update.synced_seq.min(self.sent_seq));
+        self.written_seq = self.written_seq.max(update.written_seq.min(self.next_seq));
+        self.synced_seq = self.synced_seq.max(update.synced_seq.min(self.next_seq));
     }
 
     /// The first call that is not yet as certain.
@@ -215,5 +217,22 @@ impl State {
             last.end_seq = end_seq;
             self.queued_bytes += entry_bytes(entry);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_may_be_confirmed_before_it_is_noted_as_sent() {
+        let mut state = State::new(1 << 20);
+        state.push_record(&mut [0; 64], &Thread::default());
+        let chunk = state.take_chunk();
+        state.confirm(&Update { written_seq: 1, ..Update::default() });
+        state.sent(chunk);
+        assert_eq!(state.confirmed(Certainty::Written), 1);
+        state.unlink();
+        assert_eq!(state.unconfirmed, 0);
     }
 }
