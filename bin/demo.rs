@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use logboom::control::StopReport;
-use logboom::supervisor::{DEFAULT_STOP_TIMEOUT, Notice, Outcome, Supervisor, WorkerCommand};
+use logboom::supervisor::{
+    DEFAULT_STOP_TIMEOUT, Notice, Outcome, Reason, Supervisor, WorkerCommand,
+};
 use logboom::{Certainty, Level, Overflow, QueueDir};
 
 use crate::options::{LogOptions, OutputOptions, complain};
@@ -164,7 +166,7 @@ fn show(log: &Path, outcome: &Outcome, report: &StopReport) -> io::Result<()> {
         io::copy(&mut File::open(path)?, &mut out)?;
     }
     writeln!(out, "\nThe log is {} and {} backups beside it.", log.display(), backups.len())?;
-    if outcome.exit_code() != 0 || report.drained == 0 {
+    if !matches!(outcome.reason, Reason::AllEnded) {
         complain(outcome);
     }
     let lost = match lost(report) {

@@ -45,7 +45,7 @@ impl Group {
         match fs::read_dir("/proc") {
             Ok(entries) => entries
                 .filter_map(io::Result::ok)
-                .filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit())
+                .filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
                 .filter_map(|entry| fs::read(entry.path().join("stat")).ok())
                 .any(|stat| live_group(&stat) == Some(self.0.as_raw())),
             Err(_) => killpg(self.0, None).is_ok(),
