@@ -79,7 +79,7 @@ impl Channel {
     /// Sends to this listener from now on. A lane that has ended lets the listener know.
     pub(crate) fn link(&self, link: Link) {
         let mut state = self.shared.lock();
-        if state.ended {
+        if state.has_ended() {
             // An error means that the listener has closed it before.
             let _closed = link.stream.shutdown(Shutdown::Both);
             return;
@@ -120,8 +120,9 @@ impl Channel {
     /// Waits until the lane has ended or `timeout` has passed; true when it has ended.
     pub(crate) fn wait_ended(&self, timeout: Duration) -> bool {
         let state = self.shared.lock();
-        let waited = self.shared.news.wait_timeout_while(state, timeout, |state| !state.ended);
-        waited.unwrap_or_else(PoisonError::into_inner).0.ended
+        let waited =
+            self.shared.news.wait_timeout_while(state, timeout, |state| !state.has_ended());
+        waited.unwrap_or_else(PoisonError::into_inner).0.has_ended()
     }
 }
 
@@ -161,7 +162,7 @@ impl Transport for Channel {
         self.shared.work.notify_one();
         let told_lost = state.told_lost;
         let waited = self.shared.news.wait_timeout_while(state, timeout, |state| {
-            state.confirmed(certainty) < target && !state.ended
+            state.confirmed(certainty) < target && !state.has_ended()
         });
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let pending = target.saturating_sub(state.confirmed(certainty));

@@ -54,7 +54,7 @@ impl Shared {
                 }
                 link if state.is_closing() && (!output || state.waited_for_listener()) => {
                     state.link = None;
-                    state.ended = true;
+                    state.sender = SenderPhase::Ended;
                     // An error means that the listener has closed it before.
                     let _closed = link.map(|link| link.stream.shutdown(Shutdown::Both));
                     self.news.notify_all();

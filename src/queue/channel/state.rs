@@ -52,8 +52,6 @@ pub(super) struct State {
     pub(super) unreported: u64,
     /// No record is taken any more; the sender thread ends when it has sent all.
     pub(super) closing_since: Option<Instant>,
-    /// The sender thread has ended.
-    pub(super) ended: bool,
 }
 
 /// A flush that the listener has asked for.
@@ -71,6 +69,8 @@ pub(super) enum SenderPhase {
     /// It has something and waits a moment for more.
     Lingering,
     Busy,
+    /// The lane was closed; nothing is sent any more.
+    Ended,
 }
 
 /// Entries with room for the batch header in front.
@@ -106,7 +106,6 @@ impl State {
             told_lost: 0,
             unreported: 0,
             closing_since: None,
-            ended: false,
         }
     }
 
@@ -143,7 +142,7 @@ impl State {
         match self.sender {
             SenderPhase::Asleep => true,
             SenderPhase::Lingering => self.is_worth_sending(),
-            SenderPhase::Busy => false,
+            SenderPhase::Busy | SenderPhase::Ended => false,
         }
     }
 
@@ -175,6 +174,10 @@ impl State {
     pub(super) fn waited_for_listener(&self) -> bool {
         self.link.is_none()
             && self.closing_since.is_some_and(|since| since.elapsed() >= CLOSE_TIMEOUT)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.sender == SenderPhase::Ended
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -257,5 +260,22 @@ impl State {
             last.end_seq = end_seq;
             self.queued_bytes += entry_bytes(entry);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_may_be_confirmed_before_it_is_noted_as_sent() {
+        let mut state = State::new(1 << 20);
+        state.push_record(&mut [0; 64], &Thread::default());
+        let chunk = state.take_chunk();
+        state.confirm(&Update { written_seq: 1, ..Update::default() });
+        state.sent(chunk);
+        assert_eq!(state.confirmed(Certainty::Written), 1);
+        state.unlink();
+        assert_eq!(state.lost, 0);
     }
 }
