@@ -70,8 +70,17 @@ impl Run {
 }
 
 fn command(place: &Place, args: &[&str]) -> Command {
-    let mut command = place.logboom(&["run", "--format=%(processName)s %(message)s", "--log"]);
-    command.arg(place.log()).args(args);
+    let run = place.logboom(&["run", "--format=%(processName)s %(message)s", "--log"]);
+    // Where the tests themselves run under nohup, a hang-up would be nothing to `run` either.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP").arg(run.get_program()).args(run.get_args());
+    command.arg(place.log()).args(args).current_dir(place.directory.path());
+    for (name, value) in run.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     command
 }
 
@@ -167,11 +176,11 @@ fn each_signal_that_asks_for_the_end_ends_all_processes() {
 #[test]
 fn a_hang_up_is_nothing_under_nohup() {
     let place = Place::new();
-    let inner = command(&place, &["-c", &format!("w=echo $$; {UNTIL_GO}")]);
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(inner.get_program());
-    shell.args(inner.get_args()).current_dir(place.directory.path());
-    shell.env("LOGBOOM_QUEUE", place.queue().path());
+    let mut shell = Command::new("nohup");
+    let run = place.logboom(&["run", "--format=%(processName)s %(message)s", "--log"]);
+    shell.arg(run.get_program()).args(run.get_args()).arg(place.log());
+    shell.arg("-c").arg(format!("w=echo $$; {UNTIL_GO}"));
+    shell.env("LOGBOOM_QUEUE", place.queue().path()).current_dir(place.directory.path());
     let mut run = Run::by(place, shell);
     run.pids(1);
     run.process.signal(Signal::SIGHUP);
