@@ -8,6 +8,7 @@
 mod decode;
 mod draft;
 mod encode;
+mod output;
 
 #[cfg(feature = "formatter")]
 pub(crate) use decode::{Entry, decode};
@@ -99,7 +100,7 @@ mod tests {
 
     fn encoded(draft: &Draft<'_>) -> Vec<u8> {
         let mut bytes = Vec::new();
-        encode_record(draft, &mut bytes);
+        encode_record(draft, 0, &mut bytes);
         bytes
     }
 

@@ -130,7 +130,7 @@ impl Transport for Channel {
                 return false;
             };
             entry.clear();
-            encode_record(draft, &mut entry);
+            encode_record(draft, 0, &mut *entry);
             self.shared.offer(draft, &mut entry);
             entry.shrink_to(SCRATCH_KEPT_BYTES);
             true
@@ -138,7 +138,7 @@ impl Transport for Channel {
         // A Display that logs inside a log call, or a thread-local destructor: rare, so it allocates.
         if !in_scratch.unwrap_or(false) {
             let mut entry = Vec::new();
-            encode_record(draft, &mut entry);
+            encode_record(draft, 0, &mut entry);
             self.shared.offer(draft, &mut entry);
         }
     }
