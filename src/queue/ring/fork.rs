@@ -6,15 +6,16 @@
 //! child closes the descriptors before anything of it runs.
 
 use std::cell::Cell;
+use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// The descriptors that prove this process alive. Nothing that can call back into a logger, wait
+/// The locked files that prove this process alive. Nothing that can call back into a logger, wait
 /// for another lock or fork is done while it is locked.
-static PROOFS: Mutex<Vec<(u64, OwnedFd)>> = Mutex::new(Vec::new());
+static PROOFS: Mutex<Vec<(u64, File)>> = Mutex::new(Vec::new());
 
 /// How many forks separate this process from the one that was started.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
@@ -31,7 +32,7 @@ pub(crate) fn generation() -> u64 {
 }
 
 /// While it lives this process does not fork.
-pub(super) struct Guard(MutexGuard<'static, Vec<(u64, OwnedFd)>>);
+pub(super) struct Guard(MutexGuard<'static, Vec<(u64, File)>>);
 
 /// Holds off forks.
 pub(super) fn hold_off() -> Guard {
@@ -52,29 +53,32 @@ pub(super) fn prepare() -> io::Result<()> {
     }
 }
 
-/// A descriptor that is closed when a child is forked. Its number, unlike the descriptor's, is never
-/// used again.
+/// A locked file that the child of a fork closes. Its number, unlike a descriptor's, is never used
+/// again.
 pub(super) struct Proof(u64);
 
 impl Proof {
-    pub(super) fn new(fd: OwnedFd, guard: &mut Guard) -> Proof {
+    pub(super) fn new(file: File, guard: &mut Guard) -> Proof {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        guard.0.push((number, fd));
+        guard.0.push((number, file));
         Proof(number)
     }
 
-    /// Closes the descriptor; does nothing the second time, or in a child.
+    /// Unlocks and closes the file; does nothing the second time, or in a child.
     pub(super) fn withdraw(&self, guard: &mut Guard) {
         if let Some(at) = self.find(guard) {
-            guard.0.swap_remove(at);
+            let (_, file) = guard.0.swap_remove(at);
+            // Closing alone would leave the lock to a child that has been spawned but has not yet
+            // executed its program. An unlock of what is locked does not fail.
+            let _unlocked = fs2::FileExt::unlock(&file);
         }
     }
 
     /// Whether its file has no name any more.
     pub(super) fn is_unlinked(&self, guard: &Guard) -> bool {
-        let found = self.find(guard).map(|at| nix::sys::stat::fstat(&guard.0[at].1));
-        matches!(found, Some(Ok(found)) if found.st_nlink == 0)
+        let found = self.find(guard).map(|at| guard.0[at].1.metadata());
+        matches!(found, Some(Ok(found)) if found.nlink() == 0)
     }
 
     fn find(&self, guard: &Guard) -> Option<usize> {

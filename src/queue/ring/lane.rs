@@ -53,12 +53,11 @@ impl Lane {
         let Unfinished { path, file } = &unfinished;
         fill(file, &facts).map_err(refused("reserve room for", path))?;
         let mapping = Mapping::of(file, LANE_BYTES).map_err(refused("map", path))?;
-        fs2::FileExt::try_lock_exclusive(file).map_err(refused("lock", path))?;
-        let proof = file.try_clone().map_err(refused("keep", path))?;
+        let proof = lock(path).map_err(refused("lock", path))?;
         fs::rename(path, lane_path(&lanes, id)).map_err(refused("name", path))?;
         Ok(Lane {
             mapping,
-            proof: Proof::new(proof.into(), guard),
+            proof: Proof::new(proof, guard),
             records: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             published_seq: AtomicU64::new(0),
@@ -125,6 +124,14 @@ fn fill(file: &File, facts: &LaneFacts) -> io::Result<()> {
     let bytes = (PAGE_BYTES + facts.capacity_bytes) as libc::off_t;
     fallocate(file, FallocateFlags::empty(), 0, bytes)?;
     file.write_all_at(&facts.encode(), 0)
+}
+
+/// Locks the file at `path` as a proof of life. Opened anew, because a mapping keeps its own opening
+/// of the file, and with it the lock, until it is gone in the children too.
+fn lock(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path)?;
+    fs2::FileExt::try_lock_exclusive(&file)?;
+    Ok(file)
 }
 
 /// A file under its temporary name, which is gone when this is dropped.

@@ -8,6 +8,8 @@ mod threads;
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Instant;
 
 use tempfile::TempDir;
 
@@ -15,6 +17,7 @@ use super::reader::{Entries, LaneReader};
 use super::{LANES_DIR, MAX_LANES_PER_PROCESS, Ring};
 use crate::Process;
 use crate::codec::{Entry, decode};
+use crate::queue::contract::PATIENCE;
 use crate::queue::{Overflow, QueueDir};
 
 /// A queue directory on tmpfs that goes with the test.
@@ -52,6 +55,15 @@ impl Queue {
 fn start(dir: QueueDir, overflow: Overflow, max_lanes: usize) -> Ring {
     let process = Process { id: std::process::id(), ..Process::default() };
     Ring::start(dir, process, overflow, max_lanes).expect("a lane")
+}
+
+/// Waits until `holds`.
+fn until(claim: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{claim}");
+        thread::yield_now();
+    }
 }
 
 /// What is visible in a lane from its head on.
