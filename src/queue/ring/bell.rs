@@ -107,7 +107,6 @@ impl Bell {
 
 /// Whether the listener of a queue is stopping.
 #[cfg(feature = "listener")]
-#[cfg_attr(not(test), expect(dead_code, reason = "the listener does not drain lanes yet"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stopping {
     No = 0,
@@ -152,4 +151,79 @@ fn verify(file: &File, path: &Path) -> Result<(), LaneError> {
         return Err(unusable("it is of another release"));
     }
     Ok(())
+}
+
+#[cfg(all(test, feature = "listener"))]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn queue() -> (tempfile::TempDir, QueueDir) {
+        let place = tempfile::tempdir().expect("a directory");
+        let dir = QueueDir::at(place.path()).expect("a short path");
+        (place, dir)
+    }
+
+    #[test]
+    fn all_who_hang_up_a_bell_at_once_get_the_same() {
+        let (_place, dir) = queue();
+        let together = Barrier::new(8);
+        let bells: Vec<_> = thread::scope(|scope| {
+            let open = || {
+                together.wait();
+                Bell::open(&dir).expect("a bell")
+            };
+            let opening: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            opening.into_iter().map(|bell| bell.join().expect("no panic")).collect()
+        });
+        bells[0].beat();
+        assert!(bells.iter().all(|bell| bell.heartbeat() == 1));
+        assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 1);
+    }
+
+    #[test]
+    fn a_ring_wakes_the_listener_and_news_keep_it_awake() {
+        let (_place, dir) = queue();
+        let (listener, worker) = (Bell::open(&dir).expect("a bell"), Bell::open(&dir));
+        let worker = worker.expect("the same bell");
+        let begun = Instant::now();
+        listener.sleep(LONG, || true);
+        thread::scope(|scope| {
+            let sleeping = scope.spawn(|| listener.sleep(LONG, || false));
+            while !sleeping.is_finished() {
+                worker.ring();
+                thread::yield_now();
+            }
+        });
+        assert!(begun.elapsed() < LONG / 2);
+    }
+
+    #[test]
+    fn what_a_listener_says_of_its_stop_is_seen_by_the_next() {
+        let (_place, dir) = queue();
+        Bell::open(&dir).expect("a bell").set_stopping(Stopping::Yes);
+        assert_eq!(Bell::open(&dir).expect("a bell").stopping(), Stopping::Yes);
+    }
+
+    #[test]
+    fn another_file_in_its_place_is_refused_by_name() {
+        let (_place, dir) = queue();
+        fs::write(dir.path().join("bell"), vec![0; PAGE_BYTES]).expect("a file");
+        let error = Bell::open(&dir).err().expect("no bell").to_string();
+        assert!(error.contains("/bell is of no use: it is of another release"), "{error}");
+    }
+
+    #[test]
+    fn a_deleted_bell_is_known_by_those_who_have_it() {
+        let (_place, dir) = queue();
+        let bell = Bell::open(&dir).expect("a bell");
+        assert!(!bell.is_unlinked());
+        fs::remove_file(dir.path().join("bell")).expect("removed");
+        assert!(bell.is_unlinked());
+    }
 }

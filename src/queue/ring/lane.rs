@@ -20,6 +20,7 @@ use crate::queue::directory::verify_private;
 /// A lane of this process, as all its threads see it; only the one that has the
 /// [`LaneWriter`](super::writer::LaneWriter) writes.
 pub(super) struct Lane {
+    pub(super) id: u64,
     mapping: Mapping,
     proof: Proof,
     /// Calls that were queued or dropped.
@@ -56,6 +57,7 @@ impl Lane {
         let proof = lock(path).map_err(refused("lock", path))?;
         fs::rename(path, lane_path(&lanes, id)).map_err(refused("name", path))?;
         Ok(Lane {
+            id,
             mapping,
             proof: Proof::new(proof, guard),
             records: AtomicU64::new(0),

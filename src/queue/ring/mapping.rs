@@ -60,10 +60,6 @@ impl Mapping {
         PAGE_BYTES + 2 * self.ring_bytes
     }
 
-    pub(super) fn ring_bytes(&self) -> usize {
-        self.ring_bytes
-    }
-
     /// The word at `at` of the page.
     pub(super) fn word(&self, at: usize) -> &AtomicU64 {
         assert!(at.is_multiple_of(8) && at + 8 <= PAGE_BYTES, "not a word of the page");

@@ -1,5 +1,7 @@
 //! The lanes of one process: each thread that logs has one of its own, as long as there are some.
 
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bell::Bell;
@@ -43,6 +45,8 @@ pub(super) struct Pool {
     common: Option<Arc<Common>>,
     /// Counts of lanes that were deleted under our hands.
     retired: QueueStats,
+    /// The connection to the listener, by which it sees our end.
+    listener: Option<UnixStream>,
 }
 
 /// A place for a thread to write.
@@ -85,6 +89,7 @@ impl Pool {
             free: Vec::new(),
             common: None,
             retired: QueueStats::default(),
+            listener: None,
         }
     }
 
@@ -111,19 +116,23 @@ impl Pool {
         Ok(Place::Common(common))
     }
 
-    /// Makes the first lane, for the first thread that logs.
+    /// Makes the first lane, for the first thread that logs; its number.
     pub(super) fn stock(
         &mut self,
         settings: &Settings,
         guard: &mut Guard,
-    ) -> Result<(), LaneError> {
-        if settings.max_lanes > 1 {
-            let writer = self.create(settings, guard)?;
+    ) -> Result<u64, LaneError> {
+        let place = self.take(settings, guard)?;
+        let id = place.lane().id;
+        if let Place::Own(writer) = place {
             self.free.push(writer);
-        } else {
-            self.take(settings, guard)?;
         }
-        Ok(())
+        Ok(id)
+    }
+
+    /// Keeps the connection to a listener until the next one, or the end.
+    pub(super) fn keep(&mut self, stream: UnixStream) {
+        self.listener = Some(stream);
     }
 
     fn create(&mut self, settings: &Settings, guard: &mut Guard) -> Result<LaneWriter, LaneError> {
@@ -183,6 +192,8 @@ impl Pool {
             lane.end(guard);
             futex::wake_all(lane.head());
         }
+        // An error means that the listener has closed it before.
+        let _closed = self.listener.take().map(|stream| stream.shutdown(Shutdown::Both));
     }
 
     pub(super) fn lanes(&self) -> &[Arc<Lane>] {

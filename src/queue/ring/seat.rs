@@ -142,21 +142,25 @@ impl Writing {
 
     /// Writes a finished record, or drops it by policy.
     fn append(&mut self, ring: &Shared, entry: &mut [u8], call: &Call<'_>) {
+        // Once more for each time that the lane is deleted meanwhile.
         loop {
             self.settle(ring);
             let Some(place) = &mut self.place else {
                 return self.count_drop(ring, call);
             };
-            match place.with_writer(|writer| writer.append(entry, call, &ring.gate)) {
-                Ok(()) => return,
-                // Retired by now: there is a new one, or none.
-                Err(Homeless) => {}
-            }
+            let Err(Homeless) = place.with_writer(|writer| writer.append(entry, call, &ring.gate))
+            else {
+                return;
+            };
         }
     }
 
-    /// Finds a place if there is none that anybody would read.
+    /// Finds a place if there is none that anybody would read; leaves it when the ring is closed.
     fn settle(&mut self, ring: &Shared) {
+        if ring.gate.is_closed() {
+            self.place = None;
+            return;
+        }
         if self.place.as_ref().is_some_and(|place| !place.lane().is_retired()) {
             return;
         }

@@ -1,5 +1,6 @@
 //! `Ring`: the transport over lanes.
 
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ pub(crate) struct Ring {
 }
 
 pub(super) struct Shared {
+    first_lane: u64,
     pub(super) gate: Gate,
     pub(super) settings: Settings,
     pool: Mutex<Pool>,
@@ -48,14 +50,29 @@ impl Ring {
     ) -> Result<Ring, LaneError> {
         fork::prepare().map_err(refused("prepare forks in", dir.path()))?;
         let made_in = std::process::id();
-        let shared = Shared {
+        let mut shared = Shared {
+            first_lane: 0,
             gate: Gate::new(overflow),
             settings: Settings { dir, process, max_lanes, made_in },
             pool: Mutex::new(Pool::new()),
             unplaced: AtomicU64::new(0),
         };
-        shared.with_pool(|pool, guard| pool.stock(&shared.settings, guard))?;
+        shared.first_lane = shared.with_pool(|pool, guard| pool.stock(&shared.settings, guard))?;
         Ok(Ring { shared: Arc::new(shared) })
+    }
+
+    /// The lane that was made at the start.
+    pub(crate) fn first_lane(&self) -> u64 {
+        self.shared.first_lane
+    }
+
+    /// Keeps the connection to a listener, which ends with the ring.
+    pub(crate) fn attached(&self, stream: UnixStream) {
+        self.shared.with_pool(|pool, _| pool.keep(stream));
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.gate.is_closed()
     }
 
     /// Leaves lanes whose files were deleted: the next records go into new ones. Call it now and
