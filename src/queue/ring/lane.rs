@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 
 use super::error::{LaneError, refused};
-use super::fork::{Guard, Proof};
+use super::fork::{self, Guard, Proof};
 use super::layout::{LaneFacts, Words};
 use super::mapping::{Mapping, PAGE_BYTES};
 use super::{LANE_BYTES, LANES_DIR, MAX_QUEUE_BYTES};
@@ -23,6 +23,8 @@ pub(super) struct Lane {
     pub(super) id: u64,
     mapping: Mapping,
     proof: Proof,
+    /// The process that made it.
+    generation: u64,
     /// Calls that were queued or dropped.
     pub(super) records: AtomicU64,
     pub(super) dropped: AtomicU64,
@@ -60,6 +62,7 @@ impl Lane {
             id,
             mapping,
             proof: Proof::new(proof, guard),
+            generation: fork::generation(),
             records: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             published_seq: AtomicU64::new(0),
@@ -82,6 +85,11 @@ impl Lane {
 
     pub(super) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Relaxed)
+    }
+
+    /// Whether what is written now is ours to write, and will be read.
+    pub(super) fn is_usable(&self) -> bool {
+        self.generation == fork::generation() && !self.is_retired()
     }
 }
 

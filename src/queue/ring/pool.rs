@@ -204,6 +204,11 @@ impl Pool {
         self.bell.as_ref()
     }
 
+    /// The listener's heartbeat; 0 before there is a bell.
+    pub(super) fn heartbeat(&self) -> u64 {
+        self.bell.as_ref().map_or(0, |bell| bell.heartbeat())
+    }
+
     pub(super) fn stats(&self) -> QueueStats {
         self.lanes.iter().map(|lane| stats(lane)).fold(self.retired, sum)
     }

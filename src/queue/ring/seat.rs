@@ -161,7 +161,7 @@ impl Writing {
             self.place = None;
             return;
         }
-        if self.place.as_ref().is_some_and(|place| !place.lane().is_retired()) {
+        if self.place.as_ref().is_some_and(|place| place.lane().is_usable()) {
             return;
         }
         self.place = self.find_place(ring);
@@ -180,12 +180,13 @@ impl Writing {
         }
         let mut wait = None;
         loop {
-            match ring.with_pool(|pool, guard| pool.take(&ring.settings, guard)) {
+            let taken = ring.with_pool(|pool, guard| {
+                pool.take(&ring.settings, guard).map_err(|_no_room| pool.heartbeat())
+            });
+            match taken.map_err(|heartbeat| ring.gate.next_slice(&mut wait, heartbeat)) {
                 Ok(place) => return Some(place),
-                Err(_no_room) => match ring.gate.next_slice(&mut wait, 0) {
-                    Some(slice) => std::thread::sleep(slice),
-                    None => break,
-                },
+                Err(Some(slice)) => std::thread::sleep(slice),
+                Err(None) => break,
             }
         }
         self.retry_at = Instant::now().checked_add(RETRY);

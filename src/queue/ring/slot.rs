@@ -1,15 +1,18 @@
 //! The free space of a lane while a record is encoded into it.
 
+use super::fork;
 use super::mapping::Mapping;
 use crate::codec::Output;
 
 /// Bytes that stand in the lane from `position` on, or in private memory once they outgrow the room
-/// there; so a `Display` runs once whatever comes of it.
+/// there, or once a `Display` has forked and the lane is the parent's; so a `Display` runs once
+/// whatever comes of it.
 pub(super) struct Slot<'a> {
     mapping: &'a Mapping,
     position: u64,
     room_bytes: usize,
     written_bytes: usize,
+    generation: u64,
     /// Where the bytes go on when the room is too small; not used yet while it is empty.
     spill: &'a mut Vec<u8>,
 }
@@ -25,12 +28,22 @@ impl<'a> Slot<'a> {
         spill: &'a mut Vec<u8>,
     ) -> Slot<'a> {
         spill.clear();
-        Slot { mapping, position, room_bytes, written_bytes: 0, spill }
+        let generation = fork::generation();
+        Slot { mapping, position, room_bytes, written_bytes: 0, generation, spill }
+    }
+
+    /// Whether the bytes stand in the lane, and the lane is ours.
+    fn is_in_lane(&self) -> bool {
+        self.spill.is_empty() && self.generation == fork::generation()
     }
 
     /// How many bytes stand in the lane; `None` where they are in `spill`.
-    pub(super) fn finish(self) -> Option<usize> {
-        self.spill.is_empty().then_some(self.written_bytes)
+    pub(super) fn finish(mut self) -> Option<usize> {
+        if self.is_in_lane() {
+            return Some(self.written_bytes);
+        }
+        self.spill(&[]);
+        None
     }
 
     #[cold]
@@ -50,7 +63,7 @@ impl Output for Slot<'_> {
 
     fn put(&mut self, bytes: &[u8]) {
         let fits = bytes.len() <= self.room_bytes - self.written_bytes;
-        if !self.spill.is_empty() || !fits {
+        if !fits || !self.is_in_lane() {
             return self.spill(bytes);
         }
         // SAFETY: inside the room that is ours, as said in `open`.
@@ -59,7 +72,8 @@ impl Output for Slot<'_> {
     }
 
     fn patch(&mut self, at: usize, bytes: [u8; 4]) {
-        if !self.spill.is_empty() {
+        if !self.is_in_lane() {
+            self.spill(&[]);
             return self.spill.patch(at, bytes);
         }
         assert!(at + 4 <= self.written_bytes, "patched before it was written");

@@ -17,7 +17,6 @@ use crate::{Level, Thread};
 pub(super) struct LaneWriter {
     lane: Arc<Lane>,
     bell: Arc<Bell>,
-    generation: u64,
     tail: u64,
     /// The listener's position as last seen: never ahead of it.
     head: u64,
@@ -54,16 +53,7 @@ pub(super) struct Homeless;
 impl LaneWriter {
     /// The writer of a lane that was just made.
     pub(super) fn new(lane: Arc<Lane>, bell: Arc<Bell>) -> LaneWriter {
-        LaneWriter {
-            lane,
-            bell,
-            generation: fork::generation(),
-            tail: 0,
-            head: 0,
-            next_seq: 0,
-            thread: None,
-            drops: None,
-        }
+        LaneWriter { lane, bell, tail: 0, head: 0, next_seq: 0, thread: None, drops: None }
     }
 
     pub(super) fn lane(&self) -> &Arc<Lane> {
@@ -130,7 +120,7 @@ impl LaneWriter {
 
     /// Writes the mark of dropped calls without waiting for a record to follow, if there is room.
     pub(super) fn mark_drops(&mut self) {
-        if self.drops.is_none() || self.generation != fork::generation() {
+        if self.drops.is_none() {
             return;
         }
         let mark = self.drop_mark();
@@ -208,10 +198,6 @@ impl LaneWriter {
 
     /// Makes the record that ends at `end`, and the marks before it, visible.
     fn commit(&mut self, end: u64, call: &Call<'_>) {
-        // A Display that forked returns twice; the lane is the parent's.
-        if self.generation != fork::generation() {
-            return;
-        }
         self.next_seq += 1;
         self.thread = Some(call.thread.id);
         self.lane.records.store(self.next_seq, Ordering::Relaxed);

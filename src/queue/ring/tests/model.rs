@@ -11,6 +11,7 @@ mod sync {
     pub(super) use loom::sync::atomic::{AtomicU64, Ordering, fence};
 }
 
+#[expect(clippy::duplicate_mod, reason = "each has atomics of its own")]
 #[path = "../protocol.rs"]
 mod protocol;
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::{Queue, messages, start, until};
 use crate::codec::Draft;
 use crate::queue::contract::PATIENCE;
+use crate::queue::ring::bell::Bell;
 use crate::queue::ring::{LANES_DIR, LaneError, MAX_LANES_PER_PROCESS, MAX_QUEUE_BYTES, Ring};
 use crate::queue::{Certainty, Overflow, QueueDir, Transport};
 use crate::{Level, Process, Thread};
@@ -272,4 +273,47 @@ fn a_flush_for_the_disk_asks_for_it_and_waits_for_it() {
         assert!(flush.join().expect("no panic").is_complete());
     });
     assert!(ring.flush(Certainty::Written, Duration::ZERO).is_complete());
+}
+
+#[test]
+fn what_the_listener_notes_in_a_lane_is_found_by_the_next() {
+    let queue = Queue::new();
+    let ring = queue.ring(Overflow::Block);
+    send(&ring, &"x");
+    let reader = queue.readers().pop().expect("a lane");
+    reader.set_next_head(reader.tail());
+    reader.set_batch(3);
+    reader.set_written(1);
+    reader.set_synced(1);
+    let next = queue.readers().pop().expect("the same lane");
+    assert_eq!((next.head(), next.next_head(), next.batch()), (0, reader.tail(), 3));
+    assert_eq!((next.written(), next.synced()), (1, 1));
+}
+
+#[test]
+fn a_warning_wakes_a_listener_that_sleeps() {
+    let queue = Queue::new();
+    let ring = queue.ring(Overflow::DropNewest);
+    let reader = queue.readers().pop().expect("a lane");
+    let bell = Bell::open(&queue.dir()).expect("the bell");
+    thread::scope(|scope| {
+        let sleeping = scope.spawn(|| bell.sleep(2 * PATIENCE, || reader.tail() > 0));
+        ring.send(&Draft::new(1, Level::WARNING, "l", format_args!("x")));
+        until("the listener is awake", || sleeping.is_finished());
+    });
+}
+
+#[test]
+fn a_lane_that_fills_wakes_a_listener_that_sleeps() {
+    let queue = Queue::new();
+    let ring = queue.ring(Overflow::DropNewest);
+    let bell = Bell::open(&queue.dir()).expect("the bell");
+    let text = "x".repeat(1000);
+    thread::scope(|scope| {
+        let sleeping = scope.spawn(|| bell.sleep(2 * PATIENCE, || false));
+        until("the listener is awake", || {
+            send(&ring, &text);
+            sleeping.is_finished()
+        });
+    });
 }
