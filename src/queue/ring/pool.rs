@@ -148,7 +148,7 @@ impl Pool {
     /// Takes back the lane of a thread that has ended.
     pub(super) fn give_back(&mut self, mut writer: LaneWriter) {
         if self.lanes.iter().any(|lane| Arc::ptr_eq(lane, writer.lane())) {
-            writer.mark_drops();
+            writer.part();
             self.free.push(writer);
         }
     }

@@ -127,6 +127,7 @@ impl Writing {
             Some(Place::Own(writer)) => writer.send(draft, &ring.gate, &mut self.scratch),
             Some(Place::Common(_)) => {
                 // Encoded before the lock is taken: a Display may wait for another thread that logs.
+                self.scratch.clear();
                 encode_record(draft, 0, &mut self.scratch);
                 Written::Aside
             }

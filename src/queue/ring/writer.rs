@@ -131,6 +131,12 @@ impl LaneWriter {
         }
     }
 
+    /// Ends the part of one thread, since the next may have the same number by chance.
+    pub(super) fn part(&mut self) {
+        self.mark_drops();
+        self.thread = None;
+    }
+
     fn drop_mark(&self) -> Vec<u8> {
         let mut mark = Vec::new();
         if let Some(drops) = &self.drops {
