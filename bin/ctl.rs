@@ -1,5 +1,6 @@
 //! `logboom ctl`: talk to a running listener.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use logboom::{Certainty, QueueDir};
 
 use crate::exit;
 use crate::options::QueueOptions;
+
+const PRINTING: &str = "cannot print";
 
 /// Talk to a running listener
 #[derive(clap::Args)]
@@ -55,19 +58,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Request::Status { json } => {
             let status = control::status(&queue)?;
             if json {
-                anstream::println!(
-                    "{}",
-                    serde_json::to_string(&status).context("cannot print the status")?
-                );
+                let text = serde_json::to_string(&status).context("cannot print the status")?;
+                writeln!(anstream::stdout(), "{text}").context(PRINTING)?;
             } else {
-                print_status(&status);
+                print_status(&status, &mut anstream::stdout().lock()).context(PRINTING)?;
             }
             Ok(ExitCode::SUCCESS)
         }
         Request::Flush { sync, timeout } => flush(&queue, sync, seconds(timeout)),
         Request::Stop { timeout } => {
             let report = control::stop(&queue, seconds(timeout))?;
-            anstream::println!("{report}");
+            writeln!(anstream::stdout(), "{report}").context(PRINTING)?;
             Ok(if report.missing == 0 { ExitCode::SUCCESS } else { exit::IO.into() })
         }
     }
@@ -79,64 +80,64 @@ fn seconds(seconds: u32) -> Duration {
 
 fn flush(queue: &QueueDir, sync: bool, timeout: Duration) -> anyhow::Result<ExitCode> {
     let certainty = if sync { Certainty::Synced } else { Certainty::Written };
-    if !control::flush(queue, certainty, timeout)? {
+    let flushed = control::flush(queue, certainty, timeout)?;
+    if flushed.silent_workers > 0 {
+        bail!(
+            "{} workers did not send what they have in time: they may stand still",
+            flushed.silent_workers
+        );
+    }
+    if sync && !flushed.synced {
         bail!("the log file could not be brought to the disk: see `logboom ctl status`");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_status(status: &Status) {
-    anstream::println!(
+fn print_status(status: &Status, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
         "listener  {} (up {} s){}",
         status.pid,
         status.uptime_s,
         if status.stopping { ", stopping" } else { "" }
-    );
-    anstream::println!("queue     {}", status.queue);
+    )?;
+    writeln!(out, "queue     {}", status.queue)?;
     for log in &status.logs {
-        anstream::println!("log       {log}");
+        writeln!(out, "log       {log}")?;
     }
-    anstream::println!(
+    writeln!(
+        out,
         "records   {} written, {} dropped, {} missing",
-        status.records,
-        status.dropped,
-        status.missing
-    );
+        status.records, status.dropped, status.missing
+    )?;
     for (reason, count) in &status.refused {
-        anstream::println!("refused   {count}: {reason}");
+        writeln!(out, "refused   {count}: {reason}")?;
     }
     if let Some(trouble) = &status.trouble {
-        anstream::println!("trouble   {trouble}");
+        writeln!(out, "trouble   {trouble}")?;
     }
     for handler in &status.handlers {
         let error =
             handler.last_error.as_ref().map_or(String::new(), |error| format!(" ({error})"));
-        anstream::println!(
+        writeln!(
+            out,
             "handler   {}: {} handled, {} failed, {} dropped{error}",
-            handler.name,
-            handler.handled,
-            handler.failed,
-            handler.dropped
-        );
+            handler.name, handler.handled, handler.failed, handler.dropped
+        )?;
     }
     if !status.workers.is_empty() {
-        anstream::println!(
+        writeln!(
+            out,
             "\n{:<16} {:>8} {:<16} {:>12} {:>10}",
-            "WORKER",
-            "PID",
-            "PROGRAM",
-            "RECORDS",
-            "DROPPED"
-        );
+            "WORKER", "PID", "PROGRAM", "RECORDS", "DROPPED"
+        )?;
     }
     for worker in &status.workers {
-        anstream::println!(
+        writeln!(
+            out,
             "{:<16} {:>8} {:<16} {:>12} {:>10}",
-            worker.name,
-            worker.pid,
-            worker.program,
-            worker.records,
-            worker.dropped
-        );
+            worker.name, worker.pid, worker.program, worker.records, worker.dropped
+        )?;
     }
+    Ok(())
 }

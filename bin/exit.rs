@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use logboom::handler::HandlerError;
 use logboom::{AttachError, ListenError, LockError, QueueDirError};
 
+use crate::options::complain;
+
+/// The command line makes no sense.
+const USAGE: u8 = 2;
 /// There is no listener.
 pub(crate) const NO_LISTENER: u8 = 69;
 /// The queue or the log is held by another listener.
@@ -16,7 +20,12 @@ pub(crate) const CONFIG: u8 = 78;
 
 /// Prints the error with its causes in one line and gives its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    anstream::eprintln!("logboom: {error:#}");
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        // Where standard error is closed, nobody is left to be told.
+        let _closed = usage.print();
+        return USAGE.into();
+    }
+    complain(&format_args!("{error:#}"));
     ExitCode::from(error.chain().find_map(code_of).unwrap_or(IO))
 }
 

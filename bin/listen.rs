@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use logboom::filter::LevelFilter;
 use logboom::handler::StreamHandler;
-use logboom::{Level, QueueListener, Stop};
+use logboom::supervisor::SupervisorLink;
+use logboom::{Level, QueueListener};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -29,11 +30,15 @@ pub(crate) struct Args {
     /// How long a stop waits for workers and for the log file, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     drain_timeout: u32,
+    /// Standard input is the link to a supervisor; when it vanishes, its workers get this many
+    /// seconds to end
+    #[arg(long, value_name = "SECONDS", hide = true)]
+    supervised: Option<u32>,
 }
 
 pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode> {
     let queue = args.queue.directory()?;
-    let mut builder = QueueListener::builder(queue)
+    let mut builder = QueueListener::builder(queue.clone())
         .own_process()
         .file(args.log.open(&args.queue)?)
         .drain_timeout(Duration::from_secs(args.drain_timeout.into()));
@@ -46,9 +51,25 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         builder = builder.filter(LevelFilter(level)).worker_levels(facade_filter(level));
     }
     let listener = builder.bind()?;
-    stop_on_signals(listener.stop_handle()).context("cannot watch signals")?;
+    let stop = listener.stop_handle();
+    let link = match args.supervised {
+        None => {
+            on_signals(move || stop.request()).context("cannot watch signals")?;
+            None
+        }
+        Some(seconds) => {
+            let stop_timeout = Duration::from_secs(seconds.into());
+            let link = SupervisorLink::from_stdin(queue, stop, stop_timeout);
+            // A signal that everybody gets is for the supervisor to act on: its workers still log.
+            on_signals(|| ()).context("cannot watch signals")?;
+            Some(link.context("cannot watch the link to the supervisor")?)
+        }
+    };
     let report = listener.run()?;
-    output.say(&report);
+    match link {
+        Some(link) => link.report(report),
+        None => output.say(&report),
+    }
     Ok(if report.missing == 0 { ExitCode::SUCCESS } else { exit::IO.into() })
 }
 
@@ -63,12 +84,12 @@ fn facade_filter(level: Level) -> &'static str {
     }
 }
 
-/// Ctrl-C and termination are the sentinel. A hang-up is what logrotate sends after it has moved the
+/// Calls `act` on Ctrl-C and termination. A hang-up is what logrotate sends after it has moved the
 /// log: nothing is to be done, because every write looks for that.
-fn stop_on_signals(stop: Stop) -> std::io::Result<()> {
+fn on_signals(act: impl Fn() + Send + 'static) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     std::thread::Builder::new().name("logboom-signals".into()).spawn(move || {
-        signals.forever().filter(|signal| *signal != SIGHUP).for_each(|_| stop.request());
+        signals.forever().filter(|signal| *signal != SIGHUP).for_each(|_| act());
     })?;
     Ok(())
 }

@@ -12,8 +12,8 @@ use crate::options::QueueOptions;
 /// How long to wait for the log file.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A line of input is cut after this many bytes; a record is no longer than 128 KiB.
-const MAX_LINE_BYTES: u64 = 256 * 1024;
+/// A longer line of input is several records; one record is no longer than 128 KiB.
+const MAX_LINE_BYTES: u64 = 100 * 1024;
 
 /// Log one record, or one per line of standard input
 #[derive(clap::Args)]
@@ -35,7 +35,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let builder = logboom::builder().queue(args.queue.directory()?).overflow(Overflow::Block);
-    let handler = builder.default_filter("trace").attach()?;
+    // RUST_LOG is for programs that log, not for what a script wants to have in the log.
+    let handler = builder.pinned_filter("trace").without_panic_hook().attach()?;
     if args.message.is_empty() {
         log_lines(&handler, &args)?;
     } else {

@@ -1,10 +1,13 @@
 //! The `logboom` program: one file per command, each a thin layer over the library.
 
 mod ctl;
+mod demo;
 mod exit;
 mod listen;
 mod log;
 mod options;
+mod run;
+mod supervise;
 mod tail;
 
 use std::process::ExitCode;
@@ -14,11 +17,12 @@ use clap::{Parser, Subcommand};
 /// Merges the log records of many processes into one rotated file.
 #[derive(Parser)]
 #[command(
+    name = "logboom",
     version,
     max_term_width = 100,
     after_help = "\
 Exit codes: 0 well, 2 usage, 69 no listener, 73 queue or log held by another listener,
-74 I/O error or records missing, 78 unusable configuration."
+74 I/O error or records missing, 78 unusable configuration. `run` also has those of its workers."
 )]
 struct Cli {
     #[command(flatten)]
@@ -29,6 +33,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Args),
+    #[command(hide = true)]
+    DemoWorker,
+    Run(run::Args),
     Listen(listen::Args),
     Log(log::Args),
     Tail(tail::Args),
@@ -39,6 +47,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     cli.output.apply();
     let outcome = match cli.command {
+        Command::Demo(args) => demo::run(args, &cli.output),
+        Command::DemoWorker => demo::work(),
+        Command::Run(args) => run::run(args, &cli.output),
         Command::Listen(args) => listen::run(args, &cli.output),
         Command::Log(args) => log::run(args),
         Command::Tail(args) => tail::run(args),

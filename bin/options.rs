@@ -1,6 +1,8 @@
 //! Flags that several commands share.
 
-use std::io::IsTerminal;
+use std::ffi::{OsStr, OsString};
+use std::fmt::{self, Display};
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -48,11 +50,29 @@ impl OutputOptions {
     }
 
     /// Prints one line on standard error, unless asked to be quiet.
-    pub(crate) fn say(&self, line: &impl std::fmt::Display) {
+    pub(crate) fn say(&self, line: &impl Display) {
         if !self.quiet {
-            anstream::eprintln!("logboom: {line}");
+            complain(line);
         }
     }
+
+    /// Whether records are to be shown on the terminal as well.
+    pub(crate) fn shows_records(&self) -> bool {
+        !self.quiet
+    }
+
+    /// The flag with which another process of this program colours as this one does.
+    pub(crate) fn color_flag(&self) -> OsString {
+        let value = self.color.to_possible_value();
+        let name = value.as_ref().map_or("auto", |value| value.get_name());
+        format!("--color={name}").into()
+    }
+}
+
+/// Prints one line on standard error. Where that is closed, as after a hang-up, nobody is left to
+/// be told.
+pub(crate) fn complain(line: &impl Display) {
+    let _closed = writeln!(anstream::stderr(), "logboom: {line}");
 }
 
 /// Which queue.
@@ -123,7 +143,30 @@ impl Format {
     }
 }
 
+impl Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Format::Json => write!(f, "json"),
+            Format::Pattern(pattern) => write!(f, "{pattern}"),
+        }
+    }
+}
+
 impl LogOptions {
+    /// The flags with which a listener logs in this way to `path`.
+    pub(crate) fn flags(&self, path: &OsStr) -> Vec<OsString> {
+        let mut log = OsString::from("--log=");
+        log.push(path);
+        let mut flags = vec![
+            log,
+            format!("--max-bytes={}", self.max_bytes).into(),
+            format!("--backup-count={}", self.backup_count).into(),
+            format!("--format={}", self.format).into(),
+        ];
+        flags.extend(self.level.map(|level| format!("--level={}", level.number()).into()));
+        flags
+    }
+
     /// Path of the current log file.
     pub(crate) fn path(&self, queue: &QueueOptions) -> PathBuf {
         self.log.clone().unwrap_or_else(|| queue.default_log())

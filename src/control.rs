@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-pub use crate::queue::control::{HandlerStatus, Status, StopReport, WorkerStatus};
+pub use crate::queue::control::{Flushed, HandlerStatus, Status, StopReport, WorkerStatus};
 
 use crate::Certainty;
 use crate::queue::QueueDir;
@@ -23,19 +23,21 @@ pub fn status(queue: &QueueDir) -> Result<Status, AttachError> {
     }
 }
 
-/// Waits until the records of all workers attached to `queue` are as certain as asked; true when
-/// they are.
+/// Waits until the records of all workers attached to `queue` are as certain as asked, or `timeout`
+/// has passed; the answer says what was reached.
 ///
 /// # Errors
-/// There is no listener, or some worker or the log file did not get there within `timeout`.
+/// There is no listener, or it does not answer; see [`AttachError`].
 pub fn flush(
     queue: &QueueDir,
     certainty: Certainty,
     timeout: Duration,
-) -> Result<bool, AttachError> {
+) -> Result<Flushed, AttachError> {
     let sync = certainty == Certainty::Synced;
-    match ask(queue, Request::Flush { sync }, timeout)? {
-        Reply::Flushed { synced } => Ok(synced || !sync),
+    let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    let request = Request::Flush { sync, timeout_ms };
+    match ask(queue, request, timeout.saturating_add(STATUS_TIMEOUT))? {
+        Reply::Flushed(flushed) => Ok(flushed),
         _ => Err(unexpected()),
     }
 }

@@ -93,7 +93,8 @@ impl FileLock {
         Ok(())
     }
 
-    fn is_in_place(&self) -> Result<bool, FileError> {
+    /// Whether the file at the path is still the locked one.
+    pub(crate) fn is_in_place(&self) -> Result<bool, FileError> {
         let ours = self.file.metadata().map_err(refused("examine", &self.path))?;
         let found = regular_file::look(&self.path)?;
         Ok(found.is_some_and(|found| FileId::of(&found) == FileId::of(&ours)))

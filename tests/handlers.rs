@@ -229,3 +229,25 @@ fn a_listener_that_never_ran_gives_its_queue_back() {
     assert_eq!(std::fs::read_dir(queue.path()).unwrap().count(), 0);
     QueueListener::builder(queue).bind().unwrap();
 }
+
+#[test]
+fn handlers_that_are_dropped_at_once_send_what_they_have_and_leave() {
+    let threaded = Threaded::start(|builder| builder);
+    for number in 0..100 {
+        threaded.worker().log(Level::INFO, "test", format_args!("record {number}"));
+    }
+    wait_until(|| control::status(&threaded.queue).unwrap().workers.is_empty());
+    let mut numbers = numbers(&threaded.stop().1);
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_handler_that_is_not_installed_leaves_the_macros_alone() {
+    let before = log::max_level();
+    let threaded = Threaded::start(|builder| builder.worker_levels("trace"));
+    let worker = threaded.worker();
+    wait_until(|| worker.enabled(Level::TRACE, "any"));
+    assert_eq!(log::max_level(), before);
+    threaded.stop();
+}

@@ -14,7 +14,7 @@ use crate::queue::QueueDir;
 pub(super) struct Bound {
     queue: QueueDir,
     /// Given back after the socket is removed.
-    _lock: FileLock,
+    lock: FileLock,
 }
 
 impl Bound {
@@ -27,7 +27,7 @@ impl Bound {
         queue.create()?;
         let note = queue.path().display().to_string();
         let lock = FileLock::acquire(&queue.path().join("lock"), &note)?;
-        let bound = Bound { queue, _lock: lock };
+        let bound = Bound { queue, lock };
         let io = |operation| {
             let path = bound.queue.path().to_owned();
             move |source| ListenError::Io { operation, path, source }
@@ -43,8 +43,11 @@ impl Bound {
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        // What cannot be removed is found and removed by the next listener.
-        let _left_behind = fs::remove_file(self.queue.control_socket());
+        // A queue directory that was removed and made again belongs to another listener. What cannot
+        // be removed is found and removed by the next one.
+        if self.lock.is_in_place().unwrap_or(false) {
+            let _left_behind = fs::remove_file(self.queue.control_socket());
+        }
     }
 }
 
@@ -83,12 +86,16 @@ impl SocketPlace {
         }
         let directory = tempfile::env::temp_dir();
         match directory.to_str() {
-            Some(path) if path.len() <= Self::MAX_BYTES => Ok(()),
+            Some(path) if path.len() <= Self::MAX_BYTES => {}
             Some(_) => {
-                Err(io::Error::other("TMPDIR is too long: set it to a path of at most 89 bytes"))
+                return Err(io::Error::other(
+                    "TMPDIR is too long: set it to a path of at most 89 bytes",
+                ));
             }
-            None => Err(io::Error::other("TMPDIR is not UTF-8: set it to another path")),
+            None => return Err(io::Error::other("TMPDIR is not UTF-8: set it to another path")),
         }
+        // ipc-channel panics where this is not possible.
+        tempfile::tempdir().map(drop)
     }
 }
 

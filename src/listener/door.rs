@@ -3,6 +3,7 @@
 //! It reads greetings without ever waiting for one, hands greeted peers to a thread of their own,
 //! and notices the end of a worker as the end of its stream.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -25,6 +26,9 @@ const MAX_UNGREETED: usize = 256;
 
 /// Most peers between greeting and welcome, each with a thread of its own.
 const MAX_HANDSHAKES: usize = 64;
+
+/// Most greeted peers that wait for a handshake.
+const MAX_WAITING: usize = 1024;
 
 /// How long the door rests when descriptors have run out.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -64,6 +68,7 @@ impl Door {
     pub(super) fn run(mut self) {
         let mut ungreeted: Vec<Ungreeted> = Vec::new();
         let mut workers: Vec<Attached> = Vec::new();
+        let mut waiting: VecDeque<Greeted> = VecDeque::new();
         let mut rest_until: Option<Instant> = None;
         while !self.hub.has_ended() {
             rest_until = rest_until.filter(|until| *until > Instant::now());
@@ -71,14 +76,15 @@ impl Door {
             let (fixed, rest) = ready.split_at(2);
             let (peers, streams) = rest.split_at(ungreeted.len());
             retain_ready(&mut workers, streams, |worker| self.hear(worker));
-            retain_ready(&mut ungreeted, peers, |peer| self.greet(peer));
+            retain_ready(&mut ungreeted, peers, |peer| self.greet(peer, &mut waiting));
             self.drop_silent(&mut ungreeted);
-            if fixed[0] && self.accept(&mut ungreeted).is_err() {
+            if fixed[0] && self.accept(&mut ungreeted, &mut waiting).is_err() {
                 rest_until = Some(Instant::now() + EXHAUSTED_PAUSE);
             }
             if fixed[1] {
                 self.drain_wake();
             }
+            self.shake_hands(&mut waiting);
             workers.extend(self.attached.try_iter());
         }
     }
@@ -111,7 +117,11 @@ impl Door {
     }
 
     /// Takes every waiting connection; an error means that descriptors have run out.
-    fn accept(&self, ungreeted: &mut Vec<Ungreeted>) -> io::Result<()> {
+    fn accept(
+        &self,
+        ungreeted: &mut Vec<Ungreeted>,
+        waiting: &mut VecDeque<Greeted>,
+    ) -> io::Result<()> {
         loop {
             let stream = match self.socket.accept() {
                 Ok((stream, _)) => stream,
@@ -121,17 +131,21 @@ impl Door {
                 Err(error) => return Err(error),
             };
             stream.set_nonblocking(true)?;
+            let mut peer = Ungreeted { stream, bytes: [0; _], filled: 0, since: Instant::now() };
+            // Most have greeted by the time they are accepted.
+            if let Fate::Drop = self.greet(&mut peer, waiting) {
+                continue;
+            }
             if ungreeted.len() >= MAX_UNGREETED {
                 ungreeted.remove(0);
                 self.hub.refuse(Refusal::Silent);
             }
-            let peer = Ungreeted { stream, bytes: [0; _], filled: 0, since: Instant::now() };
             ungreeted.push(peer);
         }
     }
 
     /// Reads what has come of a greeting and acts on a whole one.
-    fn greet(&self, peer: &mut Ungreeted) -> Fate {
+    fn greet(&self, peer: &mut Ungreeted, waiting: &mut VecDeque<Greeted>) -> Fate {
         match peer.stream.read(&mut peer.bytes[peer.filled..]) {
             Ok(0) => {
                 self.hub.refuse(Refusal::NoGreeting);
@@ -151,19 +165,14 @@ impl Door {
         if peer.filled < Greeting::BYTES {
             return Fate::Keep;
         }
-        if let Err(refusal) = self.receive(peer) {
-            self.hub.refuse(refusal);
-            let answer = match refusal {
-                Refusal::OtherVersion => Answer::Version(PROTOCOL_VERSION),
-                refusal => Answer::Refused(refusal.reason().to_owned()),
-            };
-            // The peer may be gone, or never read.
-            let _unsent = peer.stream.write(&answer.encode());
+        match self.check(peer, waiting.len()) {
+            Ok(greeted) => waiting.push_back(greeted),
+            Err(refusal) => self.turn_away(&mut peer.stream, refusal),
         }
         Fate::Drop
     }
 
-    fn receive(&self, peer: &Ungreeted) -> Result<(), Refusal> {
+    fn check(&self, peer: &Ungreeted, waiting: usize) -> Result<Greeted, Refusal> {
         let greeting = Greeting::decode(&peer.bytes).ok_or(Refusal::NoGreeting)?;
         let credentials =
             getsockopt(&peer.stream, sockopt::PeerCredentials).map_err(|_| Refusal::OtherUser)?;
@@ -178,12 +187,32 @@ impl Door {
         if greeting.role == Role::Worker && self.hub.is_stopping() {
             return Err(Refusal::Stopping);
         }
-        if self.reception.busy.load(atomic::Ordering::Relaxed) >= MAX_HANDSHAKES {
+        if waiting >= MAX_WAITING {
             return Err(Refusal::TooMany);
         }
         let stream = peer.stream.try_clone().map_err(|_| Refusal::TooMany)?;
-        let greeted = Greeted { stream, role: greeting.role };
-        self.reception.receive(greeted).map_err(|_| Refusal::TooMany)
+        Ok(Greeted { stream, role: greeting.role })
+    }
+
+    fn turn_away(&self, stream: &mut UnixStream, refusal: Refusal) {
+        self.hub.refuse(refusal);
+        let answer = match refusal {
+            Refusal::OtherVersion => Answer::Version(PROTOCOL_VERSION),
+            refusal => Answer::Refused(refusal.reason().to_owned()),
+        };
+        // The peer may be gone, or never read.
+        let _unsent = stream.write(&answer.encode());
+    }
+
+    /// Begins as many handshakes as may be under way; the end of one wakes the door.
+    fn shake_hands(&self, waiting: &mut VecDeque<Greeted>) {
+        while self.reception.busy.load(atomic::Ordering::Acquire) < MAX_HANDSHAKES
+            && let Some(greeted) = waiting.pop_front()
+        {
+            if self.reception.receive(greeted).is_err() {
+                self.hub.refuse(Refusal::TooMany);
+            }
+        }
     }
 
     fn drop_silent(&self, ungreeted: &mut Vec<Ungreeted>) {

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::files::Files;
-use super::hub::{Counts, Flush, Hub, Refusal};
+use super::hub::{Counts, FinishedFlush, Hub, Refusal};
 use super::notices::Notices;
 use super::outlet::{Outlet, Told};
 use super::receive::Event;
@@ -15,7 +15,7 @@ use super::round::{Item, LaneBatches, Merge};
 use super::stop::Stop;
 use crate::codec::Drops;
 use crate::filter::Filter;
-use crate::queue::control::{Reply, StopReport};
+use crate::queue::control::{Flushed, Reply, StopReport};
 use crate::queue::{BatchHeader, MAX_BATCH_BYTES};
 use crate::{Process, Record};
 
@@ -26,6 +26,9 @@ const GATHER: Duration = Duration::from_millis(2);
 const MAX_ROUND_BATCHES: usize = 64;
 
 const _: () = assert!(MAX_ROUND_BATCHES * MAX_BATCH_BYTES <= 16 << 20);
+
+/// Most rounds after the drain deadline.
+const MAX_LATE_ROUNDS: usize = 8;
 
 /// How often an idle drain looks for handlers that have something to report.
 const IDLE_TICK: Duration = Duration::from_secs(1);
@@ -59,6 +62,8 @@ pub(super) struct Lane {
 struct Marks {
     written: HashMap<u64, u64>,
     synced: Vec<u64>,
+    /// The last flush of `ctl` that each lane has answered.
+    answers: HashMap<u64, u64>,
     paused: Vec<u64>,
     gone: Vec<u64>,
 }
@@ -76,11 +81,18 @@ impl Drain {
                 break;
             }
         }
+        // What has come by now is not the less accepted because the time is up.
+        for _ in 0..MAX_LATE_ROUNDS {
+            if !self.round(Duration::ZERO) {
+                break;
+            }
+        }
         self.finish()
     }
 
     /// Takes what has come within `patience` and handles it; tells whether there were batches.
     fn round(&mut self, patience: Duration) -> bool {
+        let patience = self.hub.next_flush_deadline().map_or(patience, |left| left.min(patience));
         let batches = self.gather(patience);
         let any = !batches.is_empty();
         let mut marks = Marks::default();
@@ -139,9 +151,6 @@ impl Drain {
             Slot::Occupied(slot) => Some(Arc::clone(&slot.get().process)),
             Slot::Vacant(slot) => {
                 let new = self.hub.lane(lane)?;
-                if new.unconfirmed > 0 {
-                    self.notices.unconfirmed(&new.process, new.first_seq, new.unconfirmed);
-                }
                 let lane = Lane { process: new.process, next_seq: new.first_seq };
                 Some(Arc::clone(&slot.insert(lane).process))
             }
@@ -208,6 +217,9 @@ impl Drain {
 
     /// Ends a round: what the listener itself has to say, then everything out of the buffers.
     fn settle(&mut self) {
+        for loss in self.hub.take_losses() {
+            self.notices.loss(&loss);
+        }
         for (index, outlet) in self.outlets.iter().enumerate() {
             let texts = outlet.take_notices();
             texts.into_iter().for_each(|text| self.notices.handler_trouble(index, text));
@@ -223,15 +235,15 @@ impl Drain {
 
     /// Tells the workers how far they are written, and whoever waits for a flush that it is done.
     fn tell(&mut self, marks: Marks) {
-        let flushes = self.hub.finished_flushes(&marks.synced);
+        let flushes = self.hub.finished_flushes(&marks.answers);
         let wanted = !marks.synced.is_empty() || flushes.iter().any(|flush| flush.sync);
         let synced = wanted && self.files.sync();
         for (lane, seq) in marks.written {
             self.hub.confirm(lane, seq, synced.then_some(seq));
         }
-        for Flush { reply, .. } in flushes {
+        for FinishedFlush { silent_workers, reply, .. } in flushes {
             // Whoever asked may be gone.
-            let _gone = reply.send(Reply::Flushed { synced });
+            let _gone = reply.send(Reply::Flushed(Flushed { silent_workers, synced }));
         }
         marks.paused.into_iter().for_each(|lane| self.hub.mark_paused(lane));
         for lane in marks.gone {
@@ -266,6 +278,9 @@ impl Marks {
         *written = header.end_seq.max(*written);
         if header.sync {
             self.synced.push(header.lane);
+        }
+        if header.answer > 0 {
+            self.answers.insert(header.lane, header.answer);
         }
         if header.pause {
             self.paused.push(header.lane);

@@ -54,7 +54,8 @@ impl Reception {
             if let Err(refusal) = outcome.unwrap_or(Err(Refusal::BadHello)) {
                 reception.hub.refuse(refusal);
             }
-            reception.busy.fetch_sub(1, Ordering::Relaxed);
+            reception.busy.fetch_sub(1, Ordering::Release);
+            reception.wake_door();
         });
         if thread.is_err() {
             self.busy.fetch_sub(1, Ordering::Relaxed);
@@ -92,11 +93,18 @@ impl Reception {
         // A worker that is gone already is noticed at its stream, like any other.
         let _gone = reply.send(ToWorker::Welcome { data, levels: self.levels.clone() });
         let attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
-        if attached.send(Attached { lane: facts.lane, stream }).is_ok() {
-            // A full pipe of wake bytes wakes as well.
-            let _full = (&self.wake).write(&[1]);
-        }
+        // The door is gone only when the listener has ended.
+        let _ended = attached.send(Attached { lane: facts.lane, stream });
+        drop(attached);
+        // The drain has something to say where records were lost.
+        self.stop.wake();
         Ok(())
+    }
+
+    /// Lets the door look for workers that were welcomed, and for room for other peers.
+    fn wake_door(&self) {
+        // A full pipe of wake bytes wakes as well.
+        let _full = (&self.wake).write(&[1]);
     }
 
     fn answer(&self, request: Request, reply: IpcSender<Reply>) {
@@ -105,8 +113,8 @@ impl Reception {
                 // Whoever asked may be gone.
                 let _gone = reply.send(Reply::Status(Box::new(self.hub.status(&self.status))));
             }
-            Request::Flush { sync } => {
-                self.hub.begin_flush(sync, reply);
+            Request::Flush { sync, timeout_ms } => {
+                self.hub.begin_flush(sync, Duration::from_millis(timeout_ms), reply);
                 self.stop.wake();
             }
             Request::Stop => {

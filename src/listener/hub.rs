@@ -43,6 +43,9 @@ impl Refusal {
     }
 }
 
+/// Longest time that a flush waits for silent workers.
+const MAX_FLUSH_TIMEOUT: Duration = Duration::from_secs(3600);
+
 #[derive(Default)]
 pub(super) struct Hub {
     state: Mutex<State>,
@@ -59,9 +62,13 @@ struct State {
     counts: Counts,
     trouble: Option<String>,
     flushes: Vec<Flush>,
+    last_flush: u64,
     stop_replies: Vec<IpcSender<Reply>>,
+    /// Losses that attaching workers told of, for the log.
+    losses: Vec<Loss>,
     stopping: bool,
     ended: bool,
+    report: Option<StopReport>,
 }
 
 /// Totals that the drain keeps.
@@ -76,7 +83,6 @@ pub(super) struct Counts {
 struct Worker {
     process: Arc<Process>,
     first_seq: u64,
-    unconfirmed: u64,
     reply: IpcSender<ToWorker>,
     pending: Option<Update>,
     /// A message was sent and not acknowledged: the next one could block.
@@ -89,18 +95,33 @@ struct Worker {
 }
 
 /// A `ctl flush` in progress.
-pub(super) struct Flush {
+struct Flush {
+    number: u64,
     /// Lanes whose answer is awaited.
-    pub(super) lanes: Vec<u64>,
+    lanes: Vec<u64>,
+    sync: bool,
+    deadline: Instant,
+    reply: IpcSender<Reply>,
+}
+
+/// A `ctl flush` for which nobody is awaited any more.
+pub(super) struct FinishedFlush {
+    pub(super) silent_workers: u64,
     pub(super) sync: bool,
     pub(super) reply: IpcSender<Reply>,
+}
+
+/// Records that a worker handed to a listener which ended before it said that they were written.
+pub(super) struct Loss {
+    pub(super) process: Arc<Process>,
+    pub(super) next_seq: u64,
+    pub(super) records: u64,
 }
 
 /// What the drain has to know of a lane that it meets for the first time.
 pub(super) struct NewLane {
     pub(super) process: Arc<Process>,
     pub(super) first_seq: u64,
-    pub(super) unconfirmed: u64,
 }
 
 impl Hub {
@@ -125,10 +146,14 @@ impl Hub {
         if state.workers.contains_key(&facts.lane) {
             return Err(Refusal::BadHello);
         }
+        let process = Arc::new(facts.process());
+        if facts.unconfirmed > 0 {
+            let (next_seq, records) = (facts.first_seq, facts.unconfirmed);
+            state.losses.push(Loss { process: Arc::clone(&process), next_seq, records });
+        }
         let worker = Worker {
-            process: Arc::new(facts.process()),
+            process,
             first_seq: facts.first_seq,
-            unconfirmed: facts.unconfirmed,
             reply,
             pending: None,
             // The welcome, which whoever registers is about to send.
@@ -147,7 +172,6 @@ impl Hub {
         self.lock().workers.get(&lane).map(|worker| NewLane {
             process: Arc::clone(&worker.process),
             first_seq: worker.first_seq,
-            unconfirmed: worker.unconfirmed,
         })
     }
 
@@ -233,28 +257,53 @@ impl Hub {
     }
 
     /// Begins a `ctl flush`: every attached worker is asked to send what it has.
-    pub(super) fn begin_flush(&self, sync: bool, reply: IpcSender<Reply>) {
+    pub(super) fn begin_flush(&self, sync: bool, timeout: Duration, reply: IpcSender<Reply>) {
         let mut state = self.lock();
+        state.last_flush += 1;
+        let number = state.last_flush;
         let mut lanes = Vec::new();
-        for (lane, worker) in
-            state.workers.iter_mut().filter(|(_, worker)| !worker.gone && !worker.paused)
-        {
-            worker.pending.get_or_insert_default().flush = true;
+        for (lane, worker) in state.workers.iter_mut().filter(|(_, worker)| !worker.paused) {
+            // The last batches of a gone worker may still be on their way.
+            if !worker.gone {
+                worker.pending.get_or_insert_default().flush = number;
+            }
             lanes.push(*lane);
         }
-        state.flushes.push(Flush { lanes, sync, reply });
+        let deadline = Instant::now() + timeout.min(MAX_FLUSH_TIMEOUT);
+        state.flushes.push(Flush { number, lanes, sync, deadline, reply });
         drop(state);
         self.outbox.notify_one();
     }
 
-    /// Takes the flushes for which no worker is awaited any more.
-    pub(super) fn finished_flushes(&self, answered: &[u64]) -> Vec<Flush> {
+    /// Takes the flushes for which no worker is awaited any more, given the answers of a round by
+    /// lane; a worker that answers a later flush has answered the earlier ones.
+    pub(super) fn finished_flushes(&self, answers: &HashMap<u64, u64>) -> Vec<FinishedFlush> {
         let mut state = self.lock();
         let State { flushes, workers, .. } = &mut *state;
         for flush in flushes.iter_mut() {
-            flush.lanes.retain(|lane| workers.contains_key(lane) && !answered.contains(lane));
+            let answered =
+                |lane: &u64| answers.get(lane).is_some_and(|number| *number >= flush.number);
+            flush.lanes.retain(|lane| workers.contains_key(lane) && !answered(lane));
         }
-        flushes.extract_if(.., |flush| flush.lanes.is_empty()).collect()
+        let now = Instant::now();
+        let finished =
+            flushes.extract_if(.., |flush| flush.lanes.is_empty() || flush.deadline <= now);
+        let finished = finished.map(|flush| FinishedFlush {
+            silent_workers: flush.lanes.len() as u64,
+            sync: flush.sync,
+            reply: flush.reply,
+        });
+        finished.collect()
+    }
+
+    /// How long until a flush gives up its silent workers.
+    pub(super) fn next_flush_deadline(&self) -> Option<Duration> {
+        let next = self.lock().flushes.iter().map(|flush| flush.deadline).min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    pub(super) fn take_losses(&self) -> Vec<Loss> {
+        std::mem::take(&mut self.lock().losses)
     }
 
     /// Refuses new workers from now on and tells the attached ones to send what they have.
@@ -272,8 +321,13 @@ impl Hub {
         self.lock().stopping
     }
 
+    /// Keeps the reply for the end; one that comes after it gets the report at once.
     pub(super) fn reply_when_stopped(&self, reply: IpcSender<Reply>) {
-        self.lock().stop_replies.push(reply);
+        let mut state = self.lock();
+        match state.report {
+            Some(report) => report_stop(vec![reply], report),
+            None => state.stop_replies.push(reply),
+        }
     }
 
     /// Lanes that may still send something.
@@ -281,19 +335,26 @@ impl Hub {
         self.lock().workers.values().filter(|worker| !worker.paused).count() as u64
     }
 
-    /// Waits until every worker was told all there is to tell, at most `timeout`; then lets the
-    /// other threads end and hands over who asked for the stop.
-    pub(super) fn end(&self, timeout: Duration) -> Vec<IpcSender<Reply>> {
+    /// Waits until every worker was told all there is to tell, at most `timeout`; then hands over
+    /// who asked for the stop.
+    pub(super) fn finish(&self, report: StopReport, timeout: Duration) -> Vec<IpcSender<Reply>> {
         let waiting = |state: &mut State| {
             state.workers.values().any(|worker| !worker.gone && worker.pending.is_some())
         };
         let waited = self.told.wait_timeout_while(self.lock(), timeout, waiting);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.report = Some(report);
+        std::mem::take(&mut state.stop_replies)
+    }
+
+    /// Lets go of all workers, so that they look for a successor, and lets the other threads end.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
         state.ended = true;
-        let replies = std::mem::take(&mut state.stop_replies);
+        state.workers.clear();
+        state.flushes.clear();
         drop(state);
         self.outbox.notify_all();
-        replies
     }
 
     pub(super) fn has_ended(&self) -> bool {

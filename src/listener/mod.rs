@@ -246,14 +246,17 @@ impl QueueListener {
             lanes: HashMap::new(),
             counts: Counts::default(),
             gathered: Vec::new(),
-            hub,
+            hub: Arc::clone(&hub),
             stop,
             events,
         };
         let report = drain.run();
-        let replies = drain.hub.end(FAREWELL_TIMEOUT);
-        threads.end();
-        let closed = drain.files.close();
+        let replies = hub.finish(report, FAREWELL_TIMEOUT);
+        let Drain { files, events, .. } = drain;
+        // First, so that the receiving thread finds nobody to receive for, and ends.
+        drop(events);
+        drop(threads);
+        let closed = files.close();
         drop(bound);
         report_stop(replies, report);
         closed?;
@@ -286,10 +289,20 @@ impl ListenerThread {
     }
 }
 
-/// The threads beside the drain.
+/// The threads beside the drain; they end, and all workers are let go, when it is dropped.
 struct Threads {
-    door: JoinHandle<()>,
+    hub: Arc<Hub>,
+    door: Option<JoinHandle<()>>,
     wake: UnixStream,
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.hub.end();
+        // A full pipe of wake bytes wakes as well.
+        let _full = (&self.wake).write(&[1]);
+        let _panicked = self.door.take().map(JoinHandle::join);
+    }
 }
 
 impl Threads {
@@ -307,7 +320,7 @@ impl Threads {
         let (wake, woken) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
-        start_receiver(batches, events)?;
+        start_receiver(batches, events, Arc::clone(hub))?;
         start_marker(ended, data.clone())?;
         let notifier = Arc::clone(hub);
         thread::Builder::new().name("logboom-notify".into()).spawn(move || {
@@ -329,13 +342,6 @@ impl Threads {
         let reception = Arc::new(reception);
         let door = Door { socket, wake: woken, reception, hub: Arc::clone(hub), attached, gone };
         let door = thread::Builder::new().name("logboom-door".into()).spawn(move || door.run())?;
-        Ok(Threads { door, wake })
-    }
-
-    /// Ends the door, so that nobody can attach any more; the others end by themselves.
-    fn end(self) {
-        // A full pipe of wake bytes wakes as well.
-        let _full = (&self.wake).write(&[1]);
-        let _panicked = self.door.join();
+        Ok(Threads { hub: Arc::clone(hub), door: Some(door), wake })
     }
 }

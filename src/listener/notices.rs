@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::hub::Loss;
 use super::outlet::Told;
 use crate::codec::Drops;
 use crate::{Field, Level, Process, Record, Value};
@@ -54,10 +55,11 @@ impl Notices {
         record
     }
 
-    pub(super) fn unconfirmed(&mut self, process: &Process, next_seq: u64, count: u64) {
-        let Process { name, id, .. } = process;
+    pub(super) fn loss(&mut self, loss: &Loss) {
+        let Loss { process, next_seq, records } = loss;
+        let Process { name, id, .. } = &**process;
         self.say(format!(
-            "{name} ({id}) goes on with record {next_seq}: {count} records before it were handed to a \
+            "{name} ({id}) goes on with record {next_seq}: {records} records before it were handed to a \
              listener that ended before it said they were written"
         ));
     }

@@ -36,7 +36,7 @@ struct Shared {
 
 struct OutletStatus {
     counts: HandlerStatus,
-    /// The last record failed: an outage is reported once.
+    /// Something in the last round failed: an outage is reported once.
     failing: bool,
     notices: Vec<String>,
     ended: bool,
@@ -118,12 +118,17 @@ impl OutletThread {
     fn run(mut self, rounds: &Receiver<Arc<[Told]>>) {
         for round in rounds {
             let index = self.index;
+            let mut failed = false;
             for told in round.iter().filter(|told| told.about != Some(index)) {
                 let outcome = self.attempt(|handler| handler.handle(&told.record));
+                failed |= outcome.is_err();
                 self.count(outcome);
             }
-            if let Err(error) = self.attempt(|handler| handler.flush()) {
-                self.fail(error);
+            match self.attempt(|handler| handler.flush()) {
+                Err(error) => self.fail(error),
+                // A handler that buffers fails only here: nothing before has ended its outage.
+                Ok(()) if !failed => self.shared.lock().failing = false,
+                Ok(()) => {}
             }
         }
         self.shared.lock().ended = true;
@@ -143,11 +148,7 @@ impl OutletThread {
 
     fn count(&self, outcome: Result<(), String>) {
         match outcome {
-            Ok(()) => {
-                let mut status = self.shared.lock();
-                status.counts.handled += 1;
-                status.failing = false;
-            }
+            Ok(()) => self.shared.lock().counts.handled += 1,
             Err(error) => {
                 self.shared.lock().counts.failed += 1;
                 self.fail(error);

@@ -1,11 +1,13 @@
 //! The receiving threads: batches from the data channel to the drain, in the order they were sent.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread;
 
 use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender};
 
+use super::hub::Hub;
 use crate::queue::{BatchHeader, HEADER_BYTES};
 
 /// Batches that wait for the drain. ipc-channel allocates 212 kB for each.
@@ -19,7 +21,11 @@ pub(super) enum Event {
 }
 
 /// Starts the thread that receives batches, until the drain has ended.
-pub(super) fn start_receiver(data: IpcBytesReceiver, events: SyncSender<Event>) -> io::Result<()> {
+pub(super) fn start_receiver(
+    data: IpcBytesReceiver,
+    events: SyncSender<Event>,
+    hub: Arc<Hub>,
+) -> io::Result<()> {
     thread::Builder::new().name("logboom-receive".into()).spawn(move || {
         loop {
             match data.recv() {
@@ -30,8 +36,9 @@ pub(super) fn start_receiver(data: IpcBytesReceiver, events: SyncSender<Event>) 
                 }
                 Err(ipc_channel::IpcError::Io(error))
                     if error.kind() == io::ErrorKind::Interrupted => {}
-                // The listener holds a sender itself, so there is always one: this is no end, and
-                // asking again at once could only repeat it.
+                Err(_) if hub.has_ended() => return,
+                // Never an end: the listener holds a sender itself. A peer that was killed within a
+                // message of the wrong size looks like one. Asking again at once could only repeat it.
                 Err(_) => thread::sleep(RECEIVE_PAUSE),
             }
         }

@@ -1,14 +1,14 @@
 //! Batches: what the Channel transport puts into one message of its data channel.
 //!
 //! ```text
-//! 0  magic  b"LBB"      4  flags u8      8  lane     u64 LE    24  entries:
-//! 3  schema u8          5  zero [3]     16  end_seq  u64 LE        { length u32 LE, entry }*
+//! 0  magic  b"LBB"      4  flags u8      8  lane     u64 LE    24  answer  u64 LE
+//! 3  schema u8          5  zero [3]     16  end_seq  u64 LE    32  { length u32 LE, entry }*
 //! ```
 
 use crate::codec::{MAX_RECORD_BYTES, SCHEMA};
 
 /// Bytes before the first entry.
-pub(crate) const HEADER_BYTES: usize = 24;
+pub(crate) const HEADER_BYTES: usize = 32;
 
 /// A batch is sent when its entries take this many bytes.
 pub(crate) const SOFT_BATCH_BYTES: usize = 64 * 1024;
@@ -39,6 +39,8 @@ pub(crate) struct BatchHeader {
     pub(crate) end_seq: u64,
     /// The worker waits for an fsync of all up to here.
     pub(crate) sync: bool,
+    /// Number of the flush for which the listener has asked, where this batch completes it; else 0.
+    pub(crate) answer: u64,
     /// The worker sends nothing more to this listener.
     pub(crate) pause: bool,
     /// The worker's process has ended (said by the listener to itself, behind all it received).
@@ -56,6 +58,7 @@ impl BatchHeader {
         batch[5..8].fill(0);
         batch[8..16].copy_from_slice(&self.lane.to_le_bytes());
         batch[16..24].copy_from_slice(&self.end_seq.to_le_bytes());
+        batch[24..32].copy_from_slice(&self.answer.to_le_bytes());
     }
 
     /// Reads the header of `batch`; `None` where it is no batch of this schema.
@@ -67,6 +70,7 @@ impl BatchHeader {
         known.then_some(BatchHeader {
             lane: word(8)?,
             end_seq: word(16)?,
+            answer: word(24)?,
             sync: header[4] & FLAG_SYNC != 0,
             pause: header[4] & FLAG_PAUSE != 0,
             gone: header[4] & FLAG_GONE != 0,
@@ -125,8 +129,14 @@ mod tests {
 
     #[test]
     fn a_batch_arrives_as_it_was_sent() {
-        let header =
-            BatchHeader { lane: u64::MAX - 1, end_seq: 7, sync: true, pause: false, gone: true };
+        let header = BatchHeader {
+            lane: u64::MAX - 1,
+            end_seq: 7,
+            answer: 9,
+            sync: true,
+            pause: false,
+            gone: true,
+        };
         let mut batch = vec![0; HEADER_BYTES];
         header.write(&mut batch);
         push_entry(&mut batch, b"one");

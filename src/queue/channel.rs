@@ -8,13 +8,14 @@ mod state;
 
 use std::cell::RefCell;
 use std::io;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ipc_channel::ipc::IpcBytesSender;
 
-use self::state::State;
+use self::state::{Asked, State};
 use super::control::Update;
 use super::{Certainty, FlushReport, Overflow, QueueStats, Transport};
 use crate::Level;
@@ -75,10 +76,14 @@ impl Channel {
         Ok(Channel { shared })
     }
 
-    /// Sends to this listener from now on.
+    /// Sends to this listener from now on. A lane that has ended lets the listener know.
     pub(crate) fn link(&self, link: Link) {
         let mut state = self.shared.lock();
-        state.unreported = 0;
+        if state.has_ended() {
+            // An error means that the listener has closed it before.
+            let _closed = link.stream.shutdown(Shutdown::Both);
+            return;
+        }
         state.link = Some(Arc::new(link));
         drop(state);
         self.shared.work.notify_one();
@@ -94,8 +99,8 @@ impl Channel {
     pub(crate) fn update(&self, update: &Update) {
         let mut state = self.shared.lock();
         state.confirm(update);
-        if update.flush {
-            state.sync_at = Some(state.next_seq);
+        if update.flush > 0 {
+            state.asked = Some(Asked { number: update.flush, at: state.next_seq });
         }
         if update.stop {
             state.pause_at = Some(state.next_seq);
@@ -112,11 +117,12 @@ impl Channel {
         (state.sent_seq, state.unreported)
     }
 
-    /// Waits until the lane is closed or `timeout` has passed; true when closed.
-    pub(crate) fn wait_closed(&self, timeout: Duration) -> bool {
+    /// Waits until the lane has ended or `timeout` has passed; true when it has ended.
+    pub(crate) fn wait_ended(&self, timeout: Duration) -> bool {
         let state = self.shared.lock();
-        let waited = self.shared.news.wait_timeout_while(state, timeout, |state| !state.closing);
-        waited.unwrap_or_else(PoisonError::into_inner).0.closing
+        let waited =
+            self.shared.news.wait_timeout_while(state, timeout, |state| !state.has_ended());
+        waited.unwrap_or_else(PoisonError::into_inner).0.has_ended()
     }
 }
 
@@ -154,16 +160,24 @@ impl Transport for Channel {
             state.sync_at = Some(target);
         }
         self.shared.work.notify_one();
+        let told_lost = state.told_lost;
         let waited = self.shared.news.wait_timeout_while(state, timeout, |state| {
-            state.confirmed(certainty) < target && state.unconfirmed == 0
+            state.confirmed(certainty) < target && !state.has_ended()
         });
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let pending = target.saturating_sub(state.confirmed(certainty));
-        FlushReport { pending_records: pending + std::mem::take(&mut state.unconfirmed) }
+        let lost = state.lost - told_lost;
+        state.told_lost = state.lost;
+        // What is lost counts as written, so that nobody waits for it, and never as synced.
+        let pending_records = match certainty {
+            Certainty::Synced => pending.max(lost),
+            _ => pending + lost,
+        };
+        FlushReport { pending_records }
     }
 
     fn close(&self) {
-        self.shared.lock().closing = true;
+        self.shared.lock().closing_since.get_or_insert_with(Instant::now);
         self.shared.work.notify_all();
         self.shared.room.notify_all();
         self.shared.news.notify_all();
@@ -211,7 +225,7 @@ impl Shared {
             Overflow::BlockFor(timeout) => Instant::now().checked_add(timeout),
             Overflow::Block => None,
         };
-        while !state.has_room(needed_bytes) && !state.closing && !state.outage {
+        while !state.has_room(needed_bytes) && !state.is_closing() && !state.outage {
             let Some(deadline) = deadline else {
                 state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -304,5 +318,7 @@ mod tests {
         let report = bench.channel.flush(Certainty::Written, Duration::ZERO);
         assert_eq!(report.pending_records, 3);
         assert!(bench.channel.flush(Certainty::Written, Duration::ZERO).is_complete());
+        let unsynced = bench.channel.flush(Certainty::Synced, Duration::ZERO);
+        assert_eq!(unsynced.pending_records, 5);
     }
 }

@@ -209,8 +209,8 @@ pub(crate) struct Update {
     pub(crate) synced_seq: u64,
     /// A new level table.
     pub(crate) levels: Option<String>,
-    /// Send what is queued, and say with the batch that it was for this.
-    pub(crate) flush: bool,
+    /// Send what is queued, with this number; 0: nothing is asked.
+    pub(crate) flush: u64,
     /// The listener stops: send what is queued, then nothing more.
     pub(crate) stop: bool,
 }
@@ -219,7 +219,7 @@ pub(crate) struct Update {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     Status,
-    Flush { sync: bool },
+    Flush { sync: bool, timeout_ms: u64 },
     Stop,
 }
 
@@ -227,8 +227,17 @@ pub(crate) enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     Status(Box<Status>),
-    Flushed { synced: bool },
+    Flushed(Flushed),
     Stopped(StopReport),
+}
+
+/// What became of a flush for which `ctl` has asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flushed {
+    /// Workers that did not send what they have within the time given.
+    pub silent_workers: u64,
+    /// Whether the log is on the disk, where that was asked for.
+    pub synced: bool,
 }
 
 /// What a listener did in its life, said when it stops.

@@ -66,10 +66,12 @@ pub enum AttachError {
         uid: u32,
     },
     /// The listener does not answer in time.
-    #[error("the listener in {path} did not answer within {} s: it may be stopped", STEP_TIMEOUT.as_secs())]
+    #[error("the listener in {path} did not answer within {:.1} s: it may stand still", .after.as_secs_f64())]
     Timeout {
         /// The queue directory.
         path: PathBuf,
+        /// How long was waited.
+        after: Duration,
     },
     /// The operating system refused.
     #[error("cannot {operation} in {path}")]
@@ -210,7 +212,7 @@ impl Rendezvous<'_> {
             let left = deadline.saturating_duration_since(Instant::now());
             match from.try_recv_timeout(left) {
                 Ok(message) => return Ok(message),
-                Err(TryRecvError::Empty) if left.is_zero() => return Err(self.timeout()),
+                Err(TryRecvError::Empty) if left.is_zero() => return Err(self.timeout(timeout)),
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::IpcError(ipc_channel::IpcError::Io(error)))
                     if error.kind() == io::ErrorKind::Interrupted => {}
@@ -252,7 +254,7 @@ impl Rendezvous<'_> {
 
     fn timed(&self, operation: &'static str, source: io::Error) -> AttachError {
         match source.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.timeout(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.timeout(STEP_TIMEOUT),
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::ConnectionReset => {
@@ -262,8 +264,8 @@ impl Rendezvous<'_> {
         }
     }
 
-    fn timeout(&self) -> AttachError {
-        AttachError::Timeout { path: self.dir.path().to_owned() }
+    fn timeout(&self, after: Duration) -> AttachError {
+        AttachError::Timeout { path: self.dir.path().to_owned(), after }
     }
 
     fn io(&self, operation: &'static str, source: io::Error) -> AttachError {

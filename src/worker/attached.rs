@@ -1,8 +1,11 @@
 //! The control thread: keeps a worker attached, hears what the listener says, finds its successor.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
+
+use ipc_channel::ipc::IpcReceiver;
 
 use super::levels::Levels;
 use crate::queue::QueueDir;
@@ -28,11 +31,13 @@ pub(super) fn keep_attached(
     levels: Arc<Levels>,
 ) -> Result<(), AttachError> {
     let attachment = attach(&dir, facts.clone())?;
-    if let Some(table) = &attachment.levels {
-        take_levels(&levels, table);
-    }
+    let path = dir.path().to_owned();
     let control = ControlThread { dir, facts, transport: channel, levels };
-    control.spawn(move |control| control.run(Some(attachment)))
+    // Linked before anybody can end the lane, so that its first records find their way.
+    let serving = control.take(attachment);
+    let io = |source| AttachError::Io { operation: "share a socket", path, source };
+    let serving = serving.map_err(io)?;
+    control.spawn(|control| control.run(Some(serving)))
 }
 
 /// Looks for the listener in `dir`, and for each that follows, in the background. Waits a moment for
@@ -49,13 +54,10 @@ pub(super) fn follow_listener(
     let (tried, first_attempt) = mpsc::sync_channel(1);
     let control = ControlThread { dir, facts, transport: ring, levels };
     control.spawn(move |control| {
-        let attachment = attach(&control.dir, control.facts.clone()).ok();
-        if let Some(table) = attachment.as_ref().and_then(|attachment| attachment.levels.as_ref()) {
-            take_levels(&control.levels, table);
-        }
+        let serving = control.find();
         // Nobody may be waiting any more.
         let _late = tried.send(());
-        control.run(attachment);
+        control.run(serving);
     })?;
     let _tried = first_attempt.recv_timeout(FIRST_ATTEMPT_TIMEOUT);
     Ok(())
@@ -63,7 +65,7 @@ pub(super) fn follow_listener(
 
 /// A transport, as the control thread sees it.
 trait Attachable: Send + 'static {
-    /// There is a listener now.
+    /// There is a listener now. A transport that has ended lets it know.
     fn link(&self, link: Link);
 
     /// It is gone.
@@ -75,8 +77,8 @@ trait Attachable: Send + 'static {
     /// Completes what the next listener has to know.
     fn resume(&self, facts: WorkerFacts) -> WorkerFacts;
 
-    /// Waits until the transport is closed or `timeout` has passed; true when closed.
-    fn wait_closed(&self, timeout: Duration) -> bool;
+    /// Waits until the transport has ended or `timeout` has passed; true when it has ended.
+    fn wait_ended(&self, timeout: Duration) -> bool;
 }
 
 impl Attachable for Channel {
@@ -97,8 +99,8 @@ impl Attachable for Channel {
         WorkerFacts { first_seq, unconfirmed, ..facts }
     }
 
-    fn wait_closed(&self, timeout: Duration) -> bool {
-        Channel::wait_closed(self, timeout)
+    fn wait_ended(&self, timeout: Duration) -> bool {
+        Channel::wait_ended(self, timeout)
     }
 }
 
@@ -116,11 +118,18 @@ impl Attachable for Ring {
         facts
     }
 
-    fn wait_closed(&self, timeout: Duration) -> bool {
+    fn wait_ended(&self, timeout: Duration) -> bool {
         std::thread::sleep(timeout);
         self.leave_deleted_lanes();
         self.is_closed()
     }
+}
+
+/// A listener that the lane sends to.
+struct Serving {
+    updates: IpcReceiver<ToWorker>,
+    /// Takes one byte for each message seen.
+    seen: UnixStream,
 }
 
 struct ControlThread<T> {
@@ -142,57 +151,57 @@ impl<T: Attachable> ControlThread<T> {
         })
     }
 
-    fn run(self, mut attachment: Option<Attachment>) {
-        loop {
-            if let Some(current) = attachment {
-                self.serve(current);
-                self.transport.unlink();
-            }
-            attachment = self.find_successor();
-            if attachment.is_none() {
-                return;
-            }
+    /// Hears `first`, or whoever comes, and all that follow.
+    fn run(self, first: Option<Serving>) {
+        let mut next = first.or_else(|| self.find_successor());
+        while let Some(serving) = next {
+            self.hear(serving);
+            self.transport.unlink();
+            next = self.find_successor();
         }
     }
 
-    /// Hears one listener until it is gone.
-    fn serve(&self, attachment: Attachment) {
+    /// Sends to this listener from now on.
+    fn take(&self, attachment: Attachment) -> io::Result<Serving> {
         let Attachment { stream, updates, data, levels } = attachment;
+        let seen = stream.try_clone()?;
         if let Some(table) = &levels {
-            take_levels(&self.levels, table);
+            self.levels.push(table);
         }
-        let Ok(mut seen) = stream.try_clone() else {
-            return;
-        };
         self.transport.link(Link { data, stream });
+        Ok(Serving { updates, seen })
+    }
+
+    /// Hears one listener until it is gone.
+    fn hear(&self, serving: Serving) {
+        let Serving { updates, mut seen } = serving;
         while seen.write_all(&[1]).is_ok()
             && let Some(ToWorker::Update(update)) = receive(&updates)
         {
             if let Some(table) = &update.levels {
-                take_levels(&self.levels, table);
+                self.levels.push(table);
             }
             self.transport.update(&update);
         }
     }
 
-    /// Looks for a listener until there is one, or the transport is closed.
-    fn find_successor(&self) -> Option<Attachment> {
+    /// Looks for a listener until there is one, or the lane has ended.
+    fn find_successor(&self) -> Option<Serving> {
         let mut pause = BACK_OFF.0;
-        while !self.transport.wait_closed(pause) {
-            let facts = self.transport.resume(self.facts.clone());
-            if let Ok(attachment) = attach(&self.dir, facts) {
-                return Some(attachment);
+        while !self.transport.wait_ended(pause) {
+            let found = self.find();
+            if found.is_some() {
+                return found;
             }
             pause = (pause * 2).min(BACK_OFF.1);
         }
         None
     }
-}
 
-fn take_levels(levels: &Levels, table: &str) {
-    if levels.push(table) {
-        log::set_max_level(levels.max());
-        #[cfg(feature = "tracing")]
-        tracing_core::callsite::rebuild_interest_cache();
+    /// A listener that is there now.
+    fn find(&self) -> Option<Serving> {
+        let facts = self.transport.resume(self.facts.clone());
+        let attachment = attach(&self.dir, facts).ok()?;
+        self.take(attachment).ok()
     }
 }

@@ -1,7 +1,7 @@
 //! Which calls a worker encodes at all: `LOGBOOM_FILTER` pins; else what the listener pushed; else
 //! `RUST_LOG`; else the program's default; else INFO.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, TryLockError};
 
 use env_filter::{Builder, Filter};
@@ -15,6 +15,8 @@ pub(super) struct Levels {
     /// The most verbose level of the table: most calls that are not wanted end here.
     max: AtomicUsize,
     pinned: bool,
+    /// Whether the macros of the program look at this table: only then a push is theirs to know.
+    installed: AtomicBool,
     /// A variable that could not be read, and why.
     pub(super) complaint: Option<String>,
 }
@@ -22,27 +24,32 @@ pub(super) struct Levels {
 impl Levels {
     /// The table from the environment, or `default`.
     pub(super) fn from_env(default: &str) -> Result<Levels, AttachError> {
-        if let Ok(text) = std::env::var("LOGBOOM_FILTER") {
-            let parsed = parse(&text);
-            return parsed
-                .map(|filter| Levels::new(filter, true, None))
-                .map_err(|reason| AttachError::Filter { origin: "LOGBOOM_FILTER", reason });
+        let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+        if let Some(text) = variable("LOGBOOM_FILTER") {
+            return Levels::pinned(&text, "LOGBOOM_FILTER");
         }
         let fallback = parse(default)
             .map_err(|reason| AttachError::Filter { origin: "the default filter", reason })?;
         // RUST_LOG is shared with other libraries, some of which understand more.
-        match std::env::var("RUST_LOG").map(|text| parse(&text)) {
-            Ok(Ok(filter)) => Ok(Levels::new(filter, false, None)),
-            Ok(Err(reason)) => {
+        match variable("RUST_LOG").map(|text| parse(&text)) {
+            Some(Ok(filter)) => Ok(Levels::new(filter, false, None)),
+            Some(Err(reason)) => {
                 Ok(Levels::new(fallback, false, Some(format!("RUST_LOG is not used: {reason}"))))
             }
-            Err(_) => Ok(Levels::new(fallback, false, None)),
+            None => Ok(Levels::new(fallback, false, None)),
         }
+    }
+
+    /// A table that no listener replaces; `origin` is who named it.
+    pub(super) fn pinned(table: &str, origin: &'static str) -> Result<Levels, AttachError> {
+        let filter = parse(table).map_err(|reason| AttachError::Filter { origin, reason })?;
+        Ok(Levels::new(filter, true, None))
     }
 
     fn new(filter: Filter, pinned: bool, complaint: Option<String>) -> Levels {
         let max = AtomicUsize::new(filter.filter() as usize);
-        Levels { filter: RwLock::new(filter), max, pinned, complaint }
+        let installed = AtomicBool::new(false);
+        Levels { filter: RwLock::new(filter), max, pinned, installed, complaint }
     }
 
     /// Takes a table the listener pushed; tells whether it was taken.
@@ -53,7 +60,22 @@ impl Levels {
         let max = filter.filter() as usize;
         *self.filter.write().unwrap_or_else(PoisonError::into_inner) = filter;
         self.max.store(max, Ordering::Relaxed);
+        if self.installed.load(Ordering::Acquire) {
+            self.tell_macros();
+        }
         true
+    }
+
+    /// Lets the macros of `log` and `tracing` know this table, now and after every push.
+    pub(super) fn install(&self) {
+        self.installed.store(true, Ordering::Release);
+        self.tell_macros();
+    }
+
+    fn tell_macros(&self) {
+        log::set_max_level(self.max());
+        #[cfg(feature = "tracing")]
+        tracing_core::callsite::rebuild_interest_cache();
     }
 
     /// Whether a call at this level and target is wanted.

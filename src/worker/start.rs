@@ -61,6 +61,7 @@ pub struct Builder {
     overflow: Overflow,
     capacity_bytes: usize,
     default_filter: String,
+    pinned_filter: Option<String>,
     panic_hook: bool,
     #[cfg(feature = "formatter")]
     or_stderr: bool,
@@ -81,6 +82,7 @@ impl Default for Builder {
             overflow: Overflow::default(),
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
             default_filter: "info".to_owned(),
+            pinned_filter: None,
             panic_hook: true,
             #[cfg(feature = "formatter")]
             or_stderr: false,
@@ -133,6 +135,13 @@ impl Builder {
         self
     }
 
+    /// The level table, whatever environment and listener say: for records that are not this
+    /// program's own. What the listener filters out it still filters out.
+    pub fn pinned_filter(mut self, filter: impl Into<String>) -> Builder {
+        self.pinned_filter = Some(filter.into());
+        self
+    }
+
     /// Leaves the panic hook alone.
     pub fn without_panic_hook(mut self) -> Builder {
         self.panic_hook = false;
@@ -154,7 +163,6 @@ impl Builder {
         let panic_hook = self.panic_hook;
         let handler = self.attach()?;
         log::set_boxed_logger(Box::new(handler.clone())).map_err(|_| AttachError::LoggerSet)?;
-        log::set_max_level(handler.worker.levels.max());
         Guard::install(handler, panic_hook)
     }
 
@@ -186,7 +194,11 @@ impl Builder {
             ProcessChoice::This { name } => this_process(name),
             ProcessChoice::Other(process) => process,
         };
-        let levels = Arc::new(Levels::from_env(&self.default_filter)?);
+        let levels = match &self.pinned_filter {
+            Some(filter) => Levels::pinned(filter, "the pinned filter")?,
+            None => Levels::from_env(&self.default_filter)?,
+        };
+        let levels = Arc::new(levels);
         let named = match self.queue {
             Some(queue) => Some(queue),
             None => QueueDir::from_env()?,
@@ -223,6 +235,7 @@ pub struct Guard {
 impl Guard {
     fn install(handler: QueueHandler, panic_hook: bool) -> Result<Guard, AttachError> {
         GLOBAL.set(handler.clone()).map_err(|_| AttachError::LoggerSet)?;
+        handler.worker.levels.install();
         if panic_hook {
             panic::install(handler.clone());
         }

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::io::Read;
 
-use logboom::{Certainty, Overflow};
+use logboom::{Certainty, Level, Overflow, QueueDir, QueueListener};
 use nix::sys::signal::Signal;
 use support::{PATIENCE, Place, hear, role, say, wait_until};
 
@@ -16,6 +16,9 @@ const PATTERN: &str = "%(processName)s %(message)s";
 #[test]
 fn worker_process() {
     let Some(role) = role() else { return };
+    if role[0] == "cycles" {
+        return cycles();
+    }
     let guard = logboom::builder().overflow(Overflow::Block).init().unwrap();
     for number in 0..role[1].parse::<u32>().unwrap() {
         log::info!("record {number}");
@@ -25,6 +28,27 @@ fn worker_process() {
     log::info!("after");
     let report = guard.flush(Certainty::Written, std::time::Duration::from_millis(100));
     say(&report.pending_records.to_string());
+}
+
+/// Runs listeners on a thread of this process, one after the other.
+fn cycles() {
+    let directory = tempfile::tempdir().unwrap();
+    let count = |folder: &str| fs::read_dir(format!("/proc/self/{folder}")).unwrap().count();
+    let cycle = || {
+        let queue = QueueDir::at(directory.path().join("q")).unwrap();
+        let listener = QueueListener::builder(queue.clone()).bind().unwrap().spawn().unwrap();
+        let handler = logboom::builder().queue(queue).attach().unwrap();
+        handler.log(Level::INFO, "test", format_args!("record"));
+        drop(handler);
+        assert_eq!(listener.stop().unwrap().drained, 1);
+    };
+    cycle();
+    let (threads, descriptors) = (count("task"), count("fd"));
+    (0..20).for_each(|_| cycle());
+    // The last threads may still be on their way out.
+    wait_until("threads and descriptors", || {
+        count("task") <= threads && count("fd") <= descriptors
+    });
 }
 
 fn leftovers(place: &Place) -> Vec<String> {
@@ -79,21 +103,17 @@ fn a_hang_up_does_not_stop_a_listener() {
 }
 
 #[test]
-fn while_stopping_nobody_attaches_and_everybody_who_asked_gets_the_report() {
+fn while_stopping_nobody_attaches_and_a_second_sentinel_changes_nothing() {
     let place = Place::new();
-    let listener = place.listen(&["--drain-timeout", "5"]);
+    let mut listener = place.listen(&["--drain-timeout", "5"]);
     // A worker that stands still keeps the stop waiting.
     let mut worker = place.worker("w", &["log", "1"]);
     worker.heard();
     worker.process.signal(Signal::SIGSTOP);
     let queue = place.queue();
-    let asked: Vec<_> = (0..2)
-        .map(|_| {
-            let queue = queue.clone();
-            std::thread::spawn(move || logboom::control::stop(&queue, PATIENCE).unwrap())
-        })
-        .collect();
+    let asked = std::thread::spawn(move || logboom::control::stop(&queue, PATIENCE).unwrap());
     wait_until("the stop", || place.status().stopping);
+    listener.process.signal(Signal::SIGTERM);
     let output = place.run(&["log", "too late"]);
     assert_eq!(output.status.code(), Some(69));
     assert_eq!(
@@ -101,11 +121,9 @@ fn while_stopping_nobody_attaches_and_everybody_who_asked_gets_the_report() {
         "logboom: the listener refused: stopping\n"
     );
     worker.process.signal(Signal::SIGCONT);
-    for asked in asked {
-        let report = asked.join().unwrap();
-        assert_eq!((report.drained, report.missing, report.left_lanes), (1, 0, 0));
-    }
-    drop(listener);
+    let report = asked.join().unwrap();
+    assert_eq!((report.drained, report.missing, report.left_lanes), (1, 0, 0));
+    assert_eq!(listener.process.wait(), 0);
 }
 
 #[test]
@@ -120,4 +138,10 @@ fn ctl_flush_writes_what_every_worker_has_queued() {
         assert_eq!(place.lines().len(), 2000);
     }
     assert_eq!(listener.stop().drained, 2000);
+}
+
+#[test]
+fn a_process_that_runs_many_listeners_keeps_no_thread_and_no_descriptor_of_them() {
+    let place = Place::new();
+    place.worker("w", &["cycles"]).finish();
 }

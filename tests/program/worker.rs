@@ -38,6 +38,10 @@ fn worker_process() {
             let error = logboom::init().err().unwrap();
             assert!(matches!(error, AttachError::NoQueue), "{error}");
         }
+        "bad filter" => {
+            let error = logboom::init().err().unwrap().to_string();
+            assert!(error.starts_with("LOGBOOM_FILTER is no level table"), "{error}");
+        }
         "threads" => threads(),
         other => panic!("no role {other}"),
     }
@@ -241,10 +245,10 @@ fn an_unusable_rust_log_is_told_in_the_log_and_an_unusable_pinned_filter_at_once
     assert!(messages(&records)[0].starts_with("RUST_LOG is not used: "), "{records:?}");
     let place = Place::new();
     let listener = place.listen(&[]);
-    let mut command = place.logboom(&["log", "x"]);
-    let output = command.env("LOGBOOM_FILTER", "a=loud").output().unwrap();
-    assert_eq!(output.status.code(), Some(78));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("LOGBOOM_FILTER is no level table"));
+    let pinned = |command: &mut std::process::Command| {
+        command.env("LOGBOOM_FILTER", "a=loud");
+    };
+    place.start_worker("w", &["bad filter"], pinned).finish();
     listener.stop();
 }
 

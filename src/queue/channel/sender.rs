@@ -11,8 +11,11 @@ use crate::queue::batch::BatchHeader;
 /// How long a record below WARNING waits for company.
 const LINGER: Duration = Duration::from_millis(2);
 
+/// How often a closing lane without a listener looks whether it has waited long enough for one.
+const CLOSING_TICK: Duration = Duration::from_millis(100);
+
 impl Shared {
-    /// Sends until the lane is closed and empty.
+    /// Sends until the lane is closed and empty, or has waited for a listener in vain.
     pub(super) fn run(&self) {
         while let Some((mut chunk, header, link)) = self.next_batch() {
             header.write(&mut chunk.bytes);
@@ -27,7 +30,7 @@ impl Shared {
             let output = state.has_output();
             match state.link.clone() {
                 Some(link) if output => {
-                    if !state.is_worth_sending() && state.sync_at.is_none() {
+                    if !state.is_worth_sending() {
                         state.sender = SenderPhase::Lingering;
                         let waited = self
                             .work
@@ -41,19 +44,30 @@ impl Shared {
                         end_seq: chunk.end_seq,
                         sync: state.sync_at.take_if(|at| *at <= chunk.end_seq).is_some(),
                         pause: state.pause_at.take_if(|at| *at <= chunk.end_seq).is_some(),
+                        answer: state
+                            .asked
+                            .take_if(|asked| asked.at <= chunk.end_seq)
+                            .map_or(0, |asked| asked.number),
                         gone: false,
                     };
                     return Some((chunk, header, link));
                 }
-                link if state.closing => {
+                link if state.is_closing() && (!output || state.waited_for_listener()) => {
                     state.link = None;
+                    state.sender = SenderPhase::Ended;
                     // An error means that the listener has closed it before.
                     let _closed = link.map(|link| link.stream.shutdown(Shutdown::Both));
+                    self.news.notify_all();
                     return None;
                 }
                 _ => {
                     state.sender = SenderPhase::Asleep;
-                    state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state = if state.is_closing() {
+                        let waited = self.work.wait_timeout(state, CLOSING_TICK);
+                        waited.unwrap_or_else(PoisonError::into_inner).0
+                    } else {
+                        self.work.wait(state).unwrap_or_else(PoisonError::into_inner)
+                    };
                 }
             }
         }
@@ -66,7 +80,7 @@ impl Shared {
             state.sent(chunk);
             self.room.notify_all();
             if !current {
-                state.count_unconfirmed();
+                state.count_lost();
             }
         } else {
             if header.sync {

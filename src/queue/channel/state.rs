@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::Link;
 use crate::codec::{Drops, encode_drops, encode_thread, set_seq};
@@ -11,6 +12,9 @@ use crate::queue::batch::{
 };
 use crate::queue::control::Update;
 use crate::{Level, Thread};
+
+/// How long a closing lane that has something to send waits for a listener.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) struct State {
     chunks: VecDeque<Chunk>,
@@ -31,17 +35,32 @@ pub(super) struct State {
     pub(super) urgent: bool,
     pub(super) link: Option<Arc<Link>>,
     pub(super) sent_seq: u64,
+    /// The first call that was not handed to the socket yet: the listener may confirm what the
+    /// sender thread does not know to be sent.
+    handed_seq: u64,
     written_seq: u64,
     synced_seq: u64,
     /// A flush waits for an fsync of the calls before this one.
     pub(super) sync_at: Option<u64>,
+    /// The listener asks for the calls before this one, by a number it wants to hear again.
+    pub(super) asked: Option<Asked>,
     /// The listener stops and takes the calls before this one.
     pub(super) pause_at: Option<u64>,
-    /// Records handed to a listener that ended without confirming them, for the next flush.
-    pub(super) unconfirmed: u64,
-    /// The same, for the next listener.
+    /// Records handed to listeners that ended without confirming them.
+    pub(super) lost: u64,
+    /// How many of those a flush has told.
+    pub(super) told_lost: u64,
+    /// How many the next listener has to tell in the log.
     pub(super) unreported: u64,
-    pub(super) closing: bool,
+    /// No record is taken any more; the sender thread ends when it has sent all.
+    pub(super) closing_since: Option<Instant>,
+}
+
+/// A flush that the listener has asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) number: u64,
+    pub(super) at: u64,
 }
 
 /// What the sender thread is doing.
@@ -52,6 +71,8 @@ pub(super) enum SenderPhase {
     /// It has something and waits a moment for more.
     Lingering,
     Busy,
+    /// The lane was closed; nothing is sent any more.
+    Ended,
 }
 
 /// Entries with room for the batch header in front.
@@ -77,13 +98,16 @@ impl State {
             urgent: false,
             link: None,
             sent_seq: 0,
+            handed_seq: 0,
             written_seq: 0,
             synced_seq: 0,
             sync_at: None,
+            asked: None,
             pause_at: None,
-            unconfirmed: 0,
+            lost: 0,
+            told_lost: 0,
             unreported: 0,
-            closing: false,
+            closing_since: None,
         }
     }
 
@@ -125,17 +149,18 @@ impl State {
         match self.sender {
             SenderPhase::Asleep => true,
             SenderPhase::Lingering => self.is_worth_sending(),
-            SenderPhase::Busy => false,
+            SenderPhase::Busy | SenderPhase::Ended => false,
         }
     }
 
     /// Whether the sender has no reason to wait for more.
     pub(super) fn is_worth_sending(&self) -> bool {
-        self.urgent || self.closing || self.chunks.len() > 1 || self.pause_at.is_some()
+        let asked = self.sync_at.is_some() || self.asked.is_some() || self.pause_at.is_some();
+        asked || self.urgent || self.is_closing() || self.chunks.len() > 1
     }
 
     pub(super) fn has_output(&self) -> bool {
-        let asked = self.sync_at.is_some() || self.pause_at.is_some();
+        let asked = self.sync_at.is_some() || self.asked.is_some() || self.pause_at.is_some();
         asked || self.drops.is_some() || !self.chunks.is_empty()
     }
 
@@ -146,7 +171,24 @@ impl State {
             self.urgent = false;
         }
         let end_seq = self.sent_seq;
-        self.chunks.pop_front().unwrap_or_else(|| Chunk { bytes: vec![0; HEADER_BYTES], end_seq })
+        let empty = || Chunk { bytes: vec![0; HEADER_BYTES], end_seq };
+        let chunk = self.chunks.pop_front().unwrap_or_else(empty);
+        self.handed_seq = chunk.end_seq;
+        chunk
+    }
+
+    /// Whether a closing lane has waited for a listener as long as it should.
+    pub(super) fn waited_for_listener(&self) -> bool {
+        self.link.is_none()
+            && self.closing_since.is_some_and(|since| since.elapsed() >= CLOSE_TIMEOUT)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.sender == SenderPhase::Ended
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing_since.is_some()
     }
 
     /// A chunk was sent: its room is free again.
@@ -161,6 +203,7 @@ impl State {
     /// A chunk could not be sent: it is the first for the next listener.
     pub(super) fn put_back(&mut self, chunk: Chunk) {
         self.chunks.push_front(chunk);
+        self.handed_seq = self.sent_seq;
         // The next record might follow in this chunk, which may say another thread.
         self.thread = None;
     }
@@ -168,21 +211,25 @@ impl State {
     pub(super) fn unlink(&mut self) {
         self.link = None;
         self.pause_at = None;
-        self.count_unconfirmed();
+        self.asked = None;
+        self.count_lost();
     }
 
     /// What was sent and not confirmed will not be confirmed any more.
-    pub(super) fn count_unconfirmed(&mut self) {
-        let lost = self.sent_seq - self.written_seq.min(self.sent_seq);
-        self.unconfirmed += lost;
+    pub(super) fn count_lost(&mut self) {
+        let lost = self.sent_seq.saturating_sub(self.written_seq);
+        self.lost += lost;
         self.unreported += lost;
-        self.written_seq = self.sent_seq;
-        self.synced_seq = self.sent_seq;
+        self.written_seq = self.written_seq.max(self.sent_seq);
     }
 
     pub(super) fn confirm(&mut self, update: &Update) {
-        self.written_seq = self.written_seq.max(update.written_seq.min(self.sent_seq));
-        self.synced_seq = self.synced_seq.max(update.synced_seq.min(self.sent_seq));
+        self.written_seq = self.written_seq.max(update.written_seq.min(self.handed_seq));
+        self.synced_seq = self.synced_seq.max(update.synced_seq.min(self.handed_seq));
+        if update.written_seq > 0 {
+            // With the first batch of ours the listener has written what it had to tell.
+            self.unreported = 0;
+        }
     }
 
     /// The first call that is not yet as certain.
@@ -220,5 +267,22 @@ impl State {
             last.end_seq = end_seq;
             self.queued_bytes += entry_bytes(entry);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_may_be_confirmed_before_it_is_noted_as_sent() {
+        let mut state = State::new(1 << 20);
+        state.push_record(&mut [0; 64], &Thread::default());
+        let chunk = state.take_chunk();
+        state.confirm(&Update { written_seq: 1, ..Update::default() });
+        state.sent(chunk);
+        assert_eq!(state.confirmed(Certainty::Written), 1);
+        state.unlink();
+        assert_eq!(state.lost, 0);
     }
 }

@@ -192,6 +192,11 @@ impl Pool {
             lane.end(guard);
             futex::wake_all(lane.head());
         }
+        self.disconnect();
+    }
+
+    /// Lets the listener see our end.
+    pub(super) fn disconnect(&mut self) {
         // An error means that the listener has closed it before.
         let _closed = self.listener.take().map(|stream| stream.shutdown(Shutdown::Both));
     }

@@ -68,7 +68,12 @@ impl Ring {
 
     /// Keeps the connection to a listener, which ends with the ring.
     pub(crate) fn attached(&self, stream: UnixStream) {
-        self.shared.with_pool(|pool, _| pool.keep(stream));
+        self.shared.with_pool(|pool, _| {
+            pool.keep(stream);
+            if self.is_closed() {
+                pool.disconnect();
+            }
+        });
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -1,0 +1,79 @@
+//! What `run` and `demo` share: a supervisor whose listener is this same program.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::{fs, io, thread};
+
+use anyhow::Context;
+use logboom::QueueDir;
+use logboom::control::StopReport;
+use logboom::supervisor::{Exit, Interrupter, SuperviseError};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::options::{LogOptions, OutputOptions};
+
+/// The command of a supervised listener on `queue` that logs to `path`.
+pub(crate) fn listener(
+    queue: &QueueDir,
+    path: &Path,
+    log: &LogOptions,
+    output: &OutputOptions,
+) -> anyhow::Result<Command> {
+    let mut queue_flag = OsString::from("--queue-dir=");
+    queue_flag.push(queue.path());
+    let mut command = this_program()?;
+    command.arg("listen").arg(queue_flag).args(log.flags(path.as_os_str()));
+    command.arg(output.color_flag());
+    Ok(command)
+}
+
+/// A command that starts this program again.
+pub(crate) fn this_program() -> anyhow::Result<Command> {
+    Ok(Command::new(std::env::current_exe().context("cannot find the program itself")?))
+}
+
+/// Passes the signals that ask for an end.
+pub(crate) fn forward_signals(to: Interrupter) -> anyhow::Result<()> {
+    // With a handler, SIGCHLD is not ignored any more, should our parent have wanted that.
+    let mut wanted = vec![SIGCHLD, SIGINT, SIGTERM];
+    if !is_ignored(SIGHUP) {
+        wanted.push(SIGHUP);
+    }
+    let watch = || -> io::Result<()> {
+        let mut signals = Signals::new(wanted)?;
+        thread::Builder::new().name("logboom-signals".into()).spawn(move || {
+            let ends = signals.forever().filter(|signal| *signal != SIGCHLD);
+            ends.for_each(|signal| to.interrupt(signal));
+        })?;
+        Ok(())
+    };
+    watch().context("cannot watch signals")
+}
+
+/// Whether this program was started with the signal ignored, as `nohup` does.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.unwrap_or(0) >> (signal - 1) & 1 == 1
+}
+
+/// What the program ends with when the listener did not start: its own code where it has said why.
+pub(crate) fn not_started(error: SuperviseError) -> anyhow::Result<ExitCode> {
+    match error {
+        SuperviseError::ListenerDied { exit: exit @ Exit::Code(_) } => Ok(exit.shell_code().into()),
+        error => Err(error.into()),
+    }
+}
+
+/// The totals of a listener that has stopped, for people.
+pub(crate) fn totals(report: &StopReport) -> String {
+    let StopReport { drained, dropped, missing, left_lanes } = report;
+    let left = match left_lanes {
+        0 => String::new(),
+        lanes => format!(", left {lanes} lanes"),
+    };
+    format!("drained {drained}, dropped {dropped}, missing {missing}{left}")
+}

@@ -1,0 +1,208 @@
+//! The listener as the supervisor sees it: a child that is started again when it dies.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::SyncSender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::unistd::Pid;
+
+use super::exit::{Exit, wait_unreaped};
+use super::group::Group;
+use super::link::{self, Receiver, Sender, ToListener, ToSupervisor};
+use super::{Event, Notice};
+use crate::control::StopReport;
+
+/// Shortest and longest pause before a listener that died is started again.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How long a listener may take until workers can attach.
+pub(super) const READY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What comes from the listener of one start; news of an earlier one are old.
+pub(super) struct News {
+    start: u64,
+    what: What,
+}
+
+enum What {
+    Said(ToSupervisor),
+    Ended(Exit),
+}
+
+pub(super) struct Listener {
+    command: Command,
+    events: SyncSender<Event>,
+    /// What a listener has to know that is started again.
+    groups: Vec<(Group, String)>,
+    starts: u64,
+    back_off: Duration,
+    state: State,
+    report: Option<StopReport>,
+}
+
+enum State {
+    Up(Running),
+    /// Not running, and when to start it.
+    Down(Option<Instant>),
+}
+
+struct Running {
+    child: Child,
+    link: Sender,
+    since: Instant,
+    ready: bool,
+}
+
+impl Listener {
+    pub(super) fn new(command: Command, events: SyncSender<Event>) -> Listener {
+        Listener {
+            command,
+            events,
+            groups: Vec::new(),
+            starts: 0,
+            back_off: BACK_OFF.0,
+            state: State::Down(None),
+            report: None,
+        }
+    }
+
+    /// Starts the process; it becomes ready, or ends, later.
+    pub(super) fn start(&mut self) -> io::Result<()> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let (mut link, receiver) = link::halves(ours)?;
+        let spawned = self.command.stdin(OwnedFd::from(theirs)).process_group(0).spawn();
+        // The command would keep its end of the link open.
+        self.command.stdin(Stdio::null());
+        let mut child = spawned?;
+        self.starts += 1;
+        if let Err(error) = self.hear(receiver, child.id()) {
+            child.kill()?;
+            child.wait()?;
+            return Err(error);
+        }
+        for (group, name) in &self.groups {
+            link.send(&ToListener::Started { group: *group, name: name.clone() });
+        }
+        let since = Instant::now();
+        self.state = State::Up(Running { child, link, since, ready: false });
+        Ok(())
+    }
+
+    /// Makes events of what the listener says, to its end.
+    fn hear(&self, mut from: Receiver, pid: u32) -> io::Result<()> {
+        let (start, events) = (self.starts, self.events.clone());
+        // A send fails only where the supervisor is gone and nobody cares.
+        let tell = move |what| drop(events.send(Event::Listener(News { start, what })));
+        let thread = thread::Builder::new().name("logboom-listener".into());
+        thread.spawn(move || {
+            while let Some(message) = from.receive() {
+                tell(What::Said(message));
+            }
+            tell(What::Ended(wait_unreaped(Pid::from_raw(pid as i32))));
+        })?;
+        Ok(())
+    }
+
+    /// Takes news; tells how the listener ended, if it did.
+    pub(super) fn take(&mut self, news: News) -> Option<Exit> {
+        let State::Up(running) = &mut self.state else {
+            return None;
+        };
+        match news.what {
+            _ if news.start != self.starts => {}
+            What::Said(ToSupervisor::Ready) => running.ready = true,
+            What::Said(ToSupervisor::Stopped(report)) => self.report = Some(report),
+            What::Ended(exit) => {
+                // It has ended, so this does not wait.
+                let _reaped = running.child.wait();
+                if running.since.elapsed() >= BACK_OFF.1 {
+                    self.back_off = BACK_OFF.0;
+                }
+                self.state = State::Down(None);
+                return Some(exit);
+            }
+        }
+        None
+    }
+
+    /// Plans the next start and gives the pause until then.
+    pub(super) fn start_later(&mut self) -> Duration {
+        let pause = self.back_off;
+        self.back_off = (pause * 2).min(BACK_OFF.1);
+        self.state = State::Down(Some(Instant::now() + pause));
+        pause
+    }
+
+    /// Does what is due.
+    pub(super) fn advance(&mut self, now: Instant) -> Option<Notice> {
+        match &mut self.state {
+            State::Down(Some(at)) if now >= *at => {
+                let source = self.start().err()?;
+                Some(Notice::ListenerNotStarted { source, pause: self.start_later() })
+            }
+            State::Up(running) if !running.ready && now >= running.since + READY_TIMEOUT => {
+                // It has ended by itself at this moment, or ends now.
+                let _ended = running.child.kill();
+                running.since = now;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// When there may be something to do without any event.
+    pub(super) fn next_step(&self) -> Option<Instant> {
+        match &self.state {
+            State::Down(at) => *at,
+            State::Up(running) => (!running.ready).then(|| running.since + READY_TIMEOUT),
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(&self.state, State::Up(running) if running.ready)
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.state, State::Up(_))
+    }
+
+    /// Tells that a worker runs in this group.
+    pub(super) fn started(&mut self, group: Group, name: &str) {
+        self.groups.push((group, name.to_owned()));
+        self.say(&ToListener::Started { group, name: name.to_owned() });
+    }
+
+    /// Tells that this group is about to be nobody's.
+    pub(super) fn ended(&mut self, group: Group) {
+        self.groups.retain(|(known, _)| *known != group);
+        self.say(&ToListener::Ended { group });
+    }
+
+    /// Asks for the sentinel and the report of this life.
+    pub(super) fn ask_to_stop(&mut self) {
+        self.report = None;
+        self.say(&ToListener::Stop);
+    }
+
+    pub(super) fn kill(&mut self) {
+        if let State::Up(running) = &mut self.state {
+            let _ended = running.child.kill();
+        }
+    }
+
+    /// What it did in its life, once it has said so.
+    pub(super) fn report(&self) -> Option<StopReport> {
+        self.report
+    }
+
+    fn say(&mut self, message: &ToListener) {
+        if let State::Up(running) = &mut self.state {
+            running.link.send(message);
+        }
+    }
+}

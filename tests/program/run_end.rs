@@ -1,0 +1,282 @@
+//! How `logboom run` ends: with the right code, in time, and with nothing left behind.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::{Place, Process, lines_of, wait_for, wait_until};
+
+/// A shell that waits for the file `go`.
+const UNTIL_GO: &str = "until [ -e go ]; do sleep 0.01; done";
+
+/// `logboom run` at work in a place of its own.
+struct Run {
+    place: Place,
+    process: Process,
+}
+
+impl Run {
+    fn start(args: &[&str]) -> Run {
+        let place = Place::new();
+        let command = command(&place, args);
+        Run::by(place, command)
+    }
+
+    fn by(place: Place, mut command: Command) -> Run {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        Run { process: Process(command.spawn().unwrap()), place }
+    }
+
+    /// The pids that the worker `w` prints, once there are `count`.
+    fn pids(&self, count: usize) -> Vec<i32> {
+        let pid = |line: String| line.strip_prefix("w ")?.parse().ok();
+        wait_for("the pids", || {
+            let lines =
+                if self.place.log().exists() { lines_of(&self.place.log()) } else { vec![] };
+            let pids: Vec<_> = lines.into_iter().filter_map(pid).collect();
+            (pids.len() == count).then_some(pids)
+        })
+    }
+
+    fn go(&self) {
+        fs::write(self.place.path("go"), "").unwrap();
+    }
+
+    fn wait_for_file(&self, name: &str) {
+        wait_until(name, || self.place.path(name).exists());
+    }
+
+    /// Waits for the end; the exit code and the last line on standard error. The queue directory
+    /// has to be empty then, and the log not locked.
+    fn end(&mut self) -> (i32, String) {
+        let code = self.process.wait();
+        let mut stderr = String::new();
+        self.process.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        self.assert_nothing_left();
+        (code, stderr.lines().last().unwrap_or_default().to_owned())
+    }
+
+    fn assert_nothing_left(&self) {
+        let left = |path| fs::read_dir(path).unwrap().count();
+        assert_eq!(left(self.place.queue().path()), 0);
+        assert!(!self.place.path(".app.log.lock").exists());
+    }
+}
+
+fn command(place: &Place, args: &[&str]) -> Command {
+    let mut command = place.logboom(&["run", "--format=%(processName)s %(message)s", "--log"]);
+    command.arg(place.log()).args(args);
+    command
+}
+
+/// Whether the process is there and no zombie.
+fn is_alive(pid: &i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+#[test]
+fn the_exit_code_is_that_of_the_worker_that_failed() {
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["-c", "w=true"], 0, "all workers ended; drained 1,"),
+        (&["-c", "w=exit 3"], 3, "w exited 3; drained 1,"),
+        (&["-c", "w=kill -KILL $$"], 137, "w was killed by SIGKILL; drained 1,"),
+        (&["-c", "w=no-such-program"], 127, "w exited 127; drained 2,"),
+        (&["--", "no-such-program"], 127, "cannot start no-such-program: No such file"),
+        (&["--", "/etc/passwd"], 126, "cannot start passwd: Permission denied"),
+    ];
+    for (args, expected, reason) in cases {
+        let (code, line) = Run::start(args).end();
+        assert_eq!(code, expected, "{args:?}: {line}");
+        assert!(line.starts_with(&format!("logboom: {reason}")), "{args:?}: {line}");
+    }
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_starts_nothing() {
+    let place = Place::new();
+    let cases: [&[&str]; 6] = [
+        &[],
+        &["-c", "true"],
+        &["-c", "a b=true"],
+        &["-c", "=true"],
+        &["-c", "a=true", "-c", "a=true"],
+        &["-c", "true=true", "--", "true"],
+    ];
+    for args in cases {
+        let output = command(&place, args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(String::from_utf8(output.stderr).unwrap().starts_with("error: "), "{args:?}");
+    }
+    assert!(!place.log().exists());
+}
+
+#[test]
+fn a_queue_that_is_taken_starts_nothing() {
+    let place = Place::new();
+    let listener = place.listen(&[]);
+    let mut command = place.logboom(&["run", "--log", "other.log", "-c", "w=touch started"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(73));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.lines().count() == 1 && stderr.contains("is locked by process"), "{stderr}");
+    assert!(!place.path("started").exists());
+    listener.stop();
+}
+
+#[test]
+fn the_first_failure_ends_the_others_and_is_in_the_log() {
+    let mut run = Run::start(&[
+        "-c",
+        "w=trap 'echo last words; exit 9' TERM; echo $$; while :; do sleep 0.05; done",
+        "-c",
+        &format!("bad={UNTIL_GO}; exit 3"),
+    ]);
+    let pids = run.pids(1);
+    run.go();
+    let (code, line) = run.end();
+    let reason = "bad exited 3; stopped 1 other";
+    assert_eq!(code, 3);
+    assert!(line.starts_with(&format!("logboom: {reason}; drained ")), "{line}");
+    assert!(line.ends_with(", dropped 0, missing 0"), "{line}");
+    assert!(!is_alive(&pids[0]));
+    assert!(run.place.messages_of("w").contains(&"last words".to_owned()));
+    assert_eq!(run.place.messages_of("run"), [reason]);
+}
+
+#[test]
+fn each_signal_that_asks_for_the_end_ends_all_processes() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let mut run = Run::start(&["-c", "w=sleep 1000 & echo $!; echo $$; wait"]);
+        let pids = run.pids(2);
+        run.process.signal(signal);
+        let (code, line) = run.end();
+        assert_eq!(code, 0, "{line}");
+        let reason = format!("logboom: interrupted by {signal}; drained 3, dropped 0, missing 0");
+        assert_eq!(line, reason);
+        assert_eq!(pids.iter().find(|pid| is_alive(pid)), None);
+    }
+}
+
+#[test]
+fn a_hang_up_is_nothing_under_nohup() {
+    let place = Place::new();
+    let inner = command(&place, &["-c", &format!("w=echo $$; {UNTIL_GO}")]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(inner.get_program());
+    shell.args(inner.get_args()).current_dir(place.directory.path());
+    shell.env("LOGBOOM_QUEUE", place.queue().path());
+    let mut run = Run::by(place, shell);
+    run.pids(1);
+    run.process.signal(Signal::SIGHUP);
+    run.go();
+    assert_eq!(
+        run.end(),
+        (0, "logboom: all workers ended; drained 2, dropped 0, missing 0".into())
+    );
+}
+
+#[test]
+fn a_second_signal_kills_what_does_not_want_to_end() {
+    let script = "w=trap '' TERM; echo $$; while :; do sleep 0.05; done";
+    let mut run = Run::start(&["--stop-timeout", "100000", "-c", script]);
+    let pids = run.pids(1);
+    run.process.signal(Signal::SIGINT);
+    run.process.signal(Signal::SIGTERM);
+    assert_eq!(run.end().0, 0);
+    assert!(!is_alive(&pids[0]));
+}
+
+#[test]
+fn the_stop_timeout_kills_what_does_not_want_to_end() {
+    let script = "w=trap '' TERM; echo $$; while :; do sleep 0.05; done";
+    let mut run = Run::start(&["--stop-timeout", "1", "-c", script]);
+    let pids = run.pids(1);
+    run.process.signal(Signal::SIGTERM);
+    assert_eq!(run.end().0, 0);
+    assert!(!is_alive(&pids[0]));
+}
+
+#[test]
+fn what_a_worker_leaves_behind_gets_time_to_end() {
+    let left = "(trap 'sleep 0.2; echo > bye; exit' TERM; echo > up; while :; do sleep 0.05; done)";
+    let script =
+        format!("w={left} >/dev/null 2>&1 & echo $!; until [ -e up ]; do sleep 0.01; done");
+    let mut run = Run::start(&["--stop-timeout", "60", "-c", &script]);
+    let pids = run.pids(1);
+    assert_eq!(run.end().0, 0);
+    assert!(!is_alive(&pids[0]));
+    assert!(run.place.path("bye").exists(), "it was killed before it was done");
+}
+
+#[test]
+fn a_process_that_left_its_group_cannot_hold_up_the_end() {
+    let away = "setsid sh -c 'touch up; exec sleep 1000' & echo $!";
+    let script = format!("w={away}; until [ -e up ]; do sleep 0.01; done; printf end");
+    let mut run = Run::start(&["--stop-timeout", "1", "-c", &script]);
+    let pids = run.pids(1);
+    let (code, line) = run.end();
+    let escaped = is_alive(&pids[0]);
+    kill(Pid::from_raw(pids[0]), Signal::SIGKILL).unwrap();
+    assert!(escaped, "it has not left the group: nothing is proved");
+    assert_eq!(
+        (code, run.place.messages_of("w").last().map(String::as_str)),
+        (0, Some("end")),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_killed_supervisor_leaves_nobody_behind_and_its_records_are_written() {
+    for script in [
+        "w=sleep 1000 & echo $!; echo $$; wait",
+        "w=trap '' TERM; sleep 1000 & echo $!; echo $$; wait; sleep 1000",
+    ] {
+        let mut run = Run::start(&["--stop-timeout", "1", "-c", script]);
+        let pids = run.pids(2);
+        let listener = run.place.status().pid as i32;
+        run.process.signal(Signal::SIGKILL);
+        assert_eq!(run.process.wait(), 137);
+        wait_until("the end of all", || !pids.iter().chain([&listener]).any(is_alive));
+        run.assert_nothing_left();
+        assert_eq!(run.place.messages_of("listen"), ["the supervisor is gone; ending w"]);
+        assert_eq!(run.place.messages_of("w").len(), 2);
+    }
+}
+
+#[test]
+fn only_the_supervisor_can_end_its_listener_politely() {
+    let mut run = Run::start(&["-c", &format!("w=echo $$; {UNTIL_GO}; echo late")]);
+    run.pids(1);
+    let listener = Pid::from_raw(run.place.status().pid as i32);
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        kill(listener, signal).unwrap();
+    }
+    run.go();
+    assert_eq!(
+        run.end(),
+        (0, "logboom: all workers ended; drained 3, dropped 0, missing 0".into())
+    );
+}
+
+#[test]
+fn a_listener_that_dies_again_and_again_is_started_again_and_again() {
+    let mut run = Run::start(&["-c", &format!("w=echo $$; touch up; {UNTIL_GO}; echo late")]);
+    run.wait_for_file("up");
+    let mut known = 0;
+    for _ in 0..3 {
+        let next = || logboom::control::status(&run.place.queue()).ok().map(|status| status.pid);
+        known = wait_for("a listener", || next().filter(|pid| *pid != known));
+        kill(Pid::from_raw(known as i32), Signal::SIGKILL).unwrap();
+    }
+    run.go();
+    let (code, line) = run.end();
+    assert!([0, 74].contains(&code), "{code}, {line}");
+    assert_eq!(run.place.messages_of("w").last().map(String::as_str), Some("late"));
+}
