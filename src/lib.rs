@@ -71,4 +71,4 @@ pub use lock::LockError;
 pub use queue::rendezvous::AttachError;
 pub use queue::{Certainty, FlushReport, Overflow, QueueDir, QueueDirError, QueueStats};
 pub use record::{Field, Process, Record, Span, Thread, Value};
-pub use worker::{Builder, Guard, QueueHandler, builder, flush, init, log};
+pub use worker::{Builder, Guard, QueueHandler, TransportChoice, builder, flush, init, log};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::encode::{Text, write_map_header};
+use super::output::{Output, Writer};
 use super::{MAX_FIELDS_BYTES, MAX_NAME_BYTES};
 use crate::{Level, Thread, Value};
 
@@ -53,7 +54,7 @@ pub(crate) trait Attributes {
 
 /// Writes fields as a MessagePack map whose length is known at the end.
 pub(crate) struct FieldEncoder<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut dyn Output,
     header_at: usize,
     end_at: usize,
     written: u32,
@@ -62,9 +63,9 @@ pub(crate) struct FieldEncoder<'a> {
 
 impl<'a> FieldEncoder<'a> {
     /// Begins a map; it and what follows it end before `end_at` in `out`.
-    pub(super) fn begin(out: &'a mut Vec<u8>, end_at: usize) -> FieldEncoder<'a> {
-        let header_at = out.len();
-        write_map_header(out, header_at, 0);
+    pub(super) fn begin(out: &'a mut dyn Output, end_at: usize) -> FieldEncoder<'a> {
+        let header_at = out.position();
+        write_map_header(out, 0);
         FieldEncoder { out, header_at, end_at, written: 0, omitted: 0 }
     }
 
@@ -83,7 +84,8 @@ impl<'a> FieldEncoder<'a> {
     /// Adds a field whose value is the text of `value`.
     pub(crate) fn display(&mut self, key: &str, value: &dyn fmt::Display) {
         if self.key(key) {
-            let room = self.end_at.saturating_sub(self.out.len()).saturating_sub(Self::KEPT_BYTES);
+            let room =
+                self.end_at.saturating_sub(self.out.position()).saturating_sub(Self::KEPT_BYTES);
             Text::write(self.out, room, format_args!("{value}"));
         }
     }
@@ -91,18 +93,18 @@ impl<'a> FieldEncoder<'a> {
     /// Most a key, a number and the count of omitted fields take beside a text.
     const KEPT_BYTES: usize = 128;
 
-    fn scalar(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+    fn scalar(&mut self, key: &str, write: impl FnOnce(&mut Writer<'_, dyn Output + '_>) -> bool) {
         if self.key(key) {
-            write(self.out);
+            write(&mut Writer(self.out));
         }
     }
 
     fn key(&mut self, key: &str) -> bool {
         let needed = key.len().min(MAX_NAME_BYTES) + 2 * Self::KEPT_BYTES;
-        let fits = self.out.len() + needed <= self.end_at;
+        let fits = self.out.position() + needed <= self.end_at;
         if fits {
             self.written += 1;
-            Text::write(self.out, MAX_NAME_BYTES, format_args!("{key}"));
+            Text::write_str(self.out, MAX_NAME_BYTES, key);
         } else {
             self.omitted += 1;
         }
@@ -114,17 +116,17 @@ impl<'a> FieldEncoder<'a> {
         let FieldEncoder { out, header_at, mut written, omitted, .. } = self;
         if omitted > 0 {
             written += 1;
-            Text::write(out, MAX_NAME_BYTES, format_args!("omitted_fields"));
-            let _infallible = rmp::encode::write_uint(out, omitted);
+            Text::write_str(out, MAX_NAME_BYTES, "omitted_fields");
+            let _infallible = rmp::encode::write_uint(&mut Writer(out), omitted);
         }
-        write_map_header(out, header_at, written);
+        out.patch(header_at + 1, written.to_be_bytes());
     }
 }
 
 /// Writes scopes as a MessagePack array whose length is known at the end.
 #[cfg(any(test, feature = "tracing"))]
 pub(crate) struct SpanEncoder<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut dyn Output,
     header_at: usize,
     end_at: usize,
     written: u32,
@@ -132,39 +134,37 @@ pub(crate) struct SpanEncoder<'a> {
 
 #[cfg(any(test, feature = "tracing"))]
 impl<'a> SpanEncoder<'a> {
-    pub(super) fn begin(out: &'a mut Vec<u8>, end_at: usize) -> SpanEncoder<'a> {
-        let header_at = out.len();
-        out.extend([0xdd, 0, 0, 0, 0]);
+    pub(super) fn begin(out: &'a mut dyn Output, end_at: usize) -> SpanEncoder<'a> {
+        let header_at = out.position();
+        out.put(&[0xdd, 0, 0, 0, 0]);
         SpanEncoder { out, header_at, end_at, written: 0 }
     }
 
     /// Adds a scope with the fields that `fill` hands over; left out where there is no room.
     pub(crate) fn span(&mut self, name: &str, fill: impl FnOnce(&mut FieldEncoder<'_>)) {
         let needed = name.len().min(MAX_NAME_BYTES) + 3 * FieldEncoder::KEPT_BYTES;
-        if self.out.len() + needed > self.end_at {
+        if self.out.position() + needed > self.end_at {
             return;
         }
         self.written += 1;
-        self.out.push(0x92);
-        Text::write(self.out, MAX_NAME_BYTES, format_args!("{name}"));
+        self.out.put(&[0x92]);
+        Text::write_str(self.out, MAX_NAME_BYTES, name);
         let mut fields = FieldEncoder::begin(self.out, self.end_at);
         fill(&mut fields);
         fields.end();
     }
 
     pub(super) fn end(self) {
-        self.out[self.header_at + 1..self.header_at + 5]
-            .copy_from_slice(&self.written.to_be_bytes());
+        self.out.patch(self.header_at + 1, self.written.to_be_bytes());
     }
 }
 
 /// Writes the fields and spans of a draft, together at most [`MAX_FIELDS_BYTES`].
-pub(super) fn write_attributes(attributes: Option<&dyn Attributes>, out: &mut Vec<u8>) {
+pub(super) fn write_attributes(attributes: Option<&dyn Attributes>, out: &mut impl Output) {
     let Some(attributes) = attributes else {
-        out.extend([0x80, 0x90]);
-        return;
+        return out.put(&[0x80, 0x90]);
     };
-    let end_at = out.len() + MAX_FIELDS_BYTES;
+    let end_at = out.position() + MAX_FIELDS_BYTES;
     let mut fields = FieldEncoder::begin(out, end_at - FieldEncoder::KEPT_BYTES);
     attributes.fields(&mut fields);
     fields.end();
@@ -172,7 +172,7 @@ pub(super) fn write_attributes(attributes: Option<&dyn Attributes>, out: &mut Ve
 }
 
 #[cfg(any(test, feature = "tracing"))]
-fn write_spans(attributes: &dyn Attributes, out: &mut Vec<u8>, end_at: usize) {
+fn write_spans(attributes: &dyn Attributes, out: &mut impl Output, end_at: usize) {
     let mut spans = SpanEncoder::begin(out, end_at);
     attributes.spans(&mut spans);
     spans.end();
@@ -180,6 +180,6 @@ fn write_spans(attributes: &dyn Attributes, out: &mut Vec<u8>, end_at: usize) {
 
 /// Only `tracing` has scopes.
 #[cfg(not(any(test, feature = "tracing")))]
-fn write_spans(_: &dyn Attributes, out: &mut Vec<u8>, _: usize) {
-    out.push(0x90);
+fn write_spans(_: &dyn Attributes, out: &mut impl Output, _: usize) {
+    out.put(&[0x90]);
 }

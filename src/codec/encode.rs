@@ -1,9 +1,10 @@
-//! Writing entries, with `rmp`, into a buffer that the caller reuses.
+//! Writing entries, with `rmp`, to where they are to stand.
 
 use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::draft::{Draft, write_attributes};
+use super::output::{Output, Writer};
 use super::{
     Drops, KIND_DROPS, KIND_RECORD, KIND_THREAD, MAX_EXCEPTION_BYTES, MAX_NAME_BYTES,
     MAX_RECORD_BYTES, RESERVE_BYTES,
@@ -12,24 +13,31 @@ use super::{
 /// Where [`set_seq`] finds the eight bytes of the sequence number.
 const SEQ_AT: usize = 3;
 
-/// Appends `draft` with sequence number 0. The message comes last: it may use all that is left.
-pub(crate) fn encode_record(draft: &Draft<'_>, out: &mut Vec<u8>) {
-    let begin_at = out.len();
-    out.extend([0x9b, KIND_RECORD]);
-    out.push(0xcf);
-    out.extend([0; 8]);
-    out.push(0xd3);
-    out.extend(draft.time_ns.to_be_bytes());
+/// Appends `draft` as call `seq`. The message comes last: it may use all that is left.
+pub(crate) fn encode_record(draft: &Draft<'_>, seq: u64, out: &mut impl Output) {
+    let begin_at = out.position();
+    let mut head = [0; 20];
+    head[..3].copy_from_slice(&[0x9b, KIND_RECORD, 0xcf]);
+    head[SEQ_AT..11].copy_from_slice(&seq.to_be_bytes());
+    head[11] = 0xd3;
+    head[12..].copy_from_slice(&draft.time_ns.to_be_bytes());
+    out.put(&head);
     write_uint(out, u64::from(draft.level.number()));
-    Text::write(out, MAX_NAME_BYTES, format_args!("{}", draft.logger));
-    write_optional(out, MAX_NAME_BYTES, draft.file.as_ref().map(|file| file as &dyn fmt::Display));
+    Text::write_str(out, MAX_NAME_BYTES, draft.logger);
+    match draft.file {
+        Some(file) => Text::write_str(out, MAX_NAME_BYTES, file),
+        None => out.put(&[NIL]),
+    }
     match draft.line {
         Some(line) => write_uint(out, u64::from(line)),
-        None => out.push(NIL),
+        None => out.put(&[NIL]),
     }
     write_attributes(draft.attributes, out);
-    write_optional(out, MAX_EXCEPTION_BYTES, draft.exception);
-    let used = out.len() - begin_at;
+    match draft.exception {
+        Some(text) => Text::write(out, MAX_EXCEPTION_BYTES, format_args!("{text}")),
+        None => out.put(&[NIL]),
+    }
+    let used = out.position() - begin_at;
     Text::write(out, MAX_RECORD_BYTES - RESERVE_BYTES - used, draft.message);
 }
 
@@ -39,19 +47,19 @@ pub(crate) fn set_seq(record: &mut [u8], seq: u64) {
 }
 
 /// Appends the mark that the thread `id` makes the calls that follow.
-pub(crate) fn encode_thread(id: u64, name: &str, out: &mut Vec<u8>) {
-    out.extend([0x93, KIND_THREAD]);
+pub(crate) fn encode_thread(id: u64, name: &str, out: &mut impl Output) {
+    out.put(&[0x93, KIND_THREAD]);
     write_uint(out, id);
-    Text::write(out, MAX_NAME_BYTES, format_args!("{name}"));
+    Text::write_str(out, MAX_NAME_BYTES, name);
 }
 
 /// Appends the mark of dropped calls.
-pub(crate) fn encode_drops(drops: &Drops, out: &mut Vec<u8>) {
-    out.extend([0x95, KIND_DROPS]);
+pub(crate) fn encode_drops(drops: &Drops, out: &mut impl Output) {
+    out.put(&[0x95, KIND_DROPS]);
     write_uint(out, drops.first_seq);
     write_sint(out, drops.first_ns);
     write_sint(out, drops.last_ns);
-    write_map_header(out, out.len(), drops.counts.len() as u32);
+    write_map_header(out, drops.counts.len() as u32);
     for (level, count) in &drops.counts {
         write_uint(out, u64::from(level.number()));
         write_uint(out, *count);
@@ -60,74 +68,75 @@ pub(crate) fn encode_drops(drops: &Drops, out: &mut Vec<u8>) {
 
 const NIL: u8 = 0xc0;
 
-fn write_optional(out: &mut Vec<u8>, room: usize, text: Option<&dyn fmt::Display>) {
-    match text {
-        Some(text) => Text::write(out, room, format_args!("{text}")),
-        None => out.push(NIL),
-    }
+fn write_uint(out: &mut impl Output, number: u64) {
+    let _infallible = rmp::encode::write_uint(&mut Writer(out), number);
 }
 
-fn write_uint(out: &mut Vec<u8>, number: u64) {
-    let _infallible = rmp::encode::write_uint(out, number);
+fn write_sint(out: &mut impl Output, number: i64) {
+    let _infallible = rmp::encode::write_sint(&mut Writer(out), number);
 }
 
-fn write_sint(out: &mut Vec<u8>, number: i64) {
-    let _infallible = rmp::encode::write_sint(out, number);
+/// Appends a map header of fixed width, so that the number of pairs can be patched.
+pub(super) fn write_map_header(out: &mut (impl Output + ?Sized), pairs: u32) {
+    out.put(&[0xdf]);
+    out.put(&pairs.to_be_bytes());
 }
 
-/// Writes (at the end) or patches (before it) a map header of fixed width.
-pub(super) fn write_map_header(out: &mut Vec<u8>, at: usize, pairs: u32) {
-    if at == out.len() {
-        out.extend([0xdf, 0, 0, 0, 0]);
-    }
-    out[at + 1..at + 5].copy_from_slice(&pairs.to_be_bytes());
-}
-
-/// Writes formatted text as a MessagePack string whose length is patched in afterwards.
-pub(super) struct Text<'a> {
-    out: &'a mut Vec<u8>,
+/// Writes text as a MessagePack string whose length is patched in afterwards.
+pub(super) struct Text<'a, O: Output + ?Sized> {
+    out: &'a mut O,
+    header_at: usize,
     end_at: usize,
     cut_bytes: usize,
 }
 
-impl Text<'_> {
-    /// Writes `text`; what exceeds `room` bytes is cut on a character boundary and counted in a
-    /// mark of its own, within [`RESERVE_BYTES`]. A `Display` that panics ends the text.
-    pub(super) fn write(out: &mut Vec<u8>, room: usize, text: fmt::Arguments<'_>) {
-        let header_at = out.len();
-        out.extend([0xdb, 0, 0, 0, 0]);
-        let end_at = out.len() + room;
-        let mut writer = Text { out, end_at, cut_bytes: 0 };
+impl<'a, O: Output + ?Sized> Text<'a, O> {
+    /// Writes what `text` formats to; what exceeds `room` bytes is cut on a character boundary and
+    /// counted in a mark of its own, within [`RESERVE_BYTES`]. A `Display` that panics ends the text.
+    pub(super) fn write(out: &'a mut O, room: usize, text: fmt::Arguments<'_>) {
         if let Some(text) = text.as_str() {
-            writer.push(text);
-        } else {
-            let formatted = catch_unwind(AssertUnwindSafe(|| writer.write_fmt(text)));
-            if !matches!(formatted, Ok(Ok(()))) {
-                writer.out.extend("…[formatting panicked]".as_bytes());
-            }
+            return Text::write_str(out, room, text);
         }
-        writer.finish(header_at);
+        let mut writer = Text::begin(out, room);
+        let formatted = catch_unwind(AssertUnwindSafe(|| writer.write_fmt(text)));
+        if !matches!(formatted, Ok(Ok(()))) {
+            writer.out.put("…[formatting panicked]".as_bytes());
+        }
+        writer.finish();
+    }
+
+    /// Writes `text` in the same way.
+    pub(super) fn write_str(out: &'a mut O, room: usize, text: &str) {
+        let mut writer = Text::begin(out, room);
+        writer.push(text);
+        writer.finish();
+    }
+
+    fn begin(out: &'a mut O, room: usize) -> Text<'a, O> {
+        let header_at = out.position();
+        out.put(&[0xdb, 0, 0, 0, 0]);
+        let end_at = out.position() + room;
+        Text { out, header_at, end_at, cut_bytes: 0 }
     }
 
     fn push(&mut self, text: &str) {
-        let room = self.end_at.saturating_sub(self.out.len());
+        let room = self.end_at.saturating_sub(self.out.position());
         let kept = if self.cut_bytes > 0 { 0 } else { text.floor_char_boundary(room) };
-        self.out.extend_from_slice(&text.as_bytes()[..kept]);
+        self.out.put(&text.as_bytes()[..kept]);
         self.cut_bytes += text.len() - kept;
     }
 
-    fn finish(self, header_at: usize) {
-        let Text { out, cut_bytes, .. } = self;
+    fn finish(self) {
+        let Text { out, header_at, cut_bytes, .. } = self;
         if cut_bytes > 0 {
-            let mark = format!("…[truncated {cut_bytes} bytes]");
-            out.extend_from_slice(mark.as_bytes());
+            out.put(format!("…[truncated {cut_bytes} bytes]").as_bytes());
         }
-        let length = (out.len() - header_at - 5) as u32;
-        out[header_at + 1..header_at + 5].copy_from_slice(&length.to_be_bytes());
+        let length = (out.position() - header_at - 5) as u32;
+        out.patch(header_at + 1, length.to_be_bytes());
     }
 }
 
-impl fmt::Write for Text<'_> {
+impl<O: Output + ?Sized> fmt::Write for Text<'_, O> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text);
         Ok(())

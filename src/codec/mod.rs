@@ -8,6 +8,7 @@
 mod decode;
 mod draft;
 mod encode;
+mod output;
 
 #[cfg(feature = "formatter")]
 pub(crate) use decode::{Entry, decode};
@@ -15,6 +16,7 @@ pub(crate) use decode::{Entry, decode};
 pub(crate) use draft::SpanEncoder;
 pub(crate) use draft::{Attributes, Draft, FieldEncoder};
 pub(crate) use encode::{encode_drops, encode_record, encode_thread, set_seq};
+pub(crate) use output::Output;
 
 use crate::Level;
 
@@ -62,9 +64,19 @@ impl Drops {
     /// Adds the next dropped call.
     pub(crate) fn add(&mut self, level: Level, time_ns: i64) {
         self.last_ns = time_ns;
+        self.add_count(level, 1);
+    }
+
+    /// Adds the dropped calls that followed.
+    pub(crate) fn add_all(&mut self, later: &Drops) {
+        self.last_ns = later.last_ns;
+        later.counts.iter().for_each(|(level, count)| self.add_count(*level, *count));
+    }
+
+    fn add_count(&mut self, level: Level, count: u64) {
         match self.counts.binary_search_by_key(&level, |(level, _)| *level) {
-            Ok(at) => self.counts[at].1 += 1,
-            Err(at) => self.counts.insert(at, (level, 1)),
+            Ok(at) => self.counts[at].1 += count,
+            Err(at) => self.counts.insert(at, (level, count)),
         }
     }
 
@@ -99,7 +111,7 @@ mod tests {
 
     fn encoded(draft: &Draft<'_>) -> Vec<u8> {
         let mut bytes = Vec::new();
-        encode_record(draft, &mut bytes);
+        encode_record(draft, 0, &mut bytes);
         bytes
     }
 

@@ -126,7 +126,7 @@ impl<'a> LaneHead<'a> {
 mod tests {
     use super::*;
     use crate::Level;
-    use crate::codec::{Draft, encode_record, encode_thread, set_seq};
+    use crate::codec::{Draft, encode_record, encode_thread};
     use crate::queue::{HEADER_BYTES, push_entry};
 
     fn batch(times: &[i64]) -> Vec<u8> {
@@ -136,8 +136,8 @@ mod tests {
         push_entry(&mut bytes, &mark);
         for (seq, time_ns) in times.iter().enumerate() {
             let mut entry = Vec::new();
-            encode_record(&Draft::new(*time_ns, Level::INFO, "l", format_args!("m")), &mut entry);
-            set_seq(&mut entry, seq as u64);
+            let draft = Draft::new(*time_ns, Level::INFO, "l", format_args!("m"));
+            encode_record(&draft, seq as u64, &mut entry);
             push_entry(&mut bytes, &entry);
         }
         bytes

@@ -13,6 +13,9 @@ pub(crate) const HEADER_BYTES: usize = 32;
 /// A batch is sent when its entries take this many bytes.
 pub(crate) const SOFT_BATCH_BYTES: usize = 64 * 1024;
 
+/// Bytes in front of an entry.
+pub(crate) const LENGTH_BYTES: usize = 4;
+
 /// Room for the marks that may stand before a record.
 pub(crate) const MARKS_BYTES: usize = 8 * 1024;
 
@@ -83,7 +86,7 @@ pub(crate) fn push_entry(batch: &mut Vec<u8>, entry: &[u8]) {
 
 /// The bytes one entry takes in a batch.
 pub(crate) fn entry_bytes(entry: &[u8]) -> usize {
-    4 + entry.len()
+    LENGTH_BYTES + entry.len()
 }
 
 /// The entries of a batch, in order; ends with an error where a length is wrong.

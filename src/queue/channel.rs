@@ -136,7 +136,7 @@ impl Transport for Channel {
                 return false;
             };
             entry.clear();
-            encode_record(draft, &mut entry);
+            encode_record(draft, 0, &mut *entry);
             self.shared.offer(draft, &mut entry);
             entry.shrink_to(SCRATCH_KEPT_BYTES);
             true
@@ -144,7 +144,7 @@ impl Transport for Channel {
         // A Display that logs inside a log call, or a thread-local destructor: rare, so it allocates.
         if !in_scratch.unwrap_or(false) {
             let mut entry = Vec::new();
-            encode_record(draft, &mut entry);
+            encode_record(draft, 0, &mut entry);
             self.shared.offer(draft, &mut entry);
         }
     }
@@ -197,9 +197,14 @@ impl Shared {
 
     fn offer(&self, draft: &Draft<'_>, entry: &mut [u8]) {
         let mut state = self.lock();
-        if !state.has_room(entry) {
-            state = self.wait_for_room(state, entry);
-            if !state.has_room(entry) {
+        let reserve_bytes = match self.overflow {
+            Overflow::DropBelow(bound) if draft.level < bound => state.capacity_bytes() / 8,
+            _ => 0,
+        };
+        let needed_bytes = entry.len() + reserve_bytes;
+        if !state.has_room(needed_bytes) {
+            state = self.wait_for_room(state, needed_bytes);
+            if !state.has_room(needed_bytes) {
                 return state.count_drop(draft.level, draft.time_ns);
             }
         }
@@ -212,15 +217,15 @@ impl Shared {
     fn wait_for_room<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        entry: &[u8],
+        needed_bytes: usize,
     ) -> MutexGuard<'a, State> {
         let deadline = match self.overflow {
-            Overflow::DropNewest => return state,
+            Overflow::DropNewest | Overflow::DropBelow(_) => return state,
             Overflow::BlockFor(_) if state.outage => return state,
             Overflow::BlockFor(timeout) => Instant::now().checked_add(timeout),
             Overflow::Block => None,
         };
-        while !state.has_room(entry) && !state.is_closing() && !state.outage {
+        while !state.has_room(needed_bytes) && !state.is_closing() && !state.outage {
             let Some(deadline) = deadline else {
                 state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;

@@ -32,10 +32,16 @@ enum Seen {
 
 /// Runs the whole battery.
 pub(crate) fn check<B: Bench>() {
+    check_with_one_caller::<B>();
+    threads_share_a_lane_without_loss::<B>();
+}
+
+/// Runs what needs no more than one calling thread at a time.
+pub(crate) fn check_with_one_caller<B: Bench>() {
     records_arrive_once_in_order_with_their_threads::<B>();
     the_largest_record_arrives_cut::<B>();
-    threads_share_a_lane_without_loss::<B>();
     drop_newest_returns_and_marks_what_it_drops_in_its_place::<B>();
+    drop_below_keeps_an_eighth_for_what_matters::<B>();
     block_for_waits_once_per_outage::<B>();
     block_waits_for_room_and_loses_nothing::<B>();
     a_flush_waits_for_the_word_of_the_listener::<B>();
@@ -137,6 +143,23 @@ fn drop_newest_returns_and_marks_what_it_drops_in_its_place<B: Bench>() {
         _ => None,
     });
     assert_eq!(messages.collect::<Vec<_>>(), ["after"]);
+}
+
+fn drop_below_keeps_an_eighth_for_what_matters<B: Bench>() {
+    let bench = B::start(Overflow::DropBelow(Level::WARNING));
+    let transport = bench.transport();
+    let filled = fill(transport);
+    let text = "x".repeat(1000);
+    let warn = || {
+        transport.send(&Draft::new(1, Level::WARNING, "l", format_args!("{text}")));
+        transport.stats()
+    };
+    let mut kept = 0;
+    while warn().dropped == 1 {
+        kept += 1;
+    }
+    let share = filled / kept;
+    assert!((6..=8).contains(&share), "{kept} warnings after {filled} others");
 }
 
 fn block_for_waits_once_per_outage<B: Bench>() {

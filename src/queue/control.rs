@@ -189,6 +189,7 @@ impl WorkerFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum TransportKind {
     Channel,
+    Ring,
 }
 
 /// From the listener to one worker. Each message is acknowledged with one byte on the control

@@ -65,7 +65,6 @@ impl QueueDir {
     pub const DEFAULT_NAME: &'static str = "default";
 
     const MAX_NAME_BYTES: usize = 32;
-    #[cfg(feature = "listener")]
     const MODE: u32 = 0o700;
 
     /// The directory of the queue `name` of this user, `/dev/shm/logboom-UID/NAME`. Touches no disk.
@@ -126,7 +125,6 @@ impl QueueDir {
 
     /// Makes the directory, and missing ones above it, for this user alone; an existing one is
     /// taken when it is just that already.
-    #[cfg(feature = "listener")]
     pub(crate) fn create(&self) -> Result<(), QueueDirError> {
         use std::fs::DirBuilder;
         use std::os::unix::fs::DirBuilderExt;
@@ -155,13 +153,12 @@ impl QueueDir {
         verify_private(&self.path)
     }
 
-    #[cfg(feature = "listener")]
     fn io(&self, operation: &'static str, source: io::Error) -> QueueDirError {
         QueueDirError::Io { operation, path: self.path.clone(), source }
     }
 }
 
-fn verify_private(path: &Path) -> Result<(), QueueDirError> {
+pub(super) fn verify_private(path: &Path) -> Result<(), QueueDirError> {
     let metadata = fs::symlink_metadata(path).map_err(|source| QueueDirError::Io {
         operation: "look at",
         path: path.to_owned(),

@@ -7,6 +7,7 @@ mod contract;
 pub(crate) mod control;
 mod directory;
 pub(crate) mod rendezvous;
+pub(crate) mod ring;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub(crate) use batch::push_entry;
 pub(crate) use batch::{BatchHeader, Entries, HEADER_BYTES, MAX_BATCH_BYTES};
 pub use directory::{QueueDir, QueueDirError};
 
+use crate::Level;
 use crate::codec::Draft;
 
 /// Carries the records of one worker to the listener.
@@ -47,6 +49,10 @@ pub enum Overflow {
     BlockFor(Duration),
     /// Drops the record at once.
     DropNewest,
+    /// Drops at once as well, and records below this level sooner: when less than an eighth of the
+    /// queue (of the thread's lane, where each has its own) would stay free. That eighth is kept for
+    /// records of this level and above; [`Level::WARNING`] is what most want.
+    DropBelow(Level),
 }
 
 impl Default for Overflow {

@@ -91,6 +91,20 @@ pub enum AttachError {
         /// What is wrong with it.
         reason: String,
     },
+    /// No transport has this name.
+    #[error(
+        "LOGBOOM_TRANSPORT or an option names the transport `{name}`: use auto, ring or channel"
+    )]
+    Transport {
+        /// The name.
+        name: String,
+    },
+    /// Records cannot go through shared memory.
+    #[error("no lane for the Ring transport: mend what follows, or use the Channel transport")]
+    Lane {
+        /// Why there is no lane.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Another logger was installed before.
     #[error("another logger is installed already: call logboom first, or once")]
     LoggerSet,

@@ -1,10 +1,12 @@
 //! What a process knows of itself: asked once, because some of it costs a system call.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Process;
+use crate::queue::ring::generation;
 
 /// Nanoseconds since the Unix epoch.
 pub(super) fn now_ns() -> i64 {
@@ -33,12 +35,30 @@ pub(super) fn this_process(name: Option<String>) -> Process {
 
 /// Number and name of the calling thread.
 pub(super) fn current_thread() -> (u64, Rc<str>) {
-    thread_local! {
-        static CURRENT: (u64, Rc<str>) = {
-            let id = u64::try_from(nix::unistd::gettid().as_raw()).unwrap_or(0);
-            (id, std::thread::current().name().unwrap_or_default().into())
-        };
-    }
+    thread_local!(static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) });
+    let current = CURRENT.try_with(|current| {
+        let mut current = current.borrow_mut();
+        let known = current.take().filter(|known| known.generation == generation());
+        let known = current.insert(known.unwrap_or_else(Current::ask));
+        (known.id, Rc::clone(&known.name))
+    });
     // A log call in the destructor of another thread-local may come after this one is gone.
-    CURRENT.try_with(Clone::clone).unwrap_or_else(|_| (0, "".into()))
+    current.unwrap_or_else(|_| (0, "".into()))
+}
+
+struct Current {
+    /// The thread that forked has another number in the child.
+    generation: u64,
+    id: u64,
+    name: Rc<str>,
+}
+
+impl Current {
+    fn ask() -> Current {
+        Current {
+            generation: generation(),
+            id: u64::try_from(nix::unistd::gettid().as_raw()).unwrap_or(0),
+            name: std::thread::current().name().unwrap_or_default().into(),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //! `RUST_LOG`; else the program's default; else INFO.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, TryLockError};
 
 use env_filter::{Builder, Filter};
 use log::{LevelFilter, Metadata};
@@ -80,12 +80,16 @@ impl Levels {
 
     /// Whether a call at this level and target is wanted.
     pub(super) fn enabled(&self, level: log::Level, target: &str) -> bool {
-        level as usize <= self.max.load(Ordering::Relaxed)
-            && self
-                .filter
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .enabled(&Metadata::builder().level(level).target(target).build())
+        if level as usize > self.max.load(Ordering::Relaxed) {
+            return false;
+        }
+        let filter = match self.filter.try_read() {
+            Ok(filter) => filter,
+            Err(TryLockError::Poisoned(filter)) => filter.into_inner(),
+            // It is being replaced, or was when this process was forked: then waiting has no end.
+            Err(TryLockError::WouldBlock) => return true,
+        };
+        filter.enabled(&Metadata::builder().level(level).target(target).build())
     }
 
     /// The most verbose level that any target wants.

@@ -1,6 +1,8 @@
 //! The worker's side: from a log call to the queue.
 
 mod attached;
+mod choice;
+mod connect;
 mod facts;
 mod handler;
 #[cfg(feature = "tracing")]
@@ -15,6 +17,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+pub use choice::TransportChoice;
 pub use handler::QueueHandler;
 pub use start::{Builder, Guard, builder, init};
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attached::keep_attached;
+use super::choice::TransportChoice;
+use super::connect::{Connected, Wish, connect};
 use super::facts::{now_ns, this_process};
 use super::levels::Levels;
 use super::{GLOBAL, QueueHandler, panic};
 use crate::codec::Draft;
-use crate::queue::channel::{Channel, DEFAULT_CAPACITY_BYTES};
-use crate::queue::control::{TransportKind, WorkerFacts};
+use crate::queue::channel::DEFAULT_CAPACITY_BYTES;
 use crate::queue::rendezvous::AttachError;
 use crate::queue::{Certainty, FlushReport, Overflow, QueueDir};
 use crate::{Level, Process};
@@ -24,7 +24,8 @@ const GUARD_TIMEOUT: Duration = Duration::from_secs(2);
 /// `main`: dropping it waits for the last records.
 ///
 /// # Errors
-/// No queue, no listener, or a logger was installed before; see [`AttachError`].
+/// No queue, no listener where the transport needs one, or a logger was installed before; see
+/// [`AttachError`].
 ///
 /// ```no_run
 /// let _guard = logboom::init()?;
@@ -46,8 +47,9 @@ pub fn builder() -> Builder {
 /// |---|---|
 /// | queue | the queue directory in `LOGBOOM_QUEUE` |
 /// | name | `LOGBOOM_WORKER`, else the name of the program |
+/// | transport | `LOGBOOM_TRANSPORT`, else [`TransportChoice::Channel`] |
 /// | overflow | wait 50 ms once per outage, then drop ([`Overflow::BlockFor`]) |
-/// | capacity | 1 MiB of encoded records, at least 256 KiB |
+/// | capacity | with Channel 1 MiB of encoded records, at least 256 KiB; with Ring always 256 KiB for each thread |
 /// | filter | `LOGBOOM_FILTER`, else what the listener says, else `RUST_LOG`, else `info` |
 /// | panic hook | installed |
 #[derive(Debug)]
@@ -55,6 +57,7 @@ pub fn builder() -> Builder {
 pub struct Builder {
     queue: Option<QueueDir>,
     process: ProcessChoice,
+    transport: Option<TransportChoice>,
     overflow: Overflow,
     capacity_bytes: usize,
     default_filter: String,
@@ -75,6 +78,7 @@ impl Default for Builder {
         Builder {
             queue: None,
             process: ProcessChoice::This { name: None },
+            transport: None,
             overflow: Overflow::default(),
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
             default_filter: "info".to_owned(),
@@ -105,13 +109,20 @@ impl Builder {
         self
     }
 
+    /// How records travel, whatever the environment says.
+    pub fn transport(mut self, transport: TransportChoice) -> Builder {
+        self.transport = Some(transport);
+        self
+    }
+
     /// What a log call does when the queue is full.
     pub fn overflow(mut self, overflow: Overflow) -> Builder {
         self.overflow = overflow;
         self
     }
 
-    /// Most bytes of encoded records that wait in this process, at least 256 KiB.
+    /// Most bytes of encoded records that wait in this process, at least 256 KiB. For the Channel
+    /// transport; lanes of Ring have a size of their own.
     pub fn capacity_bytes(mut self, capacity_bytes: usize) -> Builder {
         self.capacity_bytes = capacity_bytes;
         self
@@ -201,24 +212,14 @@ impl Builder {
             }
             None => return Err(AttachError::NoQueue),
         };
-        let io = |operation| {
-            let path = queue.path().to_owned();
-            move |source| AttachError::Io { operation, path, source }
-        };
-        let lane = getrandom::u64().map_err(|error| io("name a lane")(error.into()))?;
-        let channel = Channel::start(lane, self.overflow, self.capacity_bytes)
-            .map_err(io("start the sender thread"))?;
-        let facts = WorkerFacts::new(TransportKind::Channel, lane, &process);
-        // Dropped on failure, it ends the sender thread.
-        let handler = QueueHandler::new(Box::new(channel.clone()), Arc::clone(&levels));
-        keep_attached(queue, facts, channel, levels)?;
-        if let Some(complaint) = &handler.worker.levels.complaint {
-            handler.send(Draft::new(
-                now_ns(),
-                Level::WARNING,
-                "logboom",
-                format_args!("{complaint}"),
-            ));
+        let choice = self.transport.map_or_else(TransportChoice::from_env, Ok)?;
+        let Builder { overflow, capacity_bytes, .. } = self;
+        let wish = Wish { queue, process, overflow, capacity_bytes };
+        let Connected { handler, notice } = connect(wish, choice, levels)?;
+        let complaint = handler.worker.levels.complaint.clone();
+        for text in [notice, complaint].into_iter().flatten() {
+            let text = format_args!("{text}");
+            handler.send(Draft::new(now_ns(), Level::WARNING, "logboom", text));
         }
         Ok(handler)
     }

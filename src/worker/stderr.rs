@@ -33,7 +33,7 @@ impl Transport for Stderr {
     fn send(&self, draft: &Draft<'_>) {
         // Formatted before the lock is taken: a Display that logs would wait for itself.
         let mut entry = Vec::new();
-        encode_record(draft, &mut entry);
+        encode_record(draft, 0, &mut entry);
         let Ok(Entry::Record(record)) = decode(&entry) else {
             return;
         };

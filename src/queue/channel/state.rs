@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use super::Link;
 use crate::codec::{Drops, encode_drops, encode_thread, set_seq};
 use crate::queue::Certainty;
-use crate::queue::batch::{HEADER_BYTES, MARKS_BYTES, SOFT_BATCH_BYTES, entry_bytes, push_entry};
+use crate::queue::batch::{
+    HEADER_BYTES, LENGTH_BYTES, MARKS_BYTES, SOFT_BATCH_BYTES, entry_bytes, push_entry,
+};
 use crate::queue::control::Update;
 use crate::{Level, Thread};
 
@@ -109,8 +111,13 @@ impl State {
         }
     }
 
-    pub(super) fn has_room(&self, entry: &[u8]) -> bool {
-        self.queued_bytes + entry_bytes(entry) + MARKS_BYTES <= self.capacity_bytes
+    pub(super) fn capacity_bytes(&self) -> usize {
+        self.capacity_bytes
+    }
+
+    /// Whether an entry of this length fits, with its marks.
+    pub(super) fn has_room(&self, needed_bytes: usize) -> bool {
+        self.queued_bytes + LENGTH_BYTES + needed_bytes + MARKS_BYTES <= self.capacity_bytes
     }
 
     pub(super) fn push_record(&mut self, entry: &mut [u8], thread: &Thread<'_>) {

@@ -1,0 +1,86 @@
+//! Gives a worker its transport.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::attached::{follow_listener, keep_attached};
+use super::choice::TransportChoice;
+use super::handler::QueueHandler;
+use super::levels::Levels;
+use crate::Process;
+use crate::queue::channel::Channel;
+use crate::queue::control::{TransportKind, WorkerFacts};
+use crate::queue::rendezvous::AttachError;
+use crate::queue::ring::{LaneError, MAX_LANES_PER_PROCESS, Ring};
+use crate::queue::{Overflow, QueueDir};
+
+/// What a worker wants of its queue.
+pub(super) struct Wish {
+    pub(super) queue: QueueDir,
+    pub(super) process: Process,
+    pub(super) overflow: Overflow,
+    /// Of the Channel transport.
+    pub(super) capacity_bytes: usize,
+}
+
+/// A handler, and what its user has to know of it.
+pub(super) struct Connected {
+    pub(super) handler: QueueHandler,
+    pub(super) notice: Option<String>,
+}
+
+/// Connects a worker by the transport of its choice.
+pub(super) fn connect(
+    wish: Wish,
+    choice: TransportChoice,
+    levels: Arc<Levels>,
+) -> Result<Connected, AttachError> {
+    if choice == TransportChoice::Channel {
+        return Ok(Connected { handler: by_channel(wish, levels)?, notice: None });
+    }
+    let Wish { queue, process, overflow, .. } = &wish;
+    match Ring::start(queue.clone(), process.clone(), *overflow, MAX_LANES_PER_PROCESS) {
+        Ok(ring) => Ok(Connected { handler: by_ring(wish, ring, levels)?, notice: None }),
+        Err(error) if choice == TransportChoice::Auto && error.is_lack_of_room() => {
+            let notice = format!("records take the Channel transport: {}", chain(&error));
+            Ok(Connected { handler: by_channel(wish, levels)?, notice: Some(notice) })
+        }
+        Err(LaneError::Directory(error)) => Err(error.into()),
+        Err(error) => Err(AttachError::Lane { source: Box::new(error) }),
+    }
+}
+
+fn by_ring(wish: Wish, ring: Ring, levels: Arc<Levels>) -> Result<QueueHandler, AttachError> {
+    let facts = WorkerFacts::new(TransportKind::Ring, ring.first_lane(), &wish.process);
+    let handler = QueueHandler::new(Box::new(ring.clone()), Arc::clone(&levels));
+    follow_listener(wish.queue, facts, ring, levels)?;
+    Ok(handler)
+}
+
+fn by_channel(wish: Wish, levels: Arc<Levels>) -> Result<QueueHandler, AttachError> {
+    let Wish { queue, process, overflow, capacity_bytes } = wish;
+    let io = |operation| {
+        let path = queue.path().to_owned();
+        move |source| AttachError::Io { operation, path, source }
+    };
+    let lane = getrandom::u64().map_err(|error| io("name a lane")(error.into()))?;
+    let channel =
+        Channel::start(lane, overflow, capacity_bytes).map_err(io("start the sender thread"))?;
+    let facts = WorkerFacts::new(TransportKind::Channel, lane, &process);
+    // Dropped on failure, it ends the sender thread.
+    let handler = QueueHandler::new(Box::new(channel.clone()), Arc::clone(&levels));
+    keep_attached(queue, facts, channel, levels)?;
+    Ok(handler)
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _infallible = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,31 @@
+//! A log call over the Ring transport allocates nothing.
+
+#![allow(clippy::unwrap_used)]
+
+use log::Log;
+use logboom::{Level, Overflow, QueueDir, TransportChoice};
+
+#[test]
+fn a_log_call_over_the_ring_allocates_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let handler = logboom::builder()
+        .queue(QueueDir::at(place.path().join("q")).unwrap())
+        .transport(TransportChoice::Ring)
+        .overflow(Overflow::DropNewest)
+        .attach()
+        .unwrap();
+    let call = |number: u32| {
+        handler.log(Level::INFO, "a.b", format_args!("number {number} of {:?}", "many"));
+        let pairs = [("user", number)];
+        let mut record = log::Record::builder();
+        record.level(log::Level::Error).target("a::b").file(Some("x.rs")).line(Some(7));
+        record.key_values(&pairs);
+        Log::log(&handler, &record.args(format_args!("and {number}")).build());
+    };
+    let first = allocation_counter::measure(|| call(0));
+    let rest = allocation_counter::measure(|| (1..=300).for_each(call));
+    assert!(first.count_total > 0, "the first call takes a lane");
+    assert_eq!(rest.count_total, 0, "{rest:?}");
+    let stats = handler.stats();
+    assert_eq!((stats.records, stats.dropped), (602, 0));
+}
