@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use logboom::{Certainty, Level, Overflow, QueueHandler};
+use logboom::{AttachError, Certainty, Level, Overflow, QueueHandler, TransportChoice, control};
 
 use crate::options::QueueOptions;
 
@@ -29,12 +29,24 @@ pub(crate) struct Args {
     /// Logger of the records
     #[arg(short = 't', long, default_value = "shell", value_name = "LOGGER")]
     logger: String,
+    /// Leave the records in shared memory for the next listener, where there is none
+    #[arg(long)]
+    offline: bool,
     /// The message; without one, each line of standard input is a record
     message: Vec<String>,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let builder = logboom::builder().queue(args.queue.directory()?).overflow(Overflow::Block);
+    let queue = args.queue.directory()?;
+    let mut builder = logboom::builder().queue(queue.clone()).overflow(Overflow::Block);
+    if args.offline {
+        builder = builder.transport(TransportChoice::Ring).overflow(Overflow::DropNewest);
+    } else {
+        // Tells at once where nobody listens, or not for long.
+        if control::status(&queue)?.stopping {
+            return Err(AttachError::Refused { reason: "stopping".to_owned() }.into());
+        }
+    }
     // RUST_LOG is for programs that log, not for what a script wants to have in the log.
     let handler = builder.pinned_filter("trace").without_panic_hook().attach()?;
     if args.message.is_empty() {
@@ -42,7 +54,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     } else {
         handler.log(args.level, &args.logger, format_args!("{}", args.message.join(" ")));
     }
-    let flushed = handler.flush(Certainty::Written, FLUSH_TIMEOUT);
+    let dropped = handler.stats().dropped;
+    if dropped > 0 {
+        bail!("{dropped} records found no room: start a listener to make some");
+    }
+    let certainty = if args.offline { Certainty::Queued } else { Certainty::Written };
+    let flushed = handler.flush(certainty, FLUSH_TIMEOUT);
     if !flushed.is_complete() {
         bail!(
             "{} records are not yet in the log file: the listener stands still",

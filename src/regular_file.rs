@@ -72,6 +72,11 @@ impl FileId {
     pub(crate) fn of(metadata: &Metadata) -> FileId {
         FileId { device: metadata.dev(), inode: metadata.ino() }
     }
+
+    /// Device and inode number.
+    pub(crate) fn parts(self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
 }
 
 /// What is at `path` itself (a symbolic link is not followed), or `None` if nothing is.

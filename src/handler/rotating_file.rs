@@ -10,7 +10,7 @@ use crate::Record;
 use crate::formatter::Formatter;
 use crate::lock::FileLock;
 use crate::regular_file::refused;
-use crate::rotation::{Backups, CurrentFile, Place, Rule, create_directory};
+use crate::rotation::{Backups, CurrentFile, Place, Resolution, Rule, Segment, create_directory};
 
 /// Appends records to a file and keeps a number of backups when it has grown to a size.
 ///
@@ -65,6 +65,8 @@ pub struct RotatingFileHandler {
     lock: FileLock,
     formatter: Box<dyn Formatter>,
     lines: LineBuffer,
+    /// What the journal knows of the lines that wait.
+    segment: Option<Segment>,
 }
 
 /// The settings of a [`RotatingFileHandler`] that is not open yet.
@@ -97,7 +99,7 @@ impl RotatingFileBuilder {
     /// Takes the lock and opens the file, or creates it with its directories.
     ///
     /// Modes are 0640 for the file and 0750 for directories, less the umask. What is in the file
-    /// stays; if its last line is torn, it gets a newline and is counted.
+    /// stays; if its last line is torn, it gets a newline before the first record and is counted.
     ///
     /// # Errors
     /// [`LockError::Held`](crate::LockError::Held) inside [`HandlerError::Lock`] if another handler
@@ -118,6 +120,7 @@ impl RotatingFileBuilder {
             lock,
             formatter: Box::new(formatter),
             lines: LineBuffer::default(),
+            segment: None,
         })
     }
 }
@@ -191,6 +194,56 @@ impl RotatingFileHandler {
         self.flush()
     }
 
+    /// Formats `record`, and tells whether it can be taken without a write or a rotation before it.
+    pub(crate) fn offer(&mut self, record: &Record<'_>) -> bool {
+        let line_bytes = self.lines.offer(|out| self.formatter.format(record, out));
+        let size_bytes = self.file.size_bytes() + self.lines.pending_bytes();
+        !self.rule.rotates_before(line_bytes, size_bytes) && !self.lines.is_full()
+    }
+
+    /// Takes the record on offer.
+    pub(crate) fn take_offered(&mut self) {
+        self.lines.take();
+    }
+
+    /// Where the lines that wait will be written; the same on every call until they are settled,
+    /// unless their file is deleted. `None` where no line waits.
+    pub(crate) fn prepare(&mut self) -> Result<Option<Segment>, HandlerError> {
+        if self.lines.pending_bytes() == 0 {
+            return Ok(self.segment);
+        }
+        match (self.file.locate()?, self.segment) {
+            (Place::AtPath | Place::Moved, Some(segment)) => return Ok(Some(segment)),
+            (Place::AtPath, None) => {}
+            (Place::Moved | Place::Deleted, _) => {
+                self.lines.rewind();
+                self.reopen()?;
+            }
+        }
+        self.file.mend()?;
+        self.segment = Some(self.file.segment(self.lines.pending_bytes()));
+        Ok(self.segment)
+    }
+
+    /// Writes the lines that wait to the file that [`prepare`](Self::prepare) has named.
+    pub(crate) fn write_prepared(&mut self) -> Result<(), HandlerError> {
+        self.write_to_open_file()
+    }
+
+    /// The batch of which the prepared lines were a part is complete.
+    pub(crate) fn settle(&mut self) {
+        self.segment = None;
+    }
+
+    /// How much of a segment that another process has prepared is in the current file; `None` where
+    /// it is about another file.
+    pub(crate) fn resolve(
+        &mut self,
+        segment: &Segment,
+    ) -> Result<Option<Resolution>, HandlerError> {
+        Ok(self.file.resolve(segment)?)
+    }
+
     fn make_room(&mut self, line_bytes: u64) -> Result<(), HandlerError> {
         let size_bytes = self.file.size_bytes() + self.lines.pending_bytes();
         let is_due = self.rule.rotates_before(line_bytes, size_bytes);
@@ -224,6 +277,7 @@ impl RotatingFileHandler {
     }
 
     fn write_to_open_file(&mut self) -> Result<(), HandlerError> {
+        self.file.mend()?;
         let written = self.lines.write_to(&mut self.file);
         Ok(written.map_err(refused("write", self.file.path()))?)
     }

@@ -10,6 +10,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::ListenError;
 use crate::lock::FileLock;
 use crate::queue::QueueDir;
+use crate::queue::ring::LANES_DIR;
 
 pub(super) struct Bound {
     queue: QueueDir,
@@ -41,12 +42,24 @@ impl Bound {
     }
 }
 
+impl Bound {
+    /// The bell and the journal outlive a listener only for lanes that are left for the next one.
+    fn remove_what_serves_lanes(&self) {
+        if !self.queue.path().join(LANES_DIR).exists() {
+            for name in ["bell", "journal"] {
+                let _left_behind = fs::remove_file(self.queue.path().join(name));
+            }
+        }
+    }
+}
+
 impl Drop for Bound {
     fn drop(&mut self) {
         // A queue directory that was removed and made again belongs to another listener. What cannot
         // be removed is found and removed by the next one.
         if self.lock.is_in_place().unwrap_or(false) {
             let _left_behind = fs::remove_file(self.queue.control_socket());
+            self.remove_what_serves_lanes();
         }
     }
 }

@@ -7,17 +7,19 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::files::Files;
-use super::hub::{Counts, FinishedFlush, Hub, Refusal};
+use super::hub::{Counts, FinishedFlush, Hub, Refusal, Tally};
+use super::journal::Unresolved;
+use super::lanes::{Lanes, Tails};
 use super::notices::Notices;
 use super::outlet::{Outlet, Told};
 use super::receive::Event;
-use super::round::{Item, LaneBatches, Merge};
+use super::round::{Chunk, Item, LaneInput, Merge, Merged, Source};
 use super::stop::Stop;
-use crate::codec::Drops;
 use crate::filter::Filter;
 use crate::queue::control::{Flushed, Reply, StopReport};
+use crate::queue::ring::Bell;
 use crate::queue::{BatchHeader, MAX_BATCH_BYTES};
-use crate::{Process, Record};
+use crate::{Process, Record, Thread};
 
 /// How long a round waits for more lanes, so that the merge has something to merge.
 const GATHER: Duration = Duration::from_millis(2);
@@ -36,23 +38,37 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 /// How often a stopping drain looks whether all lanes have ended.
 const STOP_TICK: Duration = Duration::from_millis(10);
 
+/// How long a drain that has lanes in shared memory waits before it looks at their tails again; a
+/// warning, a lane that is half full, or a flush wakes it at once.
+const LANE_TICK: Duration = Duration::from_millis(10);
+
+/// The same, while there is something at every look.
+const BUSY_LANE_TICK: Duration = Duration::from_millis(1);
+
 pub(super) struct Drain {
     pub(super) hub: Arc<Hub>,
     pub(super) stop: Stop,
+    pub(super) bell: Arc<Bell>,
     pub(super) events: Receiver<Event>,
     pub(super) files: Files,
     pub(super) outlets: Vec<Outlet>,
     pub(super) filters: Vec<Box<dyn Filter>>,
     pub(super) drain_timeout: Duration,
     pub(super) notices: Notices,
-    pub(super) lanes: HashMap<u64, Lane>,
+    pub(super) channels: HashMap<u64, ChannelLane>,
+    pub(super) lanes: Lanes,
     pub(super) counts: Counts,
+    /// Records of the Channel transport in the batch: they are nowhere else.
+    pub(super) unwritten_records: u64,
     /// Records for the outlets, gathered in the round.
     pub(super) gathered: Vec<Told>,
+    pub(super) was_busy: bool,
+    /// The last flush of `ctl`, and how far the lanes had come when it was asked for.
+    pub(super) flush: Option<(u64, Tails)>,
 }
 
-/// What the drain remembers of a lane between rounds.
-pub(super) struct Lane {
+/// What the drain remembers of a lane of the Channel transport between rounds.
+pub(super) struct ChannelLane {
     process: Arc<Process>,
     next_seq: u64,
 }
@@ -74,6 +90,8 @@ impl Drain {
         while !self.stop.is_requested() {
             self.round(IDLE_TICK);
         }
+        self.lanes.look();
+        self.lanes.stop_at_tails();
         self.hub.begin_stop();
         while !self.stop.left(self.drain_timeout).is_zero() {
             let quiet = !self.round(STOP_TICK);
@@ -90,22 +108,43 @@ impl Drain {
         self.finish()
     }
 
-    /// Takes what has come within `patience` and handles it; tells whether there were batches.
+    /// Brings what a killed listener has begun to its end: exactly the entries it had announced go
+    /// to exactly the files that do not have them.
+    pub(super) fn recover(&mut self, unresolved: &Unresolved) {
+        self.lanes.look();
+        if !self.files.resolve(unresolved) {
+            return;
+        }
+        let inputs = self.lanes.read_announced(unresolved.batch);
+        self.merge(&inputs);
+        self.commit();
+        self.files.end_recovery();
+    }
+
+    /// Takes what has come within `patience` and handles it; tells whether there was anything.
     fn round(&mut self, patience: Duration) -> bool {
         let patience = self.hub.next_flush_deadline().map_or(patience, |left| left.min(patience));
+        self.lanes.look();
         let batches = self.gather(patience);
-        let any = !batches.is_empty();
         let mut marks = Marks::default();
-        let lanes = self.sort_by_lane(batches, &mut marks);
-        for item in Merge::of(&lanes) {
-            self.handle(item);
-        }
+        let mut inputs = self.sort_by_lane(batches, &mut marks);
+        inputs.append(&mut self.lanes.read());
+        self.was_busy = !inputs.is_empty();
+        self.merge(&inputs);
         self.settle();
         self.tell(marks);
-        any
+        if self.was_busy && !self.files.has_given_up() {
+            self.bell.beat();
+        }
+        self.was_busy
     }
 
     fn gather(&mut self, patience: Duration) -> Vec<Vec<u8>> {
+        let patience = match (self.lanes.is_empty(), self.was_busy) {
+            (true, _) => patience,
+            (false, true) => patience.min(BUSY_LANE_TICK),
+            (false, false) => patience.min(LANE_TICK),
+        };
         let mut batches = Vec::new();
         let mut deadline = Instant::now() + patience;
         while batches.len() < MAX_ROUND_BATCHES {
@@ -123,9 +162,9 @@ impl Drain {
         batches
     }
 
-    fn sort_by_lane(&mut self, batches: Vec<Vec<u8>>, marks: &mut Marks) -> Vec<LaneBatches> {
+    fn sort_by_lane(&mut self, batches: Vec<Vec<u8>>, marks: &mut Marks) -> Vec<LaneInput> {
         let mut places: HashMap<u64, usize> = HashMap::new();
-        let mut lanes: Vec<LaneBatches> = Vec::new();
+        let mut inputs: Vec<LaneInput> = Vec::new();
         for batch in batches {
             let Some(header) = BatchHeader::read(&batch) else {
                 self.hub.refuse(Refusal::DamagedBatch);
@@ -137,67 +176,106 @@ impl Drain {
             };
             marks.note(&header);
             let place = *places.entry(header.lane).or_insert_with(|| {
-                lanes.push(LaneBatches { lane: header.lane, process, batches: Vec::new() });
-                lanes.len() - 1
+                inputs.push(LaneInput {
+                    source: Source::Channel(header.lane),
+                    lane: header.lane,
+                    process,
+                    thread: Thread::default(),
+                    chunks: Vec::new(),
+                });
+                inputs.len() - 1
             });
-            lanes[place].batches.push(batch);
+            inputs[place].chunks.push(Chunk::Batch(batch));
         }
-        lanes
+        inputs
     }
 
     /// The process of a lane; at first sight of the lane, what its worker told when it attached.
     fn process_of(&mut self, lane: u64) -> Option<Arc<Process>> {
-        match self.lanes.entry(lane) {
+        match self.channels.entry(lane) {
             Slot::Occupied(slot) => Some(Arc::clone(&slot.get().process)),
             Slot::Vacant(slot) => {
                 let new = self.hub.lane(lane)?;
-                let lane = Lane { process: new.process, next_seq: new.first_seq };
+                let lane = ChannelLane { process: new.process, next_seq: new.first_seq };
                 Some(Arc::clone(&slot.insert(lane).process))
             }
         }
     }
 
-    fn handle(&mut self, item: Item<'_>) {
-        match item {
-            Item::Record(record) => {
-                self.expect(record.lane, record.seq, 1);
-                self.hub.count(record.lane, 1, 0);
-                self.emit(&record);
-            }
-            Item::Drops { drops, process, lane } => self.drops(&drops, process, lane),
-            Item::Damage { lane } => {
-                self.hub.refuse(Refusal::DamagedBatch);
-                if let Some(lane) = self.lanes.get(&lane) {
-                    self.notices.damage(&lane.process);
+    fn merge(&mut self, inputs: &[LaneInput]) {
+        let mut tallies: Vec<_> =
+            inputs.iter().map(|input| (input.lane, Tally::of(&input.process))).collect();
+        let mut merge = Merge::of(inputs);
+        for Merged { input, source, end, item } in merge.by_ref() {
+            let tally = &mut tallies[input].1;
+            match item {
+                Item::Record(record) => {
+                    self.expect(source, record.seq, 1);
+                    tally.records += 1;
+                    self.unwritten_records += u64::from(matches!(source, Source::Channel(_)));
+                    self.emit(&record);
                 }
+                Item::Drops { drops, process, lane } => {
+                    let total = drops.total();
+                    self.expect(source, drops.first_seq, total);
+                    tally.dropped += total;
+                    self.counts.dropped = self.counts.dropped.saturating_add(total);
+                    let record = Notices::drops(&drops, process, lane);
+                    self.emit_notice(Told { record, about: None });
+                }
+                Item::Damage => self.damage(source),
             }
+            if let Source::Ring(index) = source {
+                self.lanes.get_mut(index).take(end);
+            }
+        }
+        for (source, end, thread) in merge.ends() {
+            if let Source::Ring(index) = source {
+                let lane = self.lanes.get_mut(index);
+                lane.take(end);
+                lane.set_thread(thread);
+            }
+        }
+        for (lane, tally) in &tallies {
+            self.hub.count(*lane, tally);
         }
     }
 
-    fn drops(&mut self, drops: &Drops, process: &Process, lane: u64) {
-        let total = drops.total();
-        self.expect(lane, drops.first_seq, total);
-        self.counts.dropped = self.counts.dropped.saturating_add(total);
-        self.hub.count(lane, 0, total);
-        self.emit_notice(Told { record: Notices::drops(drops, process, lane), about: None });
+    fn damage(&mut self, source: Source) {
+        self.hub.refuse(Refusal::DamagedBatch);
+        let process = match source {
+            Source::Channel(lane) => self.channels.get(&lane).map(|lane| Arc::clone(&lane.process)),
+            Source::Ring(index) => Some(Arc::clone(&self.lanes.get_mut(index).process)),
+        };
+        if let Some(process) = process {
+            self.notices.damage(&process);
+        }
     }
 
     /// Counts what is missing before the call `seq`, which stands for `count` calls.
-    fn expect(&mut self, lane: u64, seq: u64, count: u64) {
-        if let Some(lane) = self.lanes.get_mut(&lane) {
-            let missing = seq.saturating_sub(lane.next_seq);
-            if missing > 0 {
-                self.counts.missing += missing;
-                self.notices.missing(&lane.process, lane.next_seq, missing);
+    fn expect(&mut self, source: Source, seq: u64, count: u64) {
+        let (process, next_seq) = match source {
+            Source::Channel(lane) => match self.channels.get_mut(&lane) {
+                Some(lane) => (&lane.process, &mut lane.next_seq),
+                None => return,
+            },
+            Source::Ring(index) => {
+                let lane = self.lanes.get_mut(index);
+                (&lane.process, &mut lane.next_seq)
             }
-            lane.next_seq = seq.saturating_add(count).max(lane.next_seq);
+        };
+        let missing = seq.saturating_sub(*next_seq);
+        if missing > 0 {
+            self.counts.missing += missing;
+            self.notices.missing(process, *next_seq, missing);
         }
+        *next_seq = seq.saturating_add(count).max(*next_seq);
     }
 
     fn emit(&mut self, record: &Record<'_>) {
         if self.passes(record) {
             self.counts.records += 1;
-            self.files.handle(record);
+            self.take(record);
             if !self.outlets.is_empty() {
                 self.gathered.push(Told { record: record.clone().into_owned(), about: None });
             }
@@ -206,9 +284,24 @@ impl Drain {
 
     fn emit_notice(&mut self, notice: Told) {
         if self.passes(&notice.record) {
-            self.files.handle_notice(&notice.record);
+            self.take(&notice.record);
             self.gathered.push(notice);
         }
+    }
+
+    /// Takes a record into the batch of the log files; where it does not fit, it begins the next.
+    fn take(&mut self, record: &Record<'_>) {
+        if !self.files.offer(record) {
+            self.commit();
+            self.files.begin(record);
+        }
+    }
+
+    fn commit(&mut self) {
+        if !self.files.commit(&mut self.lanes) {
+            self.counts.missing += self.unwritten_records;
+        }
+        self.unwritten_records = 0;
     }
 
     fn passes(&mut self, record: &Record<'_>) -> bool {
@@ -224,9 +317,10 @@ impl Drain {
             let texts = outlet.take_notices();
             texts.into_iter().for_each(|text| self.notices.handler_trouble(index, text));
         }
-        self.files.take_notices().into_iter().for_each(|text| self.notices.file_trouble(text));
+        let troubles = self.files.take_notices().into_iter().chain(self.lanes.take_troubles());
+        troubles.for_each(|text| self.notices.trouble(text));
         self.notices.take().into_iter().for_each(|notice| self.emit_notice(notice));
-        self.files.flush();
+        self.commit();
         if !self.gathered.is_empty() {
             let round: Arc<[Told]> = std::mem::take(&mut self.gathered).into();
             self.outlets.iter_mut().for_each(|outlet| outlet.offer(&round));
@@ -235,11 +329,19 @@ impl Drain {
 
     /// Tells the workers how far they are written, and whoever waits for a flush that it is done.
     fn tell(&mut self, marks: Marks) {
-        let flushes = self.hub.finished_flushes(&marks.answers);
-        let wanted = !marks.synced.is_empty() || flushes.iter().any(|flush| flush.sync);
+        let passed = self.passed_flush();
+        let flushes = self.hub.finished_flushes(&marks.answers, passed);
+        let lanes_want = self.lanes.wants_sync();
+        let wanted =
+            lanes_want || !marks.synced.is_empty() || flushes.iter().any(|flush| flush.sync);
         let synced = wanted && self.files.sync();
+        if synced {
+            self.lanes.set_synced();
+        }
         for (lane, seq) in marks.written {
-            self.hub.confirm(lane, seq, synced.then_some(seq));
+            if !self.files.has_given_up() {
+                self.hub.confirm(lane, seq, synced.then_some(seq));
+            }
         }
         for FinishedFlush { silent_workers, reply, .. } in flushes {
             // Whoever asked may be gone.
@@ -247,15 +349,28 @@ impl Drain {
         }
         marks.paused.into_iter().for_each(|lane| self.hub.mark_paused(lane));
         for lane in marks.gone {
-            self.lanes.remove(&lane);
+            self.channels.remove(&lane);
             self.hub.remove(lane);
         }
         self.counts.handlers = self.outlets.iter().map(Outlet::status).collect();
         self.hub.set_counts(self.counts.clone());
     }
 
+    /// Number of the last flush for which the lanes are written far enough.
+    fn passed_flush(&mut self) -> u64 {
+        let last = self.hub.last_flush();
+        if self.flush.as_ref().is_none_or(|(number, _)| *number != last) {
+            self.flush = Some((last, self.lanes.tails()));
+        }
+        match &self.flush {
+            Some((number, tails)) if self.lanes.has_passed(tails) => *number,
+            _ => 0,
+        }
+    }
+
     fn finish(&mut self) -> StopReport {
-        let left_lanes = self.hub.open_lanes();
+        self.lanes.close();
+        let left_lanes = self.hub.open_lanes() + self.lanes.count();
         self.outlets.iter_mut().for_each(Outlet::close);
         for outlet in &self.outlets {
             outlet.wait_ended(self.stop.left(self.drain_timeout));
@@ -266,7 +381,7 @@ impl Drain {
         StopReport {
             drained: self.counts.records,
             dropped: self.counts.dropped,
-            missing: self.counts.missing + self.files.lost_records(),
+            missing: self.counts.missing,
             left_lanes,
         }
     }

@@ -9,7 +9,8 @@ use ipc_channel::ipc::IpcSender;
 
 use crate::Process;
 use crate::queue::control::{
-    HandlerStatus, Reply, Status, StopReport, ToWorker, Update, WorkerFacts, WorkerStatus,
+    HandlerStatus, Reply, Status, StopReport, ToWorker, TransportKind, Update, WorkerFacts,
+    WorkerStatus,
 };
 
 /// Why a peer or a batch was turned away.
@@ -82,6 +83,7 @@ pub(super) struct Counts {
 
 struct Worker {
     process: Arc<Process>,
+    transport: TransportKind,
     first_seq: u64,
     reply: IpcSender<ToWorker>,
     pending: Option<Update>,
@@ -116,6 +118,19 @@ pub(super) struct Loss {
     pub(super) process: Arc<Process>,
     pub(super) next_seq: u64,
     pub(super) records: u64,
+}
+
+/// What a round had of one lane.
+pub(super) struct Tally {
+    pub(super) process: Arc<Process>,
+    pub(super) records: u64,
+    pub(super) dropped: u64,
+}
+
+impl Tally {
+    pub(super) fn of(process: &Arc<Process>) -> Tally {
+        Tally { process: Arc::clone(process), records: 0, dropped: 0 }
+    }
 }
 
 /// What the drain has to know of a lane that it meets for the first time.
@@ -153,6 +168,7 @@ impl Hub {
         }
         let worker = Worker {
             process,
+            transport: facts.transport,
             first_seq: facts.first_seq,
             reply,
             pending: None,
@@ -221,10 +237,21 @@ impl Hub {
         }
     }
 
-    pub(super) fn count(&self, lane: u64, records: u64, dropped: u64) {
-        if let Some(worker) = self.lock().workers.get_mut(&lane) {
-            worker.records += records;
-            worker.dropped += dropped;
+    /// Adds to the counts of the worker that has this lane, or another of this process.
+    pub(super) fn count(&self, lane: u64, tally: &Tally) {
+        let mut state = self.lock();
+        let workers = &mut state.workers;
+        let of_process = |worker: &&mut Worker| {
+            worker.process.id == tally.process.id
+                && worker.process.started_ns == tally.process.started_ns
+        };
+        let worker = match workers.contains_key(&lane) {
+            true => workers.get_mut(&lane),
+            false => workers.values_mut().find(of_process),
+        };
+        if let Some(worker) = worker {
+            worker.records += tally.records;
+            worker.dropped += tally.dropped;
         }
     }
 
@@ -262,7 +289,10 @@ impl Hub {
         state.last_flush += 1;
         let number = state.last_flush;
         let mut lanes = Vec::new();
-        for (lane, worker) in state.workers.iter_mut().filter(|(_, worker)| !worker.paused) {
+        // Lanes in shared memory are looked at, not asked.
+        let is_asked =
+            |worker: &Worker| !worker.paused && worker.transport == TransportKind::Channel;
+        for (lane, worker) in state.workers.iter_mut().filter(|(_, worker)| is_asked(worker)) {
             // The last batches of a gone worker may still be on their way.
             if !worker.gone {
                 worker.pending.get_or_insert_default().flush = number;
@@ -276,8 +306,13 @@ impl Hub {
     }
 
     /// Takes the flushes for which no worker is awaited any more, given the answers of a round by
-    /// lane; a worker that answers a later flush has answered the earlier ones.
-    pub(super) fn finished_flushes(&self, answers: &HashMap<u64, u64>) -> Vec<FinishedFlush> {
+    /// lane; a worker that answers a later flush has answered the earlier ones. The lanes in shared
+    /// memory have been written as far as flush `passed` wants it.
+    pub(super) fn finished_flushes(
+        &self,
+        answers: &HashMap<u64, u64>,
+        passed: u64,
+    ) -> Vec<FinishedFlush> {
         let mut state = self.lock();
         let State { flushes, workers, .. } = &mut *state;
         for flush in flushes.iter_mut() {
@@ -286,14 +321,20 @@ impl Hub {
             flush.lanes.retain(|lane| workers.contains_key(lane) && !answered(lane));
         }
         let now = Instant::now();
-        let finished =
-            flushes.extract_if(.., |flush| flush.lanes.is_empty() || flush.deadline <= now);
+        let finished = flushes.extract_if(.., |flush| {
+            (flush.lanes.is_empty() && flush.number <= passed) || flush.deadline <= now
+        });
         let finished = finished.map(|flush| FinishedFlush {
             silent_workers: flush.lanes.len() as u64,
             sync: flush.sync,
             reply: flush.reply,
         });
         finished.collect()
+    }
+
+    /// Number of the last flush that was asked for.
+    pub(super) fn last_flush(&self) -> u64 {
+        self.lock().last_flush
     }
 
     /// How long until a flush gives up its silent workers.
@@ -330,9 +371,12 @@ impl Hub {
         }
     }
 
-    /// Lanes that may still send something.
+    /// Lanes of the Channel transport that may still send something.
     pub(super) fn open_lanes(&self) -> u64 {
-        self.lock().workers.values().filter(|worker| !worker.paused).count() as u64
+        let state = self.lock();
+        let is_open =
+            |worker: &&Worker| !worker.paused && worker.transport == TransportKind::Channel;
+        state.workers.values().filter(is_open).count() as u64
     }
 
     /// Waits until every worker was told all there is to tell, at most `timeout`; then hands over

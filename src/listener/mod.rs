@@ -9,6 +9,8 @@ mod drain;
 mod files;
 mod handshake;
 mod hub;
+mod journal;
+mod lanes;
 mod notices;
 mod outlet;
 mod receive;
@@ -35,13 +37,16 @@ use self::drain::Drain;
 use self::files::Files;
 use self::handshake::Reception;
 use self::hub::{Counts, Hub, StatusBase, report_stop};
+use self::journal::{Journal, MAX_SEGMENTS};
+use self::lanes::Lanes;
 use self::notices::Notices;
 use self::outlet::Outlet;
-use self::receive::{Event, MAX_WAITING_BATCHES, start_marker, start_receiver};
+use self::receive::{Event, MAX_WAITING_BATCHES, start_bell, start_marker, start_receiver};
 use crate::filter::Filter;
 use crate::handler::{Handler, HandlerError, RotatingFileHandler};
 use crate::lock::LockError;
 use crate::queue::control::{StopReport, ToWorker};
+use crate::queue::ring::Bell;
 use crate::queue::{QueueDir, QueueDirError};
 
 /// How long a stopping listener drains where nothing else is said.
@@ -143,6 +148,12 @@ impl ListenerBuilder {
     /// # Errors
     /// Another listener has the queue, or the directory or a socket cannot be made.
     pub fn bind(self) -> Result<QueueListener, ListenError> {
+        if self.files.len() > MAX_SEGMENTS {
+            let source =
+                io::Error::new(io::ErrorKind::InvalidInput, "a listener has at most 16 log files");
+            let path = self.queue.path().to_owned();
+            return Err(ListenError::Io { operation: "listen", path, source });
+        }
         let (bound, socket) = Bound::take(self.queue.clone(), self.socket_place)?;
         let (sender, events) = sync_channel(MAX_WAITING_BATCHES);
         let stop = Stop::new(sender.clone());
@@ -230,9 +241,15 @@ impl QueueListener {
             .into_iter()
             .enumerate()
             .map(|(index, (name, handler))| Outlet::start(index, name, handler));
+        let (journal, unresolved) = Journal::open(&queue).map_err(io("open the journal"))?;
+        let bell = Bell::open(&settings.queue)
+            .map_err(|error| io("open the bell")(io::Error::other(error)))?;
+        let bell = Arc::new(bell);
+        start_bell(Arc::clone(&bell), stop.clone(), Arc::clone(&hub)).map_err(io("start"))?;
         let mut drain = Drain {
             files: Files::new(
                 settings.files,
+                journal,
                 Arc::clone(&hub),
                 stop.clone(),
                 settings.drain_timeout,
@@ -243,13 +260,21 @@ impl QueueListener {
             ),
             filters: settings.filters,
             drain_timeout: settings.drain_timeout,
-            lanes: HashMap::new(),
+            channels: HashMap::new(),
+            lanes: Lanes::new(&settings.queue),
+            bell,
             counts: Counts::default(),
+            unwritten_records: 0,
             gathered: Vec::new(),
+            was_busy: false,
+            flush: None,
             hub: Arc::clone(&hub),
             stop,
             events,
         };
+        if let Some(unresolved) = unresolved {
+            drain.recover(&unresolved);
+        }
         let report = drain.run();
         let replies = hub.finish(report, FAREWELL_TIMEOUT);
         let Drain { files, events, .. } = drain;

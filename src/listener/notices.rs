@@ -76,8 +76,8 @@ impl Notices {
         self.say(format!("a damaged batch of {name} ({id}) was refused"));
     }
 
-    /// A log file in trouble.
-    pub(super) fn file_trouble(&mut self, text: String) {
+    /// A log file or a lane in trouble.
+    pub(super) fn trouble(&mut self, text: String) {
         self.say(text);
     }
 

@@ -4,10 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread;
+use std::time::Duration;
 
 use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender};
 
 use super::hub::Hub;
+use super::stop::Stop;
+use crate::queue::ring::Bell;
 use crate::queue::{BatchHeader, HEADER_BYTES};
 
 /// Batches that wait for the drain. ipc-channel allocates 212 kB for each.
@@ -47,7 +50,7 @@ pub(super) fn start_receiver(
 }
 
 /// Pause after an error on the data channel.
-const RECEIVE_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+const RECEIVE_PAUSE: Duration = Duration::from_millis(10);
 
 /// Starts the thread that puts a mark behind the last batch of each ended worker. The mark goes
 /// through the data channel itself, so nothing of the worker can come after it. A thread of its
@@ -69,3 +72,18 @@ fn send_mark(data: &IpcBytesSender, lane: u64) {
     // Fails only when the receiving thread has ended.
     let _ended = data.send(&batch);
 }
+
+/// Starts the thread that hears workers with lanes in shared memory ring, and wakes the drain. What
+/// is missed between two waits is seen at the drain's next look.
+pub(super) fn start_bell(bell: Arc<Bell>, stop: Stop, hub: Arc<Hub>) -> io::Result<()> {
+    thread::Builder::new().name("logboom-bell".into()).spawn(move || {
+        while !hub.has_ended() {
+            bell.sleep(BELL_INTERVAL, || false);
+            stop.wake();
+        }
+    })?;
+    Ok(())
+}
+
+/// How often the bell's thread looks whether the listener has ended.
+const BELL_INTERVAL: Duration = Duration::from_secs(1);

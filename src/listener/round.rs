@@ -8,14 +8,42 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use crate::codec::{Drops, Entry, decode};
-use crate::queue::Entries;
+use crate::queue::{Entries, ring};
 use crate::{Process, Record, Thread};
 
-/// The batches of one lane, in the order they came.
-pub(super) struct LaneBatches {
+/// Where entries come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The lane of this number, by the Channel transport.
+    Channel(u64),
+    /// The lane at this place among those in shared memory.
+    Ring(usize),
+}
+
+/// The entries of one lane that a round has to merge, in their order.
+pub(super) struct LaneInput {
+    pub(super) source: Source,
     pub(super) lane: u64,
     pub(super) process: Arc<Process>,
-    pub(super) batches: Vec<Vec<u8>>,
+    /// The thread that speaks until a mark says another.
+    pub(super) thread: Thread<'static>,
+    pub(super) chunks: Vec<Chunk>,
+}
+
+/// Entries in a row.
+pub(super) enum Chunk {
+    Batch(Vec<u8>),
+    Ring { bytes: Vec<u8>, range: ring::ReadRange },
+}
+
+/// One entry, in the order of the merge.
+pub(super) struct Merged<'a> {
+    /// Which of the inputs it is from.
+    pub(super) input: usize,
+    pub(super) source: Source,
+    /// The position behind the entry; of meaning in a ring.
+    pub(super) end: u64,
+    pub(super) item: Item<'a>,
 }
 
 /// What stands at the head of a lane.
@@ -26,10 +54,8 @@ pub(super) enum Item<'a> {
         process: &'a Process,
         lane: u64,
     },
-    /// The rest of a batch cannot be read.
-    Damage {
-        lane: u64,
-    },
+    /// This entry, or the rest of this batch, cannot be read.
+    Damage,
 }
 
 impl Item<'_> {
@@ -37,7 +63,7 @@ impl Item<'_> {
         match self {
             Item::Record(record) => record.time_ns,
             Item::Drops { drops, .. } => drops.last_ns,
-            Item::Damage { .. } => i64::MIN,
+            Item::Damage => i64::MIN,
         }
     }
 }
@@ -49,29 +75,43 @@ pub(super) struct Merge<'a> {
 }
 
 struct LaneHead<'a> {
-    lane: u64,
-    process: &'a Process,
-    batches: std::slice::Iter<'a, Vec<u8>>,
-    entries: Entries<'a>,
+    input: &'a LaneInput,
+    chunks: std::slice::Iter<'a, Chunk>,
+    entries: ChunkEntries<'a>,
     thread: Thread<'a>,
     head: Option<Item<'a>>,
+    /// The position behind the last entry that was looked at.
+    position: u64,
+}
+
+enum ChunkEntries<'a> {
+    Batch(Entries<'a>),
+    Ring(ring::Entries<'a>),
 }
 
 impl<'a> Merge<'a> {
-    pub(super) fn of(lanes: &'a [LaneBatches]) -> Merge<'a> {
-        let mut merge = Merge { lanes: Vec::with_capacity(lanes.len()), heap: BinaryHeap::new() };
-        for (index, lane) in lanes.iter().enumerate() {
+    pub(super) fn of(inputs: &'a [LaneInput]) -> Merge<'a> {
+        let mut merge = Merge { lanes: Vec::with_capacity(inputs.len()), heap: BinaryHeap::new() };
+        for (index, input) in inputs.iter().enumerate() {
             merge.lanes.push(LaneHead {
-                lane: lane.lane,
-                process: &lane.process,
-                batches: lane.batches.iter(),
-                entries: Entries::of(&[]),
-                thread: Thread::default(),
+                input,
+                chunks: input.chunks.iter(),
+                entries: ChunkEntries::Batch(Entries::of(&[])),
+                thread: input.thread.clone(),
                 head: None,
+                position: 0,
             });
             merge.advance(index);
         }
         merge
+    }
+
+    /// Where each lane was left: the position behind its last entry, and the thread that spoke last.
+    pub(super) fn ends(self) -> impl Iterator<Item = (Source, u64, Thread<'static>)> {
+        self.lanes.into_iter().map(|lane| {
+            let thread = Thread { id: lane.thread.id, name: lane.thread.name.into_owned().into() };
+            (lane.input.source, lane.position, thread)
+        })
     }
 
     fn advance(&mut self, index: usize) {
@@ -84,40 +124,64 @@ impl<'a> Merge<'a> {
 }
 
 impl<'a> Iterator for Merge<'a> {
-    type Item = Item<'a>;
+    type Item = Merged<'a>;
 
-    fn next(&mut self) -> Option<Item<'a>> {
+    fn next(&mut self) -> Option<Merged<'a>> {
         let Reverse((_, index)) = self.heap.pop()?;
-        let item = self.lanes[index].head.take();
+        let lane = &mut self.lanes[index];
+        let (source, end) = (lane.input.source, lane.position);
+        let item = lane.head.take()?;
         self.advance(index);
-        item
+        Some(Merged { input: index, source, end, item })
     }
 }
 
 impl<'a> LaneHead<'a> {
     fn next_item(&mut self) -> Option<Item<'a>> {
         loop {
-            let Some(entry) = self.entries.next() else {
-                self.entries = Entries::of(self.batches.next()?);
+            let Some(entry) = self.next_entry() else {
+                self.entries = match self.chunks.next()? {
+                    Chunk::Batch(bytes) => ChunkEntries::Batch(Entries::of(bytes)),
+                    Chunk::Ring { bytes, range } => {
+                        ChunkEntries::Ring(ring::Entries::of(bytes, *range))
+                    }
+                };
                 continue;
             };
-            match entry.ok().and_then(|bytes| decode(bytes).ok()) {
+            let LaneInput { process, lane, .. } = self.input;
+            match entry.and_then(|bytes| decode(bytes).ok()) {
                 Some(Entry::Record(record)) => {
-                    return Some(Item::Record(record.into_record(
-                        self.process,
-                        self.thread.clone(),
-                        self.lane,
-                    )));
+                    let record = record.into_record(process, self.thread.clone(), *lane);
+                    return Some(Item::Record(record));
                 }
                 Some(Entry::Thread { id, name }) => self.thread = Thread { id, name: name.into() },
                 Some(Entry::Drops(drops)) => {
-                    return Some(Item::Drops { drops, process: self.process, lane: self.lane });
+                    return Some(Item::Drops { drops, process, lane: *lane });
                 }
                 None => {
-                    self.entries = Entries::of(&[]);
-                    return Some(Item::Damage { lane: self.lane });
+                    self.skip_batch();
+                    return Some(Item::Damage);
                 }
             }
+        }
+    }
+
+    /// The next entry; within, `None` where its length is wrong.
+    fn next_entry(&mut self) -> Option<Option<&'a [u8]>> {
+        match &mut self.entries {
+            ChunkEntries::Batch(entries) => entries.next().map(Result::ok),
+            ChunkEntries::Ring(entries) => entries.next().map(|(entry, end)| {
+                self.position = end;
+                Some(entry)
+            }),
+        }
+    }
+
+    /// Behind a damaged entry of a batch nothing can be trusted. In a ring the frames are checked
+    /// before, so what follows is whole.
+    fn skip_batch(&mut self) {
+        if let ChunkEntries::Batch(entries) = &mut self.entries {
+            *entries = Entries::of(&[]);
         }
     }
 }
@@ -143,15 +207,22 @@ mod tests {
         bytes
     }
 
-    fn lane(lane: u64, batches: Vec<Vec<u8>>) -> LaneBatches {
-        LaneBatches { lane, process: Arc::default(), batches }
+    fn lane(lane: u64, batches: Vec<Vec<u8>>) -> LaneInput {
+        LaneInput {
+            source: Source::Channel(lane),
+            lane,
+            process: Arc::default(),
+            thread: Thread::default(),
+            chunks: batches.into_iter().map(Chunk::Batch).collect(),
+        }
     }
 
-    fn merged(lanes: &[LaneBatches]) -> Vec<(u64, i64)> {
-        let told = |item: Item<'_>| match item {
-            Item::Record(record) => (record.lane, record.time_ns),
-            Item::Drops { lane, .. } => (lane, -1),
-            Item::Damage { lane } => (lane, -2),
+    fn merged(lanes: &[LaneInput]) -> Vec<(u64, i64)> {
+        let told = |merged: Merged<'_>| match (merged.item, merged.source) {
+            (Item::Record(record), _) => (record.lane, record.time_ns),
+            (Item::Drops { lane, .. }, _) => (lane, -1),
+            (Item::Damage, Source::Channel(lane)) => (lane, -2),
+            (Item::Damage, Source::Ring(_)) => unreachable!("no ring here"),
         };
         Merge::of(lanes).map(told).collect()
     }

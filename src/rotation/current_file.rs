@@ -1,9 +1,10 @@
 //! The open current file of a log, its size, and whether its path still leads to it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use crate::regular_file::{self, FileError, FileId, refused};
 
@@ -28,6 +29,26 @@ pub(crate) enum Place {
     Deleted,
 }
 
+/// Bytes of a file that are about to be written, as the journal notes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    /// Inode numbers are reused at once; with the time of birth they are not.
+    pub(crate) birth_ns: u64,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+}
+
+/// What became of a segment whose writer was killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resolution {
+    /// All of it is there.
+    Complete,
+    /// Nothing of it is there, or not any more.
+    Absent,
+}
+
 /// What the next sync has to make durable besides the data of the open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unsynced {
@@ -46,28 +67,31 @@ pub(crate) struct CurrentFile {
     path: PathBuf,
     file: File,
     id: FileId,
+    birth_ns: u64,
     size_bytes: u64,
+    /// Whether the last line it had when it was opened is known to be whole.
+    is_mended: bool,
     mended_lines: u64,
     unsynced: Unsynced,
 }
 
 impl CurrentFile {
-    /// Opens or creates the file. If it does not end in a newline, one is written and counted.
+    /// Opens or creates the file.
     pub(crate) fn open(path: &Path) -> Result<CurrentFile, FileError> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o640);
         let file = regular_file::open(path, &mut options).map_err(refused("open", path))?;
         let metadata = file.metadata().map_err(refused("examine", path))?;
-        let mut opened = CurrentFile {
+        Ok(CurrentFile {
             path: path.to_owned(),
             file,
             id: FileId::of(&metadata),
+            birth_ns: birth_ns(&metadata),
             size_bytes: metadata.len(),
+            is_mended: false,
             mended_lines: 0,
             unsynced: Unsynced::Name,
-        };
-        opened.end_last_line()?;
-        Ok(opened)
+        })
     }
 
     /// Opens whatever is at the path now, or a new file. On an error the old one stays open.
@@ -114,9 +138,43 @@ impl CurrentFile {
         self.size_bytes
     }
 
-    /// How many files did not end in a newline when they were opened.
+    /// Where the next `length` bytes will be.
+    pub(crate) fn segment(&self, length: u64) -> Segment {
+        let (device, inode) = self.id.parts();
+        Segment { device, inode, birth_ns: self.birth_ns, offset: self.size_bytes, length }
+    }
+
+    /// How much of `segment` is in this file; `None` where it is about another file.
+    pub(crate) fn resolve(&mut self, segment: &Segment) -> Result<Option<Resolution>, FileError> {
+        let same_file = Segment { offset: segment.offset, ..self.segment(segment.length) };
+        if same_file != *segment {
+            return Ok(None);
+        }
+        let metadata = self.file.metadata().map_err(refused("examine", &self.path))?;
+        self.size_bytes = metadata.len();
+        if self.size_bytes >= segment.offset.saturating_add(segment.length) {
+            return Ok(Some(Resolution::Complete));
+        }
+        // What is behind the offset is the beginning of the segment and nobody else's.
+        if self.size_bytes > segment.offset {
+            self.file.set_len(segment.offset).map_err(refused("truncate", &self.path))?;
+            self.size_bytes = segment.offset;
+        }
+        Ok(Some(Resolution::Absent))
+    }
+
+    /// How many files did not end in a newline when they were first written to.
     pub(crate) fn mended_lines(&self) -> u64 {
         self.mended_lines
+    }
+
+    /// Writes a newline, once and counted, if the file did not end in one when it was opened.
+    pub(crate) fn mend(&mut self) -> Result<(), FileError> {
+        if !self.is_mended {
+            self.end_last_line()?;
+            self.is_mended = true;
+        }
+        Ok(())
     }
 
     fn end_last_line(&mut self) -> Result<(), FileError> {
@@ -133,6 +191,12 @@ impl CurrentFile {
     fn sync_directory(&self) -> io::Result<()> {
         File::open(self.path.parent().unwrap_or(&self.path))?.sync_all()
     }
+}
+
+/// Zero where the file system does not know it.
+fn birth_ns(metadata: &Metadata) -> u64 {
+    let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+    born.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
 }
 
 impl Write for CurrentFile {
@@ -177,8 +241,12 @@ mod tests {
         fs::write(&path, "whole\ntorn").unwrap();
 
         let mut file = CurrentFile::open(&path).unwrap();
+        assert_eq!((file.mended_lines(), file.size_bytes()), (0, 10));
+        file.mend().unwrap();
+        file.mend().unwrap();
         assert_eq!((file.mended_lines(), file.size_bytes()), (1, 11));
         file.reopen().unwrap();
+        file.mend().unwrap();
         assert_eq!((file.mended_lines(), file.size_bytes()), (1, 11));
         assert_eq!(fs::read_to_string(&path).unwrap(), "whole\ntorn\n");
     }
@@ -207,6 +275,29 @@ mod tests {
         fs::write(&path, "").unwrap();
         file.locate().unwrap();
         assert_eq!(file.size_bytes(), 0);
+    }
+
+    #[test]
+    fn a_segment_is_complete_or_cut_back_to_its_beginning() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        fs::write(&path, "before\n").unwrap();
+        let segment = CurrentFile::open(&path).unwrap().segment(5);
+        for (text, resolution, left) in [
+            ("before\nline\n", Resolution::Complete, "before\nline\n"),
+            ("before\nline\nmore\n", Resolution::Complete, "before\nline\nmore\n"),
+            ("before\nli", Resolution::Absent, "before\n"),
+            ("before\n", Resolution::Absent, "before\n"),
+            ("bef", Resolution::Absent, "bef"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let mut file = CurrentFile::open(&path).unwrap();
+            assert_eq!(file.resolve(&segment).unwrap(), Some(resolution), "{text:?}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), left);
+        }
+        fs::rename(&path, directory.path().join("log.1")).unwrap();
+        let mut another = CurrentFile::open(&path).unwrap();
+        assert_eq!(another.resolve(&segment).unwrap(), None);
     }
 
     #[test]

@@ -7,5 +7,5 @@ mod current_file;
 mod rule;
 
 pub(crate) use backups::Backups;
-pub(crate) use current_file::{CurrentFile, Place, create_directory};
+pub(crate) use current_file::{CurrentFile, Place, Resolution, Segment, create_directory};
 pub(crate) use rule::Rule;

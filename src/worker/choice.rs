@@ -12,12 +12,12 @@ use crate::queue::rendezvous::AttachError;
 pub enum TransportChoice {
     /// [`Ring`](Self::Ring), or [`Channel`](Self::Channel) with a record that says so where the queue
     /// directory has no room for shared memory.
+    #[default]
     Auto,
     /// Shared memory in the queue directory: survives the kill of any process, needs no listener to
     /// begin with.
     Ring,
     /// A bounded queue in the worker and a thread that sends from it: needs a listener to attach to.
-    #[default]
     Channel,
 }
 

@@ -47,7 +47,7 @@ pub fn builder() -> Builder {
 /// |---|---|
 /// | queue | the queue directory in `LOGBOOM_QUEUE` |
 /// | name | `LOGBOOM_WORKER`, else the name of the program |
-/// | transport | `LOGBOOM_TRANSPORT`, else [`TransportChoice::Channel`] |
+/// | transport | `LOGBOOM_TRANSPORT`, else [`TransportChoice::Auto`] |
 /// | overflow | wait 50 ms once per outage, then drop ([`Overflow::BlockFor`]) |
 /// | capacity | with Channel 1 MiB of encoded records, at least 256 KiB; with Ring always 256 KiB for each thread |
 /// | filter | `LOGBOOM_FILTER`, else what the listener says, else `RUST_LOG`, else `info` |

@@ -9,10 +9,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use logboom::{AttachError, Certainty, QueueDir};
+use logboom::{AttachError, Certainty, QueueDir, TransportChoice};
 use nix::sys::signal::Signal;
 use support::{
-    PATIENCE, Place, copy_program, hear, role, say, unprivileged, wait_until, with_descriptor_limit,
+    PATIENCE, Place, by_channel, copy_program, hear, role, say, unprivileged, wait_until,
+    with_descriptor_limit,
 };
 
 const PATTERN: &str = "%(processName)s %(message)s";
@@ -126,7 +127,7 @@ fn after_a_kill_the_next_listener_starts_and_workers_find_it() {
 fn what_a_killed_listener_took_along_is_told_by_the_next() {
     let place = Place::new();
     let mut listener = place.listen(&["--format", PATTERN]);
-    let mut worker = place.worker("w", &["burst"]);
+    let mut worker = place.start_worker("w", &["burst"], by_channel);
     worker.heard();
     listener.process.signal(Signal::SIGSTOP);
     worker.tell("go");
@@ -213,8 +214,21 @@ fn without_a_listener_a_worker_is_told_how_to_start_one() {
     assert_eq!(output.status.code(), Some(69));
     assert!(stderr_of(&output).contains("start one with `logboom listen --queue-dir"));
     let queue = QueueDir::at(place.path("none")).unwrap();
-    let error = logboom::builder().queue(queue).attach().err().unwrap();
+    let builder = logboom::builder().queue(queue).transport(TransportChoice::Channel);
+    let error = builder.attach().err().unwrap();
     assert!(matches!(error, AttachError::NoListener { .. }), "{error}");
+}
+
+#[test]
+fn records_that_are_logged_offline_wait_for_the_next_listener() {
+    let place = Place::new();
+    for message in ["one", "two"] {
+        let output = place.run(&["log", "--offline", message]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let report = place.listen(&["--format", "%(message)s"]).stop();
+    assert_eq!((report.drained, report.missing, report.left_lanes), (2, 0, 0));
+    assert_eq!(place.lines(), ["one", "two"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::io::Read;
 
 use logboom::{Certainty, Level, Overflow, QueueDir, QueueListener};
 use nix::sys::signal::Signal;
-use support::{PATIENCE, Place, hear, role, say, wait_until};
+use support::{PATIENCE, Place, by_channel, hear, role, say, wait_until};
 
 const PATTERN: &str = "%(processName)s %(message)s";
 
@@ -57,7 +57,9 @@ fn leftovers(place: &Place) -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
     };
     let beside = names(place.directory.path()).into_iter().filter(|name| name.ends_with(".lock"));
-    names(place.queue().path()).into_iter().chain(beside).collect()
+    let mut left: Vec<_> = names(place.queue().path()).into_iter().chain(beside).collect();
+    left.sort();
+    left
 }
 
 #[test]
@@ -71,8 +73,14 @@ fn termination_and_interrupt_drain_report_and_clean_up() {
         assert_eq!(listener.process.wait(), 0);
         let mut said = String::new();
         listener.process.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert_eq!(said, "logboom: drained 1000, dropped 0, missing 0, left 0 lanes\n");
+        assert_eq!(said, "logboom: drained 1000, dropped 0, missing 0, left 1 lanes\n");
         assert_eq!(place.messages_of("w").len(), 1000);
+        // The lane of the worker that lives on, and what serves it.
+        assert_eq!(leftovers(&place), ["bell", "journal", "lanes"]);
+        worker.tell("go");
+        worker.finish();
+        place.listen(&["--format", PATTERN]).stop();
+        assert_eq!(place.messages_of("w").len(), 1001);
         assert_eq!(leftovers(&place), Vec::<String>::new());
     }
 }
@@ -83,7 +91,7 @@ fn a_worker_outlives_its_listener_and_knows_what_is_pending() {
     let listener = place.listen(&["--format", PATTERN]);
     let mut worker = place.worker("w", &["log", "10"]);
     worker.heard();
-    assert_eq!(listener.stop().left_lanes, 0);
+    assert_eq!(listener.stop().left_lanes, 1);
     worker.tell("go");
     assert_eq!(worker.heard(), "1");
     let next = place.listen(&["--format", PATTERN]);
@@ -106,8 +114,8 @@ fn a_hang_up_does_not_stop_a_listener() {
 fn while_stopping_nobody_attaches_and_a_second_sentinel_changes_nothing() {
     let place = Place::new();
     let mut listener = place.listen(&["--drain-timeout", "5"]);
-    // A worker that stands still keeps the stop waiting.
-    let mut worker = place.worker("w", &["log", "1"]);
+    // A worker that stands still keeps the stop waiting: its queue is its own.
+    let mut worker = place.start_worker("w", &["log", "1"], by_channel);
     worker.heard();
     worker.process.signal(Signal::SIGSTOP);
     let queue = place.queue();

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use logboom::Overflow;
-use support::{Place, copy_program, hear, role, say, unprivileged, wait_until};
+use support::{
+    PATIENCE, Place, by_channel, copy_program, hear, role, say, unprivileged, wait_until,
+};
 
 /// Logs `role[1]` records once told to.
 #[test]
@@ -182,10 +184,37 @@ fn a_stop_on_a_full_disk_says_what_is_missing() {
     let listener =
         place.serve(place.logboom(&["listen", "--log", "disk/app.log", "--drain-timeout", "1"]));
     disk.fill();
-    let mut worker = place.worker("w", &["log", "100"]);
+    let mut worker = place.start_worker("w", &["log", "100"], by_channel);
     worker.heard();
     worker.tell("go");
     assert_eq!(worker.heard(), "0");
     wait_until("the trouble", || place.status().trouble.is_some());
     assert_eq!(listener.stop().missing, 100);
+}
+
+#[test]
+fn a_stop_on_a_full_disk_leaves_lanes_for_the_next_listener() {
+    let place = Place::new();
+    let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
+        println!("skipped: a tmpfs cannot be mounted here");
+        return;
+    };
+    let listen = || place.logboom(&["listen", "--log", "disk/app.log", "--drain-timeout", "1"]);
+    let mut listener = place.serve(listen());
+    let filler = disk.fill();
+    let mut worker = place.worker("w", &["log", "100"]);
+    worker.heard();
+    worker.tell("go");
+    assert_eq!(worker.heard(), "0");
+    wait_until("the trouble", || place.status().trouble.is_some());
+    let report = logboom::control::stop(&place.queue(), PATIENCE).unwrap();
+    assert_eq!((report.missing, report.left_lanes), (0, 1));
+    assert_eq!(listener.process.wait(), 74);
+    worker.finish();
+    fs::remove_file(filler).unwrap();
+    assert_eq!(place.serve(listen()).stop().missing, 0);
+    let log = fs::read_to_string(place.path("disk/app.log")).unwrap();
+    let numbers =
+        log.lines().filter_map(|line| line.split("record ").nth(1)?.trim_end().parse::<u64>().ok());
+    assert!(numbers.eq(0..100), "not all records, once and in order");
 }

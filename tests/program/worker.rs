@@ -205,9 +205,11 @@ fn a_second_start_is_refused_and_the_first_goes_on() {
 #[test]
 fn a_display_that_logs_or_panics_harms_nobody() {
     let records = logged_by(&[], |_| {}, &["hostile display"]);
-    let expected =
-        ["inner", "logged while formatting", "kept …[formatting panicked]", "afterwards"];
-    assert_eq!(messages(&records), expected);
+    // A record that is logged within another comes before or after it, by the transport.
+    let (inner, others): (Vec<_>, Vec<_>) =
+        messages(&records).into_iter().partition(|message| *message == "inner");
+    assert_eq!(inner.len(), 1);
+    assert_eq!(others, ["logged while formatting", "kept …[formatting panicked]", "afterwards"]);
 }
 
 #[test]

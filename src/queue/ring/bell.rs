@@ -74,9 +74,8 @@ impl Bell {
 
 /// The listener's side.
 #[cfg(feature = "listener")]
-#[cfg_attr(not(test), expect(dead_code, reason = "the listener does not drain lanes yet"))]
 impl Bell {
-    /// Says that something was taken, or that somebody has looked.
+    /// Says that something was taken.
     pub(crate) fn beat(&self) {
         self.heartbeat_word().fetch_add(1, Ordering::Relaxed);
     }
@@ -90,27 +89,6 @@ impl Bell {
         }
         self.asleep().store(0, Ordering::Relaxed);
     }
-
-    /// Says that the listener stops, or that one has started.
-    pub(crate) fn set_stopping(&self, stopping: Stopping) {
-        self.mapping.word(1096).store(stopping as u64, Ordering::Relaxed);
-    }
-
-    /// What was said last.
-    pub(crate) fn stopping(&self) -> Stopping {
-        match self.mapping.word(1096).load(Ordering::Relaxed) {
-            0 => Stopping::No,
-            _ => Stopping::Yes,
-        }
-    }
-}
-
-/// Whether the listener of a queue is stopping.
-#[cfg(feature = "listener")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stopping {
-    No = 0,
-    Yes = 1,
 }
 
 fn open_existing(path: &Path) -> io::Result<File> {
@@ -201,13 +179,6 @@ mod tests {
             }
         });
         assert!(begun.elapsed() < LONG / 2);
-    }
-
-    #[test]
-    fn what_a_listener_says_of_its_stop_is_seen_by_the_next() {
-        let (_place, dir) = queue();
-        Bell::open(&dir).expect("a bell").set_stopping(Stopping::Yes);
-        assert_eq!(Bell::open(&dir).expect("a bell").stopping(), Stopping::Yes);
     }
 
     #[test]

@@ -22,7 +22,6 @@ mod mapping;
 mod pool;
 mod protocol;
 #[cfg(feature = "listener")]
-#[cfg_attr(not(test), expect(dead_code, reason = "the listener does not drain lanes yet"))]
 mod reader;
 mod seat;
 mod slot;
@@ -32,8 +31,12 @@ mod tests;
 mod transport;
 mod writer;
 
+#[cfg(feature = "listener")]
+pub(crate) use bell::Bell;
 pub(crate) use error::LaneError;
 pub(crate) use fork::generation;
+#[cfg(feature = "listener")]
+pub(crate) use reader::{Entries, LaneReader, ReadRange};
 pub(crate) use transport::Ring;
 
 /// Bytes of a lane's ring. The largest record takes half of it, so it fits whenever the reader has
@@ -47,4 +50,4 @@ const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;
 pub(crate) const MAX_LANES_PER_PROCESS: usize = 64;
 
 /// The folder of the lanes in the queue directory.
-const LANES_DIR: &str = "lanes";
+pub(crate) const LANES_DIR: &str = "lanes";

@@ -114,6 +114,7 @@ impl Place {
             .env("LOGBOOM_WORKER", name)
             .env_remove("RUST_LOG")
             .env_remove("LOGBOOM_FILTER")
+            .env_remove("LOGBOOM_TRANSPORT")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         change(&mut command);
@@ -278,6 +279,11 @@ pub fn with_descriptor_limit(command: &Command, soft: u32) -> Command {
         };
     }
     shell
+}
+
+/// Lets a worker take the Channel transport.
+pub fn by_channel(command: &mut Command) {
+    command.env("LOGBOOM_TRANSPORT", "channel");
 }
 
 /// Copies a program. By another process: a child that another test starts in the middle of a copy of
