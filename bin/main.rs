@@ -6,6 +6,7 @@ mod listen;
 mod log;
 mod options;
 mod tail;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -17,8 +18,8 @@ use clap::{Parser, Subcommand};
     version,
     max_term_width = 100,
     after_help = "\
-Exit codes: 0 well, 2 usage, 69 no listener, 73 queue or log held by another listener,
-74 I/O error or records missing, 78 unusable configuration."
+Exit codes: 0 well, 2 usage, 65 `verify` found damage, 69 no listener, 73 queue or log held by another
+listener, 74 I/O error or records missing, 78 unusable configuration."
 )]
 struct Cli {
     #[command(flatten)]
@@ -33,6 +34,7 @@ enum Command {
     Log(log::Args),
     Tail(tail::Args),
     Ctl(ctl::Args),
+    Verify(verify::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Log(args) => log::run(args),
         Command::Tail(args) => tail::run(args),
         Command::Ctl(args) => ctl::run(args),
+        Command::Verify(args) => verify::run(args),
     };
     outcome.unwrap_or_else(|error| exit::report(&error))
 }

@@ -142,7 +142,8 @@ impl LogOptions {
     }
 }
 
-fn parse_format(text: &str) -> Result<Format, String> {
+/// Reads the value of `--format`.
+pub(crate) fn parse_format(text: &str) -> Result<Format, String> {
     let format = match text {
         "json" => Format::Json,
         "text" => Format::Pattern(DEFAULT_PATTERN.to_owned()),
