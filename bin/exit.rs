@@ -3,12 +3,15 @@
 use std::process::ExitCode;
 
 use logboom::handler::HandlerError;
+use logboom::verify::VerifyError;
 use logboom::{AttachError, ListenError, LockError, QueueDirError};
 
 use crate::options::complain;
 
 /// The command line makes no sense.
 const USAGE: u8 = 2;
+/// A log is not whole, or does not prove that it is.
+pub(crate) const DAMAGED: u8 = 65;
 /// There is no listener.
 pub(crate) const NO_LISTENER: u8 = 69;
 /// The queue or the log is held by another listener.
@@ -45,6 +48,13 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             AttachError::Directory(error) => Some(directory(error)),
             AttachError::Io { .. } => Some(IO),
             _ => Some(CONFIG),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<VerifyError>() {
+        return match error {
+            VerifyError::Filtered { .. } => Some(DAMAGED),
+            VerifyError::Pattern(_) | VerifyError::UnknownForm { .. } => Some(CONFIG),
+            _ => Some(IO),
         };
     }
     if let Some(HandlerError::Lock(error)) = cause.downcast_ref::<HandlerError>() {

@@ -9,6 +9,7 @@ mod options;
 mod run;
 mod supervise;
 mod tail;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -21,8 +22,9 @@ use clap::{Parser, Subcommand};
     version,
     max_term_width = 100,
     after_help = "\
-Exit codes: 0 well, 2 usage, 69 no listener, 73 queue or log held by another listener,
-74 I/O error or records missing, 78 unusable configuration. `run` also has those of its workers."
+Exit codes: 0 well, 2 usage, 65 `verify` found damage, 69 no listener, 73 queue or log held by another
+listener, 74 I/O error or records missing, 78 unusable configuration. `run` also has those of its
+workers."
 )]
 struct Cli {
     #[command(flatten)]
@@ -41,6 +43,7 @@ enum Command {
     Log(log::Args),
     Tail(tail::Args),
     Ctl(ctl::Args),
+    Verify(verify::Args),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Log(args) => log::run(args),
         Command::Tail(args) => tail::run(args),
         Command::Ctl(args) => ctl::run(args),
+        Command::Verify(args) => verify::run(args),
     };
     outcome.unwrap_or_else(|error| exit::report(&error))
 }

@@ -185,7 +185,8 @@ impl LogOptions {
     }
 }
 
-fn parse_format(text: &str) -> Result<Format, String> {
+/// Reads the value of `--format`.
+pub(crate) fn parse_format(text: &str) -> Result<Format, String> {
     let format = match text {
         "json" => Format::Json,
         "text" => Format::Pattern(DEFAULT_PATTERN.to_owned()),

@@ -32,6 +32,7 @@
 //! | `listener` | the receiving side |
 //! | `supervisor` | starting and watching workers |
 //! | `tail` | reading a log across its rotation |
+//! | `verify` | proving a log whole |
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("logboom runs on Linux only");
@@ -49,6 +50,8 @@ mod level;
 mod listener;
 #[cfg(feature = "listener")]
 mod lock;
+#[cfg(any(feature = "tail", feature = "verify"))]
+mod log_files;
 mod queue;
 mod record;
 #[cfg(feature = "listener")]
@@ -59,6 +62,8 @@ mod rotation;
 pub mod supervisor;
 #[cfg(feature = "tail")]
 pub mod tail;
+#[cfg(feature = "verify")]
+pub mod verify;
 mod worker;
 
 pub use level::{Level, ParseLevelError};

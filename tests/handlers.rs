@@ -194,7 +194,8 @@ fn a_record_has_to_pass_every_filter() {
     }
     assert!(worker.flush(Certainty::Synced, PATIENCE).is_complete());
     let (report, lines) = threaded.stop();
-    assert_eq!(lines, ["Level 35 own"]);
+    assert_eq!(lines[1..], ["Level 35 own"]);
+    assert!(lines[0].starts_with("INFO filtered: "), "{}", lines[0]);
     assert_eq!(report.drained, 1);
 }
 

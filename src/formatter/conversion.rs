@@ -58,6 +58,18 @@ impl Conversion {
         Ok((conversion, &rest[letter.map_or(0, char::len_utf8)..]))
     }
 
+    /// The least number of characters printed.
+    #[cfg(feature = "verify")]
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Whether all digits are printed, and nothing but spaces or zeros beside them.
+    #[cfg(feature = "verify")]
+    pub(super) fn keeps_digits(&self) -> bool {
+        self.precision.is_none() && self.plus_sign.is_empty() && self.kind != Kind::Float
+    }
+
     /// Cuts and pads the text that begins at `start`, counted in characters.
     pub(super) fn fit_text(&self, start: usize, out: &mut Vec<u8>) {
         if let Some(precision) = self.precision {

@@ -8,6 +8,8 @@ mod fields;
 mod json;
 mod parse;
 mod pattern;
+#[cfg(feature = "verify")]
+mod read_back;
 
 use crate::Record;
 
@@ -15,6 +17,10 @@ pub use escape::Multiline;
 pub use json::JsonFormatter;
 pub use parse::{MAX_PATTERN_BYTES, MAX_WIDTH, PatternError};
 pub use pattern::{DEFAULT_PATTERN, PatternFormatter};
+#[cfg(feature = "verify")]
+pub use read_back::{NUMBERED_PATTERN, ReadBackError};
+#[cfg(feature = "verify")]
+pub(crate) use read_back::{PatternReader, lane_of};
 
 /// Turns records into text.
 ///

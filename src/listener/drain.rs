@@ -87,6 +87,11 @@ struct Marks {
 impl Drain {
     /// Drains until a stop is asked for and done.
     pub(super) fn run(&mut self) -> StopReport {
+        if !self.filters.is_empty() {
+            let notice = self.notices.filtered();
+            self.take(&notice);
+            self.commit();
+        }
         while !self.stop.is_requested() {
             self.round(IDLE_TICK);
         }

@@ -64,6 +64,14 @@ impl Notices {
         ));
     }
 
+    /// The first record of a log that does not get every record: its gaps prove nothing.
+    pub(super) fn filtered(&mut self) -> Record<'static> {
+        let message = "filtered: records that a filter holds back are not in this log".to_owned();
+        let mut record = self.record(Level::INFO, message);
+        record.fields.push(Field { key: "filtered".into(), value: Value::Bool(true) });
+        record
+    }
+
     pub(super) fn missing(&mut self, process: &Process, first_seq: u64, count: u64) {
         let Process { name, id, .. } = process;
         self.say(format!(
@@ -91,12 +99,17 @@ impl Notices {
     }
 
     fn tell(&mut self, message: String, about: Option<usize>) {
-        let mut record = Record::new(now_ns(), Level::ERROR, LOGGER, message);
+        let record = self.record(Level::ERROR, message);
+        self.waiting.push(Told { record, about });
+    }
+
+    fn record(&mut self, level: Level, message: String) -> Record<'static> {
+        let mut record = Record::new(now_ns(), level, LOGGER, message);
         record.process = Cow::Owned((*self.process).clone());
         record.lane = self.lane;
         record.seq = self.next_seq;
         self.next_seq += 1;
-        self.waiting.push(Told { record, about });
+        record
     }
 
     pub(super) fn take(&mut self) -> Vec<Told> {

@@ -5,10 +5,7 @@
 //! number, reads it to its end, and goes on with the next newer one.
 
 mod ending;
-mod files;
 mod lines;
-#[cfg(test)]
-mod rotation;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +14,9 @@ use std::io;
 use std::path::PathBuf;
 
 use ending::Rest;
-use files::{LogFiles, Newer};
 use lines::{LineReader, Read};
+
+use crate::log_files::{FilesError, LogFiles, Newer};
 
 /// Reads a log forwards: the last lines first, then what is added, each line once.
 ///
@@ -100,6 +98,15 @@ pub enum TailError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl From<FilesError> for TailError {
+    fn from(error: FilesError) -> TailError {
+        match error {
+            FilesError::NotAFile { path } => TailError::NotAFile { path },
+            FilesError::Io { operation, path, source } => TailError::Io { operation, path, source },
+        }
+    }
 }
 
 impl Tail {

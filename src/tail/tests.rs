@@ -7,8 +7,8 @@ use std::thread;
 
 use proptest::prelude::*;
 
-use super::rotation::Rotation;
 use super::{Progress, Tail, TailError};
+use crate::log_files::rotation::Rotation;
 
 /// Reads until nothing is left; `!` stands for a skip.
 fn drain(tail: &mut Tail) -> String {

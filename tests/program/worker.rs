@@ -132,7 +132,9 @@ fn logged_by(
     }
     worker.finish();
     listener.stop();
-    place.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let records =
+        place.lines().into_iter().map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    records.filter(|record| record["fields"]["filtered"] != true).collect()
 }
 
 fn messages(records: &[Value]) -> Vec<&str> {

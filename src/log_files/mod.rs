@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
-use super::TailError;
+#[cfg(test)]
+pub(crate) mod rotation;
 
 /// So many free numbers in a row end a look. A rotation in progress leaves one.
 const FREE_NUMBERS: usize = 8;
@@ -21,12 +22,21 @@ const ATTEMPTS: usize = 100;
 
 /// Finds and opens the files of one log.
 #[derive(Debug)]
-pub(super) struct LogFiles {
+pub(crate) struct LogFiles {
     path: PathBuf,
 }
 
+/// Why a file of a log cannot be found or opened.
+#[derive(Debug)]
+pub(crate) enum FilesError {
+    /// The path of the current file is a directory, a pipe or a device.
+    NotAFile { path: PathBuf },
+    /// The operating system refused; the operation is a verb such as `open`.
+    Io { operation: &'static str, path: PathBuf, source: io::Error },
+}
+
 /// The file that follows another one in age.
-pub(super) enum Newer {
+pub(crate) enum Newer {
     /// It exists and is open.
     Found(File),
     /// There is none yet.
@@ -49,27 +59,29 @@ struct Listed {
 }
 
 impl LogFiles {
-    pub(super) fn new(path: PathBuf) -> LogFiles {
+    pub(crate) fn new(path: PathBuf) -> LogFiles {
         LogFiles { path }
     }
 
     /// The current file.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The current file, or the newest backup while there is none.
-    pub(super) fn newest(&self) -> Result<Option<File>, TailError> {
+    #[cfg(any(test, feature = "tail"))]
+    pub(crate) fn newest(&self) -> Result<Option<File>, FilesError> {
         self.open_chosen(|listing| listing.first().copied())
     }
 
     /// The backup with the highest number, or the current file where it is the only one.
-    pub(super) fn oldest(&self) -> Result<Option<File>, TailError> {
+    pub(crate) fn oldest(&self) -> Result<Option<File>, FilesError> {
         self.open_chosen(|listing| listing.last().copied())
     }
 
     /// The next older file than `held`.
-    pub(super) fn older_than(&self, held: &File) -> Result<Option<File>, TailError> {
+    #[cfg(any(test, feature = "tail"))]
+    pub(crate) fn older_than(&self, held: &File) -> Result<Option<File>, FilesError> {
         let id = self.status(held)?.0;
         self.open_chosen(|listing| {
             let place = listing.iter().rposition(|file| file.id == id)?;
@@ -78,7 +90,7 @@ impl LogFiles {
     }
 
     /// The next newer file than `held`.
-    pub(super) fn newer_than(&self, held: &File) -> Result<Newer, TailError> {
+    pub(crate) fn newer_than(&self, held: &File) -> Result<Newer, FilesError> {
         let id = self.status(held)?.0;
         if self.id_at(0)? == Some(id) {
             return Ok(Newer::NotYet);
@@ -98,10 +110,18 @@ impl LogFiles {
         }
     }
 
+    /// The name that `held` has now; none if it has left the log.
+    #[cfg(feature = "verify")]
+    pub(crate) fn name_of(&self, held: &File) -> Result<Option<PathBuf>, FilesError> {
+        let id = self.status(held)?.0;
+        let listing = self.list()?;
+        Ok(listing.iter().find(|file| file.id == id).map(|file| self.name(file.number)))
+    }
+
     fn open_chosen(
         &self,
         choose: impl Fn(&[Listed]) -> Option<Listed>,
-    ) -> Result<Option<File>, TailError> {
+    ) -> Result<Option<File>, FilesError> {
         for _ in 0..ATTEMPTS {
             let Some(chosen) = choose(&self.list()?) else { return Ok(None) };
             if let Some(file) = self.open_listed(chosen)? {
@@ -112,7 +132,7 @@ impl LogFiles {
     }
 
     /// Opens the file, unless it has another number by now.
-    fn open_listed(&self, listed: Listed) -> Result<Option<File>, TailError> {
+    fn open_listed(&self, listed: Listed) -> Result<Option<File>, FilesError> {
         let path = self.name(listed.number);
         // Whatever was put in the file's place, opening it must not wait for a writer.
         let flags = OFlag::O_NONBLOCK.bits();
@@ -120,12 +140,12 @@ impl LogFiles {
             Ok(file) if self.status(&file)?.0 == listed.id => Ok(Some(file)),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(TailError::Io { operation: "open", path, source }),
+            Err(source) => Err(FilesError::Io { operation: "open", path, source }),
         }
     }
 
     /// Whether the file has one of the numbers. Two equal listings have a moment in common.
-    fn is_listed(&self, id: FileId) -> Result<bool, TailError> {
+    fn is_listed(&self, id: FileId) -> Result<bool, FilesError> {
         let mut before = self.list()?;
         for _ in 0..ATTEMPTS {
             if before.iter().any(|file| file.id == id) {
@@ -141,7 +161,7 @@ impl LogFiles {
     }
 
     /// The files in order of age, newest first.
-    fn list(&self) -> Result<Vec<Listed>, TailError> {
+    fn list(&self) -> Result<Vec<Listed>, FilesError> {
         let mut listing = Vec::new();
         let mut free_numbers = 0;
         for number in 0.. {
@@ -159,25 +179,25 @@ impl LogFiles {
         Ok(listing)
     }
 
-    fn id_at(&self, number: u32) -> Result<Option<FileId>, TailError> {
+    fn id_at(&self, number: u32) -> Result<Option<FileId>, FilesError> {
         let path = self.name(number);
         match fs::metadata(&path) {
             Ok(found) if found.is_file() => Ok(Some(FileId::of(&found))),
-            Ok(_) if number == 0 => Err(TailError::NotAFile { path }),
+            Ok(_) if number == 0 => Err(FilesError::NotAFile { path }),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(TailError::Io { operation: "look at", path, source }),
+            Err(source) => Err(FilesError::Io { operation: "look at", path, source }),
         }
     }
 
     /// Identity of an open file, and how many names it has.
-    fn status(&self, file: &File) -> Result<(FileId, u64), TailError> {
+    fn status(&self, file: &File) -> Result<(FileId, u64), FilesError> {
         let found = file.metadata().map_err(|source| self.read_error(source))?;
         Ok((FileId::of(&found), found.nlink()))
     }
 
-    pub(super) fn read_error(&self, source: io::Error) -> TailError {
-        TailError::Io { operation: "read", path: self.path.clone(), source }
+    pub(crate) fn read_error(&self, source: io::Error) -> FilesError {
+        FilesError::Io { operation: "read", path: self.path.clone(), source }
     }
 
     fn name(&self, number: u32) -> PathBuf {
@@ -199,8 +219,8 @@ impl FileId {
 mod tests {
     use std::io::Read;
 
+    use super::rotation::Rotation;
     use super::*;
-    use crate::tail::rotation::Rotation;
 
     fn text(file: Option<File>) -> String {
         let mut text = String::new();

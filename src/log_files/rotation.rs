@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// One log in a directory of its own, rotated as a listener rotates it.
-pub(super) struct Rotation {
+pub(crate) struct Rotation {
     _directory: TempDir,
     path: PathBuf,
     backup_count: u32,
@@ -18,18 +18,18 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
-    pub(super) fn new(backup_count: u32) -> Rotation {
+    pub(crate) fn new(backup_count: u32) -> Rotation {
         let directory = tempfile::tempdir().expect("temporary directory");
         let path = directory.path().join("app.log");
         fs::write(&path, "").expect("create");
         Rotation { _directory: directory, path, backup_count, filling: None, torn_at: None }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn backup(&self, number: u32) -> PathBuf {
+    pub(crate) fn backup(&self, number: u32) -> PathBuf {
         match number {
             0 => self.path.clone(),
             _ => self.path.with_extension(format!("log.{number}")),
@@ -37,7 +37,7 @@ impl Rotation {
     }
 
     /// Adds text to the current file, which is whole and there first.
-    pub(super) fn append(&mut self, text: &str) {
+    pub(crate) fn append(&mut self, text: &str) {
         self.finish_rotation();
         self.cut_torn_line();
         let mut file = OpenOptions::new().append(true).open(&self.path).expect("open");
@@ -45,7 +45,7 @@ impl Rotation {
     }
 
     /// Leaves part of a line at the end, as a writer that is killed; the next change cuts it back.
-    pub(super) fn tear(&mut self) {
+    pub(crate) fn tear(&mut self) {
         self.append("");
         let len = fs::metadata(&self.path).expect("length").len();
         self.append("torn");
@@ -53,7 +53,7 @@ impl Rotation {
     }
 
     /// Does one rename, or creates the current file after the last one.
-    pub(super) fn rotate_one_step(&mut self) {
+    pub(crate) fn rotate_one_step(&mut self) {
         self.cut_torn_line();
         let number = self.filling.unwrap_or_else(|| self.first_number());
         if number == 0 {
@@ -64,7 +64,7 @@ impl Rotation {
         self.filling = number.checked_sub(1);
     }
 
-    pub(super) fn rotate(&mut self) {
+    pub(crate) fn rotate(&mut self) {
         self.finish_rotation();
         self.rotate_one_step();
         self.finish_rotation();

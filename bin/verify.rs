@@ -1,0 +1,45 @@
+//! `logboom verify`: prove a log whole.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use logboom::verify::{Form, verify};
+
+use crate::exit;
+use crate::options::{self, Format};
+
+/// Prove an unfiltered log whole: nothing missing, doubled, out of order or torn
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  logboom verify logs/app.log
+  logboom verify --format '%(lane)s %(seq)s %(name)s %(message)s' logs/app.log
+
+Reads the backups too, oldest first. Exit codes: 0 whole, 65 damaged or filtered, 74 unreadable file,
+78 lines without lane and sequence number.")]
+pub(crate) struct Args {
+    /// The current file of the log
+    path: PathBuf,
+    /// Form of its lines: `json`, or the pattern they were logged with [default: json if they are]
+    #[arg(long, value_name = "FORM", value_parser = options::parse_format)]
+    format: Option<Format>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let form = match args.format {
+        None => Form::Detect,
+        Some(Format::Json) => Form::Json,
+        Some(Format::Pattern(pattern)) => Form::Pattern(pattern),
+    };
+    let report = verify(args.path, &form)?;
+    if args.json {
+        let json = serde_json::to_string(&report).context("cannot print the report")?;
+        anstream::println!("{json}");
+    } else {
+        anstream::println!("{report}");
+    }
+    Ok(if report.is_whole() { ExitCode::SUCCESS } else { exit::DAMAGED.into() })
+}
