@@ -163,6 +163,12 @@ fn key_values_stay_typed_and_any_level_can_be_logged() {
 }
 
 #[test]
+fn a_level_without_a_name_keeps_what_is_not_below_it() {
+    let kept = logged_by(&["--level", "25"], |_| {}, &["kv"]);
+    assert_eq!(messages(&kept), ["message 7", "no macro for this", "nor for this"]);
+}
+
+#[test]
 fn events_carry_their_fields_and_their_spans_from_root_to_leaf() {
     let records = logged_by(&[], |_| {}, &["tracing"]);
     assert_eq!(messages(&records), ["it failed"]);
