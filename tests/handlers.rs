@@ -163,6 +163,21 @@ fn failing_and_panicking_handlers_are_counted_reported_once_and_touch_no_other()
 }
 
 #[test]
+fn an_outage_of_a_handler_is_reported_once_however_many_rounds_it_lasts() {
+    let threaded = Threaded::start(|builder| builder.handler("failing", Failing));
+    let worker = threaded.worker();
+    for burst in 1..=5 {
+        log_numbers(&worker, 10);
+        wait_until(|| threaded.handler("failing").failed == burst * 10);
+        // The report has gone through a round of its own before the next burst.
+        wait_until(|| std::fs::read_to_string(threaded.log()).unwrap().contains("ERROR handler"));
+    }
+    let (report, lines) = threaded.stop();
+    assert_eq!((report.drained, report.missing), (50, 0));
+    assert_eq!(lines.iter().filter(|line| line.contains("handler failing failed")).count(), 1);
+}
+
+#[test]
 fn a_handler_that_hangs_loses_its_own_records_and_delays_nobody() {
     let (let_go, handler) = holding();
     let threaded = Threaded::start(|builder| {
