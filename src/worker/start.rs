@@ -20,7 +20,8 @@ const GUARD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Attaches this process to the queue named by `LOGBOOM_QUEUE` and installs it as the logger of the
 /// `log` crate.
 ///
-/// Blocks for the rendezvous, usually well under a millisecond. Keep the guard until the end of
+/// Blocks for the rendezvous, usually well under a millisecond; a listener that stands still may
+/// take 5 s for each of its few steps. Keep the guard until the end of
 /// `main`: dropping it waits for the last records.
 ///
 /// # Errors
