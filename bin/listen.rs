@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use logboom::QueueListener;
 use logboom::filter::LevelFilter;
 use logboom::handler::StreamHandler;
 use logboom::supervisor::SupervisorLink;
-use logboom::QueueListener;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
