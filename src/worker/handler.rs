@@ -1,6 +1,7 @@
 //! `QueueHandler`: the worker's one handler, which puts every record on the queue.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,10 +38,16 @@ impl QueueHandler {
     }
 
     /// Queues a record of any level, if the worker's levels let it pass. Blocks as long as the
-    /// [`Overflow`](crate::Overflow) policy says.
+    /// [`Overflow`](crate::Overflow) policy says. File and line of the record are the caller's.
+    #[track_caller]
     pub fn log(&self, level: Level, logger: &str, message: fmt::Arguments<'_>) {
         if self.enabled(level, logger) {
-            self.send(Draft::new(now_ns(), level, logger, message));
+            let caller = Location::caller();
+            self.send(Draft {
+                file: Some(caller.file()),
+                line: Some(caller.line()),
+                ..Draft::new(now_ns(), level, logger, message)
+            });
         }
     }
 
