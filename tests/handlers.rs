@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use logboom::control::{self, HandlerStatus, StopReport};
-use logboom::filter::LevelFilter;
+use logboom::filter::{Filter, LevelFilter};
 use logboom::formatter::PatternFormatter;
 use logboom::handler::{Handler, HandlerError, RotatingFileHandler};
 use logboom::{
@@ -143,7 +143,8 @@ fn failing_and_panicking_handlers_are_counted_reported_once_and_touch_no_other()
     let keeping = Keeping::default();
     let threaded = Threaded::start(|builder| {
         let builder = builder.handler("failing", Failing).handler("panicking", Panicking);
-        builder.handler("keeping", keeping.clone())
+        let chosen: Box<dyn Handler> = Box::new(keeping.clone());
+        builder.handler("keeping", chosen)
     });
     let worker = threaded.worker();
     log_numbers(&worker, 100);
@@ -199,7 +200,8 @@ fn a_handler_that_hangs_loses_its_own_records_and_delays_nobody() {
 #[test]
 fn a_record_has_to_pass_every_filter() {
     let threaded = Threaded::start(|builder| {
-        let builder = builder.filter(LevelFilter(Level::WARNING));
+        let chosen: Box<dyn Filter> = Box::new(LevelFilter(Level::WARNING));
+        let builder = builder.filter(chosen);
         builder.filter(|record: &Record<'_>| !record.message.contains("secret"))
     });
     let worker = threaded.worker();
