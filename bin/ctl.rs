@@ -68,7 +68,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Request::Flush { sync, timeout } => flush(&queue, sync, seconds(timeout)),
         Request::Stop { timeout } => {
             let report = control::stop(&queue, seconds(timeout))?;
-            writeln!(anstream::stdout(), "{report}").context(PRINTING)?;
+            exit::printed(writeln!(anstream::stdout(), "{report}")).context(PRINTING)?;
             Ok(if report.missing == 0 { ExitCode::SUCCESS } else { exit::IO.into() })
         }
     }

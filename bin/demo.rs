@@ -70,12 +70,8 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         Err(error) => return supervise::not_started(error),
     };
     let report = supervisor.stop()?;
-    match show(&log, &outcome, &report) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return Err(error).with_context(|| format!("cannot show {}", log.display()));
-        }
-        _ => {}
-    }
+    exit::printed(show(&log, &outcome, &report))
+        .with_context(|| format!("cannot show {}", log.display()))?;
     Ok(match outcome.exit_code() {
         0 if lost(&report) > 0 => exit::IO.into(),
         code => code.into(),

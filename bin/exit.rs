@@ -1,5 +1,6 @@
 //! One line and one exit code for each error.
 
+use std::io;
 use std::process::ExitCode;
 
 use logboom::handler::HandlerError;
@@ -21,8 +22,22 @@ pub(crate) const IO: u8 = 74;
 /// A setting cannot be used.
 pub(crate) const CONFIG: u8 = 78;
 
-/// Prints the error with its causes in one line and gives its exit code.
+/// What became of printing. A reader that has gone has seen what it wanted.
+pub(crate) fn printed(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Prints the error with its causes in one line and gives its exit code. Where the reader of
+/// standard output has gone, there is none.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    // What goes wrong elsewhere has an error type of its own: a bare one is of our output.
+    let bare = error.downcast_ref::<io::Error>();
+    if bare.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
     if let Some(usage) = error.downcast_ref::<clap::Error>() {
         // Where standard error is closed, nobody is left to be told.
         let _closed = usage.print();

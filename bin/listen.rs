@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use logboom::QueueListener;
 use logboom::filter::LevelFilter;
 use logboom::handler::StreamHandler;
 use logboom::supervisor::SupervisorLink;
-use logboom::{Level, QueueListener};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -48,7 +48,9 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         builder = builder.handler("console", console);
     }
     if let Some(level) = args.log.level {
-        builder = builder.filter(LevelFilter(level)).worker_levels(facade_filter(level));
+        // Workers know the levels of `log` only: the filter sorts out what is between two of them.
+        let worker_levels = level.to_facade().as_str();
+        builder = builder.filter(LevelFilter(level)).worker_levels(worker_levels);
     }
     let listener = builder.bind()?;
     let stop = listener.stop_handle();
@@ -71,17 +73,6 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         None => output.say(&report),
     }
     Ok(if report.missing == 0 { ExitCode::SUCCESS } else { exit::IO.into() })
-}
-
-/// The table that lets no worker encode what is below `level`.
-fn facade_filter(level: Level) -> &'static str {
-    match level {
-        level if level > Level::WARNING => "error",
-        level if level > Level::INFO => "warn",
-        level if level > Level::DEBUG => "info",
-        level if level > Level::TRACE => "debug",
-        _ => "trace",
-    }
 }
 
 /// Calls `act` on Ctrl-C and termination. A hang-up is what logrotate sends after it has moved the

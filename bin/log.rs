@@ -1,10 +1,11 @@
 //! `logboom log`: one record, or one per line of standard input, into a queue.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{ErrorKind, Read};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use logboom::supervisor::Lines;
 use logboom::{AttachError, Certainty, Level, Overflow, QueueHandler, TransportChoice, control};
 
 use crate::options::QueueOptions;
@@ -12,8 +13,7 @@ use crate::options::QueueOptions;
 /// How long to wait for the log file.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A longer line of input is several records; one record is no longer than 128 KiB.
-const MAX_LINE_BYTES: u64 = 100 * 1024;
+const READ_BYTES: usize = 64 * 1024;
 
 /// Log one record, or one per line of standard input
 #[derive(clap::Args)]
@@ -52,7 +52,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.message.is_empty() {
         log_lines(&handler, &args)?;
     } else {
-        handler.log(args.level, &args.logger, format_args!("{}", args.message.join(" ")));
+        handler.relay(args.level, &args.logger, &args.message.join(" "));
     }
     let dropped = handler.stats().dropped;
     if dropped > 0 {
@@ -70,18 +70,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn log_lines(handler: &QueueHandler, args: &Args) -> anyhow::Result<()> {
-    let mut input = BufReader::new(std::io::stdin().lock());
-    let mut line = Vec::new();
+    let mut input = std::io::stdin().lock();
+    let mut log = |line: &str| handler.relay(args.level, &args.logger, line);
+    let mut lines = Lines::default();
+    let mut buffer = vec![0; READ_BYTES];
     loop {
-        line.clear();
-        let mut bounded = input.by_ref().take(MAX_LINE_BYTES);
-        let count = bounded.read_until(b'\n', &mut line).context("cannot read standard input")?;
-        if count == 0 {
-            return Ok(());
+        match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => lines.add(&buffer[..count], &mut log),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("cannot read standard input"),
         }
-        let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let text = String::from_utf8_lossy(text);
-        handler.log(args.level, &args.logger, format_args!("{text}"));
     }
+    lines.end(log);
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -78,7 +78,7 @@ pub(crate) fn complain(line: &impl Display) {
 /// Which queue.
 #[derive(clap::Args, Clone)]
 pub(crate) struct QueueOptions {
-    /// Name of the queue
+    /// Name of the queue [default: the directory in LOGBOOM_QUEUE, else `default`]
     #[arg(long, value_name = "NAME", conflicts_with = "queue_dir")]
     queue: Option<String>,
     /// Directory of the queue, instead of a name
@@ -99,18 +99,22 @@ impl QueueOptions {
         })
     }
 
-    /// The log of a queue for which none was named.
-    pub(crate) fn default_log(&self) -> PathBuf {
-        let last = self.queue_dir.as_ref().and_then(|path| path.file_name()?.to_str());
-        let name = self.queue.as_deref().or(last).unwrap_or(QueueDir::DEFAULT_NAME);
-        PathBuf::from(format!("logs/{name}.log"))
+    /// The log of the queue, where none was named.
+    pub(crate) fn default_log(&self) -> anyhow::Result<PathBuf> {
+        let queue = self.directory()?;
+        let mut name = match queue.path().file_name() {
+            Some(name) => name.to_owned(),
+            None => QueueDir::DEFAULT_NAME.into(),
+        };
+        name.push(".log");
+        Ok(Path::new("logs").join(name))
     }
 }
 
 /// Which log file, and how it looks.
 #[derive(clap::Args, Clone)]
 pub(crate) struct LogOptions {
-    /// Current log file [default: logs/QUEUE.log]
+    /// Current log file [default: logs/QUEUE.log, after the last part of the queue's directory]
     #[arg(long, value_name = "PATH")]
     pub(crate) log: Option<PathBuf>,
     /// Rotate before the file reaches this size; 0 never (units: k, M, G or KiB, MiB, GiB)
@@ -168,13 +172,13 @@ impl LogOptions {
     }
 
     /// Path of the current log file.
-    pub(crate) fn path(&self, queue: &QueueOptions) -> PathBuf {
-        self.log.clone().unwrap_or_else(|| queue.default_log())
+    pub(crate) fn path(&self, queue: &QueueOptions) -> anyhow::Result<PathBuf> {
+        self.log.clone().map_or_else(|| queue.default_log(), Ok)
     }
 
     /// Opens the log file.
     pub(crate) fn open(&self, queue: &QueueOptions) -> anyhow::Result<RotatingFileHandler> {
-        let path = self.path(queue);
+        let path = self.path(queue)?;
         let builder = RotatingFileHandler::builder(&path)
             .max_bytes(self.max_bytes)
             .backup_count(self.backup_count)

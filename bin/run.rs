@@ -59,7 +59,7 @@ struct Shell {
 pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode> {
     let workers = args.workers()?;
     let queue = args.queue.directory()?;
-    let log = args.log.path(&args.queue);
+    let log = args.log.path(&args.queue)?;
     let mut listener = supervise::listener(&queue, &log, &args.log, output)?;
     listener.arg(format!("--supervised={}", args.stop_timeout));
     if output.shows_records() {

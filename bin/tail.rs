@@ -1,6 +1,6 @@
 //! `logboom tail`: prints the last lines of a log and follows it across rotation.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -26,7 +26,7 @@ A line is printed when its newline has been written. Backups are app.log.1 (newe
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The current file of the log [default: that of the running listener, else logs/default.log]
+    /// The current file of the log [default: that of the running listener, else logs/QUEUE.log]
     path: Option<PathBuf>,
 
     #[command(flatten)]
@@ -46,17 +46,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(path) => path.clone(),
         None => log_of_listener(&args.queue)?,
     };
-    match print(&path, &args, &mut io::stdout().lock()) {
-        Err(error) if is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
-        printed => printed.map(|()| ExitCode::SUCCESS),
-    }
+    print(&path, &args, &mut io::stdout().lock())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The log that is written now, or the one that is written where nothing else is said.
 fn log_of_listener(queue: &QueueOptions) -> anyhow::Result<PathBuf> {
     let running = control::status(&queue.directory()?).ok();
     let log = running.and_then(|status| status.logs.into_iter().next());
-    Ok(log.map_or_else(|| queue.default_log(), PathBuf::from))
+    log.map_or_else(|| queue.default_log(), |log| Ok(PathBuf::from(log)))
 }
 
 fn print(path: &Path, args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
@@ -96,11 +94,6 @@ fn report_skip(path: &Path) {
         "logboom: lines of {path} may be missing here: backups were deleted before they were read \
          (a higher --backup-count keeps them longer)"
     );
-}
-
-/// Whether the reader of stdout has gone. Errors of the log are a `TailError`, never a bare one.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 fn parse_lines(text: &str) -> Result<u64, String> {

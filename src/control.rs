@@ -1,18 +1,21 @@
 //! How to talk to a running listener, as `logboom ctl` does.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use crate::queue::control::{Flushed, HandlerStatus, Status, StopReport, WorkerStatus};
 
 use crate::Certainty;
 use crate::queue::QueueDir;
 use crate::queue::control::{HelloBody, Reply, Request, Role};
-use crate::queue::rendezvous::{AttachError, Rendezvous};
+use crate::queue::rendezvous::{AttachError, Patience, Rendezvous};
 
 /// How long a listener may take to tell its status.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks the listener of `queue` how it is. Blocks for at most some seconds.
+/// How long the answer to a flush may take when its time is up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Asks the listener of `queue` how it is. Blocks for at most five seconds.
 ///
 /// # Errors
 /// There is no listener, or it does not answer; see [`AttachError`].
@@ -24,7 +27,7 @@ pub fn status(queue: &QueueDir) -> Result<Status, AttachError> {
 }
 
 /// Waits until the records of all workers attached to `queue` are as certain as asked, or `timeout`
-/// has passed; the answer says what was reached.
+/// has passed; the answer says what was reached, and may take up to two seconds more.
 ///
 /// # Errors
 /// There is no listener, or it does not answer; see [`AttachError`].
@@ -36,7 +39,7 @@ pub fn flush(
     let sync = certainty == Certainty::Synced;
     let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     let request = Request::Flush { sync, timeout_ms };
-    match ask(queue, request, timeout.saturating_add(STATUS_TIMEOUT))? {
+    match ask(queue, request, timeout.saturating_add(ANSWER_TIMEOUT))? {
         Reply::Flushed(flushed) => Ok(flushed),
         _ => Err(unexpected()),
     }
@@ -54,11 +57,10 @@ pub fn stop(queue: &QueueDir, timeout: Duration) -> Result<StopReport, AttachErr
 }
 
 fn ask(queue: &QueueDir, request: Request, timeout: Duration) -> Result<Reply, AttachError> {
-    let rendezvous = Rendezvous { dir: queue };
+    let rendezvous = Rendezvous { dir: queue, patience: Patience::from_now(timeout) };
     let (reply, answers) = rendezvous.channel()?;
-    let begun = Instant::now();
     let _stream = rendezvous.hello(Role::Control, HelloBody::Control { request, reply })?;
-    rendezvous.receive(&answers, timeout.saturating_sub(begun.elapsed()))
+    rendezvous.receive(&answers)
 }
 
 fn unexpected() -> AttachError {

@@ -57,6 +57,18 @@ impl Level {
             None => Cow::Owned(format!("Level {}", self.0)),
         }
     }
+
+    /// The level of the `log` crate that decides for this one: the most severe that is not above
+    /// it, or `Trace`.
+    pub const fn to_facade(self) -> log::Level {
+        match self.0 {
+            40.. => log::Level::Error,
+            30.. => log::Level::Warn,
+            20.. => log::Level::Info,
+            10.. => log::Level::Debug,
+            _ => log::Level::Trace,
+        }
+    }
 }
 
 impl fmt::Display for Level {
@@ -117,6 +129,25 @@ mod tests {
         }
         assert_eq!("warn".parse(), Ok(Level::WARNING));
         assert_eq!(Level::new(15).to_string(), "Level 15");
+    }
+
+    #[test]
+    fn the_facade_level_is_the_next_one_below() {
+        for number in 0..=u8::MAX {
+            let level = Level::new(number);
+            let facade = level.to_facade();
+            let below = log::Level::iter().find(|named| Level::from(*named) <= level);
+            assert_eq!(facade, below.unwrap_or(log::Level::Trace), "{level}");
+        }
+    }
+
+    #[test]
+    fn what_a_threshold_keeps_its_facade_level_lets_pass() {
+        for threshold in (0..=u8::MAX).map(Level::new) {
+            for kept in (threshold.number()..=u8::MAX).map(Level::new) {
+                assert!(kept.to_facade() <= threshold.to_facade(), "{kept} at {threshold}");
+            }
+        }
     }
 
     #[test]

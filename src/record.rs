@@ -41,7 +41,7 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// A record with a message and nothing else, in lane 0 of this process.
+    /// A record with a message and nothing else, in lane 0 of no process.
     pub fn new(
         time_ns: i64,
         level: Level,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use logboom::control::{self, HandlerStatus, StopReport};
-use logboom::filter::LevelFilter;
+use logboom::filter::{Filter, LevelFilter};
 use logboom::formatter::PatternFormatter;
 use logboom::handler::{Handler, HandlerError, RotatingFileHandler};
 use logboom::{
@@ -143,7 +143,8 @@ fn failing_and_panicking_handlers_are_counted_reported_once_and_touch_no_other()
     let keeping = Keeping::default();
     let threaded = Threaded::start(|builder| {
         let builder = builder.handler("failing", Failing).handler("panicking", Panicking);
-        builder.handler("keeping", keeping.clone())
+        let chosen: Box<dyn Handler> = Box::new(keeping.clone());
+        builder.handler("keeping", chosen)
     });
     let worker = threaded.worker();
     log_numbers(&worker, 100);
@@ -160,6 +161,21 @@ fn failing_and_panicking_handlers_are_counted_reported_once_and_touch_no_other()
     assert_eq!(reports("ERROR handler failing failed: out of paper"), 1);
     assert_eq!(reports("ERROR handler panicking failed: it panicked"), 1);
     assert_eq!(keeping.0.lock().unwrap().len(), 102);
+}
+
+#[test]
+fn an_outage_of_a_handler_is_reported_once_however_many_rounds_it_lasts() {
+    let threaded = Threaded::start(|builder| builder.handler("failing", Failing));
+    let worker = threaded.worker();
+    for burst in 1..=5 {
+        log_numbers(&worker, 10);
+        wait_until(|| threaded.handler("failing").failed == burst * 10);
+        // The report has gone through a round of its own before the next burst.
+        wait_until(|| std::fs::read_to_string(threaded.log()).unwrap().contains("ERROR handler"));
+    }
+    let (report, lines) = threaded.stop();
+    assert_eq!((report.drained, report.missing), (50, 0));
+    assert_eq!(lines.iter().filter(|line| line.contains("handler failing failed")).count(), 1);
 }
 
 #[test]
@@ -184,7 +200,8 @@ fn a_handler_that_hangs_loses_its_own_records_and_delays_nobody() {
 #[test]
 fn a_record_has_to_pass_every_filter() {
     let threaded = Threaded::start(|builder| {
-        let builder = builder.filter(LevelFilter(Level::WARNING));
+        let chosen: Box<dyn Filter> = Box::new(LevelFilter(Level::WARNING));
+        let builder = builder.filter(chosen);
         builder.filter(|record: &Record<'_>| !record.message.contains("secret"))
     });
     let worker = threaded.worker();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use logboom::formatter::Formatter;
 use logboom::handler::{Handler, HandlerError, RotatingFileBuilder, RotatingFileHandler};
@@ -248,14 +249,35 @@ fn a_relative_path_is_made_absolute() {
     assert_eq!(logs.names(), [".log.lock", "log"]);
 }
 
-/// Moves the log away whenever it is there, until told to stop.
-fn move_away(logs: &Logs, stop: &AtomicBool) {
+/// Moves the log away whenever it is there, until told to stop; how often.
+fn move_away(logs: &Logs, stop: &AtomicBool) -> u32 {
     let mut moves = 0;
     while !stop.load(Ordering::Relaxed) {
         if fs::rename(logs.at("log"), logs.at(&format!("moved.{moves}"))).is_ok() {
             moves += 1;
         }
         thread::yield_now();
+    }
+    moves
+}
+
+/// Tries until it is done: a log that is moved away at the wrong moment makes a call fail.
+fn retry<T, E>(mut attempt: impl FnMut() -> Result<T, E>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match attempt() {
+            Ok(done) => return done,
+            Err(_) => assert!(Instant::now() < deadline, "failed for a minute"),
+        }
+    }
+}
+
+/// Tells a thread to stop, also where the test fails.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -280,16 +302,19 @@ fn a_log_moved_away_at_any_moment_keeps_each_line_once() {
     let mut handler = logs.open(200, 1_000_000);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| move_away(&logs, &stop));
+        let stopping = Stopping(&stop);
+        let mover = scope.spawn(|| move_away(&logs, &stop));
+        retry(|| fs::metadata(logs.at("moved.0")));
         for number in 0..LINES {
             let line = number.to_string();
-            while handler.handle(&record(&line)).is_err() {}
+            retry(|| handler.handle(&record(&line)));
             if number % 7 == 0 {
-                while handler.flush().is_err() {}
+                retry(|| handler.flush());
             }
         }
-        while handler.flush().is_err() {}
-        stop.store(true, Ordering::Relaxed);
+        retry(|| handler.flush());
+        drop(stopping);
+        assert!(mover.join().unwrap() > 0, "the log was never moved");
     });
     assert_eq!(all_lines(logs.0.path()), Vec::from_iter(0..LINES));
 }

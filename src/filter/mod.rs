@@ -16,6 +16,12 @@ impl<F: FnMut(&Record<'_>) -> bool + Send> Filter for F {
     }
 }
 
+impl Filter for Box<dyn Filter> {
+    fn passes(&mut self, record: &Record<'_>) -> bool {
+        (**self).passes(record)
+    }
+}
+
 /// Lets records of a level and above pass.
 #[derive(Clone, Copy, Debug)]
 pub struct LevelFilter(pub Level);

@@ -5,15 +5,12 @@
 
 use std::io::Write;
 
-use serde::{Deserialize, Serialize};
-
 /// What a pattern does with line breaks and control characters in the text of a record.
 ///
 /// Control characters are C0 except the tab, DEL, C1, and the separators U+2028 and U+2029. Line
 /// breaks stay possible in the message and the exception only; in names, keys and values a newline
 /// is escaped as well.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Multiline {
     /// Further lines of a record begin with a TAB, its first line never does, so that nobody can
     /// forge the beginning of a record. `\r\n` counts as a newline, a lone `\r` is escaped.

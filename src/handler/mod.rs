@@ -33,6 +33,16 @@ pub trait Handler: Send {
     fn flush(&mut self) -> Result<(), HandlerError>;
 }
 
+impl<H: Handler + ?Sized> Handler for Box<H> {
+    fn handle(&mut self, record: &Record<'_>) -> Result<(), HandlerError> {
+        (**self).handle(record)
+    }
+
+    fn flush(&mut self) -> Result<(), HandlerError> {
+        (**self).flush()
+    }
+}
+
 /// Why a handler could not do its work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -51,7 +61,7 @@ pub enum HandlerError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// A failure of a handler's own kind.
-    #[error("{0}")]
+    #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
 

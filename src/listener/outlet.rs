@@ -118,16 +118,18 @@ impl OutletThread {
     fn run(mut self, rounds: &Receiver<Arc<[Told]>>) {
         for round in rounds {
             let index = self.index;
-            let mut failed = false;
+            let (mut tried, mut failed) = (false, false);
             for told in round.iter().filter(|told| told.about != Some(index)) {
                 let outcome = self.attempt(|handler| handler.handle(&told.record));
+                tried = true;
                 failed |= outcome.is_err();
                 self.count(outcome);
             }
             match self.attempt(|handler| handler.flush()) {
                 Err(error) => self.fail(error),
-                // A handler that buffers fails only here: nothing before has ended its outage.
-                Ok(()) if !failed => self.shared.lock().failing = false,
+                // A handler that buffers fails only here: nothing before has ended its outage, and
+                // a round with nothing for it says nothing about it.
+                Ok(()) if tried && !failed => self.shared.lock().failing = false,
                 Ok(()) => {}
             }
         }

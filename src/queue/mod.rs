@@ -67,7 +67,8 @@ impl Default for Overflow {
 pub enum Certainty {
     /// In the worker's queue.
     Queued,
-    /// In the log file: it survives the end of any process.
+    /// In the log files the listener has: it survives the end of any process. A listener without
+    /// log files confirms what it has handed on.
     Written,
     /// On the disk: it survives a power loss.
     Synced,

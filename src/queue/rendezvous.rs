@@ -20,6 +20,9 @@ use super::{QueueDir, QueueDirError};
 /// How long a listener may take for each step of the rendezvous.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Longest single wait where no end is in sight.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
 /// Longest socket address.
 const MAX_ADDRESS_BYTES: usize = 107;
 
@@ -121,10 +124,10 @@ pub(crate) struct Attachment {
 /// Attaches a worker to the listener in `dir`. Blocks for a few steps of at most 5 s each.
 pub(crate) fn attach(dir: &QueueDir, facts: WorkerFacts) -> Result<Attachment, AttachError> {
     dir.verify().map_err(|error| no_listener_if_missing(dir, error))?;
-    let rendezvous = Rendezvous { dir };
+    let rendezvous = Rendezvous { dir, patience: Patience::EachStep(STEP_TIMEOUT) };
     let (reply, updates) = rendezvous.channel()?;
     let stream = rendezvous.hello(Role::Worker, HelloBody::Worker { facts, reply })?;
-    match rendezvous.receive(&updates, STEP_TIMEOUT)? {
+    match rendezvous.receive(&updates)? {
         ToWorker::Welcome { data, levels } => Ok(Attachment { stream, updates, data, levels }),
         ToWorker::Update(_) => Err(AttachError::Refused { reason: "it sent no welcome".into() }),
     }
@@ -155,9 +158,46 @@ fn no_listener_if_missing(dir: &QueueDir, error: QueueDirError) -> AttachError {
     }
 }
 
+/// How long a listener may take.
+#[derive(Clone, Copy)]
+pub(crate) enum Patience {
+    /// This long for each step.
+    EachStep(Duration),
+    /// This long for all of them together; without a deadline, for ever.
+    AllSteps { timeout: Duration, deadline: Option<Instant> },
+}
+
+impl Patience {
+    /// Patience that begins to run out now.
+    pub(crate) fn from_now(timeout: Duration) -> Patience {
+        Patience::AllSteps { timeout, deadline: Instant::now().checked_add(timeout) }
+    }
+
+    /// When a step that begins now has to have ended.
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Patience::EachStep(timeout) => Instant::now().checked_add(timeout),
+            Patience::AllSteps { deadline, .. } => deadline,
+        }
+    }
+
+    fn timeout(self) -> Duration {
+        match self {
+            Patience::EachStep(timeout) | Patience::AllSteps { timeout, .. } => timeout,
+        }
+    }
+}
+
+/// How long to wait for something that has to happen by `deadline`.
+fn left_until(deadline: Option<Instant>) -> Duration {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    left.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+}
+
 /// The steps of one rendezvous, each with its error.
 pub(crate) struct Rendezvous<'a> {
     pub(crate) dir: &'a QueueDir,
+    pub(crate) patience: Patience,
 }
 
 impl Rendezvous<'_> {
@@ -197,22 +237,18 @@ impl Rendezvous<'_> {
         Ok(stream)
     }
 
-    /// Receives one message within `timeout`.
-    pub(crate) fn receive<T>(
-        &self,
-        from: &IpcReceiver<T>,
-        timeout: Duration,
-    ) -> Result<T, AttachError>
+    /// Receives one message.
+    pub(crate) fn receive<T>(&self, from: &IpcReceiver<T>) -> Result<T, AttachError>
     where
         T: for<'de> Deserialize<'de> + Serialize,
     {
         let gone = || AttachError::Refused { reason: "it closed the connection".into() };
-        let deadline = Instant::now() + timeout;
+        let deadline = self.patience.deadline();
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = left_until(deadline);
             match from.try_recv_timeout(left) {
                 Ok(message) => return Ok(message),
-                Err(TryRecvError::Empty) if left.is_zero() => return Err(self.timeout(timeout)),
+                Err(TryRecvError::Empty) if left.is_zero() => return Err(self.timeout()),
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::IpcError(ipc_channel::IpcError::Io(error)))
                     if error.kind() == io::ErrorKind::Interrupted => {}
@@ -222,7 +258,8 @@ impl Rendezvous<'_> {
     }
 
     fn connect(&self) -> Result<UnixStream, AttachError> {
-        let connected = connect_within(&self.dir.control_socket(), STEP_TIMEOUT);
+        let connected =
+            connect_within(&self.dir.control_socket(), left_until(self.patience.deadline()));
         connected.map_err(|source| match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 AttachError::NoListener { path: self.dir.path().to_owned() }
@@ -243,18 +280,18 @@ impl Rendezvous<'_> {
     }
 
     fn greet(&self, stream: &mut UnixStream, role: Role) -> io::Result<Option<Answer>> {
-        stream.set_read_timeout(Some(STEP_TIMEOUT))?;
+        let deadline = self.patience.deadline();
         stream.write_all(&Greeting { version: PROTOCOL_VERSION, role }.encode())?;
         let mut head = [0; Answer::HEAD_BYTES];
-        stream.read_exact(&mut head)?;
+        read_until(deadline, stream, &mut head)?;
         let mut text = vec![0; Answer::text_bytes(&head)];
-        stream.read_exact(&mut text)?;
+        read_until(deadline, stream, &mut text)?;
         Ok(Answer::decode(&head, text))
     }
 
     fn timed(&self, operation: &'static str, source: io::Error) -> AttachError {
         match source.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.timeout(STEP_TIMEOUT),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.timeout(),
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::ConnectionReset => {
@@ -264,8 +301,8 @@ impl Rendezvous<'_> {
         }
     }
 
-    fn timeout(&self, after: Duration) -> AttachError {
-        AttachError::Timeout { path: self.dir.path().to_owned(), after }
+    fn timeout(&self) -> AttachError {
+        AttachError::Timeout { path: self.dir.path().to_owned(), after: self.patience.timeout() }
     }
 
     fn io(&self, operation: &'static str, source: io::Error) -> AttachError {
@@ -278,8 +315,31 @@ impl Rendezvous<'_> {
 fn connect_within(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
     let socket =
         socket::socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    let timeout = TimeVal::milliseconds(timeout.as_millis() as i64);
+    // A timeout of zero would be none.
+    let timeout = TimeVal::milliseconds(timeout.as_millis().max(1) as i64);
     socket::setsockopt(&socket, sockopt::SendTimeout, &timeout)?;
     socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     Ok(UnixStream::from(socket))
+}
+
+/// Fills `bytes` by `deadline`, however small the pieces in which they come.
+fn read_until(
+    deadline: Option<Instant>,
+    stream: &mut UnixStream,
+    mut bytes: &mut [u8],
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let left = left_until(deadline);
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(bytes) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => bytes = &mut bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

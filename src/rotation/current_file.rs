@@ -49,16 +49,6 @@ pub(crate) enum Resolution {
     Absent,
 }
 
-/// What the next sync has to make durable besides the data of the open file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unsynced {
-    Nothing,
-    /// The name of a file that was opened.
-    Name,
-    /// Files that were written before, and the names they have now.
-    Backups,
-}
-
 /// A regular file that is only appended to.
 ///
 /// It is written through [`Write`]; nothing is buffered here.
@@ -72,7 +62,8 @@ pub(crate) struct CurrentFile {
     /// Whether the last line it had when it was opened is known to be whole.
     is_mended: bool,
     mended_lines: u64,
-    unsynced: Unsynced,
+    /// Whether the next sync has to cover backups, and the names files have now, as well.
+    files_changed: bool,
 }
 
 impl CurrentFile {
@@ -90,7 +81,8 @@ impl CurrentFile {
             size_bytes: metadata.len(),
             is_mended: false,
             mended_lines: 0,
-            unsynced: Unsynced::Name,
+            // Whoever wrote before may have left backups that are not on the disk yet.
+            files_changed: true,
         })
     }
 
@@ -98,7 +90,6 @@ impl CurrentFile {
     pub(crate) fn reopen(&mut self) -> Result<(), FileError> {
         let mut opened = CurrentFile::open(&self.path)?;
         opened.mended_lines += self.mended_lines;
-        opened.unsynced = Unsynced::Backups;
         *self = opened;
         Ok(())
     }
@@ -117,16 +108,16 @@ impl CurrentFile {
 
     /// Makes what was written so far, here and in the backups, survive a loss of power.
     ///
-    /// After a change of files this is `syncfs`: backups are no longer open, and keeping them open
+    /// After a change of files, and the first time, this is `syncfs`: backups are no longer open, and keeping them open
     /// would keep the space of deleted ones. Otherwise it is `fdatasync`.
     pub(crate) fn sync(&mut self) -> Result<(), FileError> {
-        let synced = match self.unsynced {
-            Unsynced::Nothing => self.file.sync_data(),
-            Unsynced::Name => self.file.sync_data().and_then(|()| self.sync_directory()),
-            Unsynced::Backups => nix::unistd::syncfs(&self.file).map_err(io::Error::from),
+        let synced = if self.files_changed {
+            nix::unistd::syncfs(&self.file).map_err(io::Error::from)
+        } else {
+            self.file.sync_data()
         };
         synced.map_err(refused("sync", &self.path))?;
-        self.unsynced = Unsynced::Nothing;
+        self.files_changed = false;
         Ok(())
     }
 
@@ -186,10 +177,6 @@ impl CurrentFile {
             self.mended_lines += 1;
         }
         Ok(())
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        File::open(self.path.parent().unwrap_or(&self.path))?.sync_all()
     }
 }
 
@@ -301,14 +288,16 @@ mod tests {
     }
 
     #[test]
-    fn a_sync_covers_backups_once_after_a_change_of_files() {
+    fn a_sync_covers_backups_once_after_each_change_of_files_and_the_first_time() {
         let directory = tempfile::tempdir().unwrap();
         let mut file = CurrentFile::open(&directory.path().join("log")).unwrap();
-        assert_eq!(file.unsynced, Unsynced::Name);
-        file.reopen().unwrap();
-        assert_eq!(file.unsynced, Unsynced::Backups);
+        assert!(file.files_changed);
         file.sync().unwrap();
-        assert_eq!(file.unsynced, Unsynced::Nothing);
+        assert!(!file.files_changed);
+        file.reopen().unwrap();
+        assert!(file.files_changed);
+        file.sync().unwrap();
+        assert!(!file.files_changed);
         file.sync().unwrap();
     }
 }

@@ -4,22 +4,34 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// A longer line is cut into pieces of at most this size; a record holds twice as much.
-pub(super) const MAX_LINE_BYTES: usize = 64 * 1024;
+pub const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// A line of the largest size is recognised by what follows: at most a carriage return and a
 /// line feed.
 const WINDOW_BYTES: usize = MAX_LINE_BYTES + 2;
 
-/// What has come of a stream and is no whole line yet: never more than one line and one read.
-#[derive(Default)]
-pub(super) struct Lines {
+/// Cuts what a program prints into lines of text, as records of it are made.
+///
+/// It holds what has come and is no whole line yet: never more than one line and one read.
+///
+/// ```
+/// use logboom::supervisor::Lines;
+///
+/// let (mut lines, mut taken) = (Lines::default(), Vec::new());
+/// lines.add(b"one\r\ntw", |line| taken.push(line.to_owned()));
+/// lines.end(|line| taken.push(line.to_owned()));
+/// assert_eq!(taken, ["one", "tw"]);
+/// ```
+#[derive(Debug, Default)]
+pub struct Lines {
     bytes: Vec<u8>,
 }
 
 impl Lines {
     /// Adds what was read and gives each line that is now whole to `take`, without its line end
-    /// (LF or CR LF). What is no UTF-8 is shown as `\xNN`.
-    pub(super) fn add(&mut self, bytes: &[u8], mut take: impl FnMut(&str)) {
+    /// (LF or CR LF). A line of more than [`MAX_LINE_BYTES`] comes in pieces; what is no UTF-8 is
+    /// shown as `\xNN`.
+    pub fn add(&mut self, bytes: &[u8], mut take: impl FnMut(&str)) {
         self.bytes.extend_from_slice(bytes);
         let mut rest = self.bytes.as_slice();
         while let Some((line, used)) = next_line(rest) {
@@ -31,7 +43,7 @@ impl Lines {
     }
 
     /// The stream has ended: what follows the last line end is a line too.
-    pub(super) fn end(&mut self, take: impl FnMut(&str)) {
+    pub fn end(&mut self, take: impl FnMut(&str)) {
         if !self.bytes.is_empty() {
             self.add(b"\n", take);
         }

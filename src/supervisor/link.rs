@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -118,6 +119,12 @@ impl Sender {
     /// Sends one message. The other side may be gone: whoever reads the link notices that.
     pub(super) fn send(&mut self, message: &impl Message) {
         let _gone = self.0.write_all(format!("{message}\n").as_bytes());
+    }
+
+    /// Ends the link, also for the receiving half of this end. What was sent still arrives.
+    pub(super) fn end(&self) {
+        // The other side may have ended it before.
+        let _ended = self.0.shutdown(Shutdown::Both);
     }
 }
 

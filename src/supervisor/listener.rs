@@ -58,6 +58,14 @@ struct Running {
     ready: bool,
 }
 
+impl Drop for Running {
+    /// The thread that hears the listener holds the link open: a supervisor that is dropped has to
+    /// end it, or the listener would never learn that it is gone.
+    fn drop(&mut self) {
+        self.link.end();
+    }
+}
+
 impl Listener {
     pub(super) fn new(command: Command, events: SyncSender<Event>) -> Listener {
         Listener {
@@ -203,6 +211,29 @@ impl Listener {
     fn say(&mut self, message: &ToListener) {
         if let State::Up(running) = &mut self.state {
             running.link.send(message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    #[test]
+    fn a_dropped_listener_learns_that_the_supervisor_is_gone() {
+        let (sender, events) = sync_channel(8);
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "cat; exit 7"]);
+        let mut listener = Listener::new(command, sender);
+        listener.start().unwrap();
+        drop(listener);
+        match events.recv_timeout(Duration::from_secs(30)) {
+            Ok(Event::Listener(News { what: What::Ended(exit), .. })) => {
+                assert_eq!(exit, Exit::Code(7));
+            }
+            _ => panic!("the listener does not end"),
         }
     }
 }

@@ -19,6 +19,7 @@ mod worker;
 use std::sync::mpsc::SyncSender;
 
 pub use exit::Exit;
+pub use lines::{Lines, MAX_LINE_BYTES};
 pub use outcome::{Notice, Outcome, Reason, SuperviseError};
 pub use run::{DEFAULT_STOP_TIMEOUT, Supervisor};
 pub use supervised::SupervisorLink;

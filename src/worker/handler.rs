@@ -1,6 +1,7 @@
 //! `QueueHandler`: the worker's one handler, which puts every record on the queue.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,10 +38,16 @@ impl QueueHandler {
     }
 
     /// Queues a record of any level, if the worker's levels let it pass. Blocks as long as the
-    /// [`Overflow`](crate::Overflow) policy says.
+    /// [`Overflow`](crate::Overflow) policy says. File and line of the record are the caller's.
+    #[track_caller]
     pub fn log(&self, level: Level, logger: &str, message: fmt::Arguments<'_>) {
         if self.enabled(level, logger) {
-            self.send(Draft::new(now_ns(), level, logger, message));
+            let caller = Location::caller();
+            self.send(Draft {
+                file: Some(caller.file()),
+                line: Some(caller.line()),
+                ..Draft::new(now_ns(), level, logger, message)
+            });
         }
     }
 
@@ -55,7 +62,7 @@ impl QueueHandler {
 
     /// Whether a call of this level and logger would be queued.
     pub fn enabled(&self, level: Level, logger: &str) -> bool {
-        self.worker.levels.enabled(facade_level(level), logger)
+        self.worker.levels.enabled(level.to_facade(), logger)
     }
 
     /// Waits until all records queued before are as certain as asked, or `timeout` has passed.
@@ -97,17 +104,6 @@ impl log::Log for QueueHandler {
     /// Waits up to one second for all records to be in the log file.
     fn flush(&self) {
         let _pending = self.worker.transport.flush(Certainty::Written, Duration::from_secs(1));
-    }
-}
-
-/// The level of the `log` facade that decides for `level`.
-fn facade_level(level: Level) -> log::Level {
-    match level {
-        level if level >= Level::ERROR => log::Level::Error,
-        level if level >= Level::WARNING => log::Level::Warn,
-        level if level >= Level::INFO => log::Level::Info,
-        level if level >= Level::DEBUG => log::Level::Debug,
-        _ => log::Level::Trace,
     }
 }
 

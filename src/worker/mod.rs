@@ -40,10 +40,12 @@ pub fn flush(certainty: Certainty, timeout: Duration) -> FlushReport {
 /// Logs a record of any [`Level`], for what the macros of `log` cannot say.
 ///
 /// Does nothing before [`init`]. Blocks as long as the [`Overflow`](crate::Overflow) policy says.
+/// File and line of the record are the caller's.
 ///
 /// ```
 /// logboom::log(logboom::Level::CRITICAL, "a.b.c", format_args!("out of {}", "paper"));
 /// ```
+#[track_caller]
 pub fn log(level: Level, logger: &str, message: fmt::Arguments<'_>) {
     if let Some(handler) = GLOBAL.get() {
         handler.log(level, logger, message);

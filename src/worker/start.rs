@@ -1,6 +1,7 @@
 //! How a worker begins: find the queue, attach, install.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::choice::TransportChoice;
@@ -20,7 +21,8 @@ const GUARD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Attaches this process to the queue named by `LOGBOOM_QUEUE` and installs it as the logger of the
 /// `log` crate.
 ///
-/// Blocks for the rendezvous, usually well under a millisecond. Keep the guard until the end of
+/// Blocks for the rendezvous, usually well under a millisecond; a listener that stands still may
+/// take 5 s for each of its few steps. Keep the guard until the end of
 /// `main`: dropping it waits for the last records.
 ///
 /// # Errors
@@ -161,9 +163,10 @@ impl Builder {
     /// See [`AttachError`].
     pub fn init(self) -> Result<Guard, AttachError> {
         let panic_hook = self.panic_hook;
+        let reservation = Reservation::make()?;
         let handler = self.attach()?;
         log::set_boxed_logger(Box::new(handler.clone())).map_err(|_| AttachError::LoggerSet)?;
-        Guard::install(handler, panic_hook)
+        Ok(reservation.install(handler, panic_hook))
     }
 
     /// Attaches and gives a layer for `tracing-subscriber`; events become records, spans their
@@ -179,9 +182,10 @@ impl Builder {
         S: tracing_core::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
     {
         let panic_hook = self.panic_hook;
+        let reservation = Reservation::make()?;
         let handler = self.attach()?;
         let layer = super::layer::queue_layer(handler.clone());
-        Ok((layer, Guard::install(handler, panic_hook)?))
+        Ok((layer, reservation.install(handler, panic_hook)))
     }
 
     /// Attaches and installs nothing: for a program that drives its handler itself. The lane ends
@@ -232,16 +236,40 @@ pub struct Guard {
     handler: QueueHandler,
 }
 
-impl Guard {
-    fn install(handler: QueueHandler, panic_hook: bool) -> Result<Guard, AttachError> {
-        GLOBAL.set(handler.clone()).map_err(|_| AttachError::LoggerSet)?;
-        handler.worker.levels.install();
+/// Whether this process has its one worker, or somebody is about to attach it.
+static RESERVED: AtomicBool = AtomicBool::new(false);
+
+/// The right to install the one worker of this process. It is had before anything is attached, so
+/// that a start that is refused changes nothing; dropped, it is free for another attempt.
+struct Reservation(());
+
+impl Reservation {
+    fn make() -> Result<Reservation, AttachError> {
+        if RESERVED.swap(true, Ordering::AcqRel) {
+            return Err(AttachError::LoggerSet);
+        }
+        Ok(Reservation(()))
+    }
+
+    fn install(self, handler: QueueHandler, panic_hook: bool) -> Guard {
+        // Reserved for good.
+        std::mem::forget(self);
+        let installed = GLOBAL.get_or_init(|| handler.clone());
+        installed.worker.levels.install();
         if panic_hook {
             panic::install(handler.clone());
         }
-        Ok(Guard { handler })
+        Guard { handler }
     }
+}
 
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        RESERVED.store(false, Ordering::Release);
+    }
+}
+
+impl Guard {
     /// The handler, to be asked or driven directly.
     pub fn handler(&self) -> &QueueHandler {
         &self.handler

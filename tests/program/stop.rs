@@ -153,3 +153,28 @@ fn a_process_that_runs_many_listeners_keeps_no_thread_and_no_descriptor_of_them(
     let place = Place::new();
     place.worker("w", &["cycles"]).finish();
 }
+
+#[test]
+fn without_a_name_the_log_is_called_after_the_queue_in_use() {
+    let place = Place::new();
+    let listener = place.serve(place.logboom(&["listen"]));
+    assert!(place.run(&["log", "hello"]).status.success());
+    listener.stop();
+    assert_eq!(fs::read_to_string(place.path("logs/q.log")).unwrap().lines().count(), 1);
+    let tail = place.run(&["tail"]);
+    assert!(String::from_utf8(tail.stdout).unwrap().trim_end().ends_with("hello"));
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let place = Place::new();
+    let listener = place.listen(&[]);
+    for args in [&["ctl", "status"][..], &["ctl", "status", "--json"], &["tail"]] {
+        assert!(place.run(&["log", "line"]).status.success());
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = place.logboom(args).stdout(writer).output().unwrap();
+        assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]), "{args:?}");
+    }
+    listener.stop();
+}

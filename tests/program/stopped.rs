@@ -113,7 +113,8 @@ fn calls_under_a_standstill(policy: &str) -> Outcome {
 
 #[test]
 fn drop_newest_never_waits_and_counts_what_it_drops() {
-    calls_under_a_standstill("drop");
+    let outcome = calls_under_a_standstill("drop");
+    assert!(outcome.calls_took < Duration::from_secs(10), "{:?}", outcome.calls_took);
 }
 
 #[test]
@@ -121,7 +122,7 @@ fn block_for_waits_once_per_outage_and_counts_what_it_drops() {
     let outcome = calls_under_a_standstill("block-for");
     assert!(outcome.calls_took >= Duration::from_millis(200), "it did not wait");
     // Waiting for every dropped call would take hours.
-    assert!(outcome.calls_took < PATIENCE, "{:?}", outcome.calls_took);
+    assert!(outcome.calls_took < Duration::from_secs(10), "{:?}", outcome.calls_took);
 }
 
 #[test]
@@ -165,7 +166,9 @@ fn ctl_gives_up_on_a_listener_that_stands_still_and_the_stop_is_done_when_it_goe
     let place = Place::new();
     let mut listener = place.listen(&[]);
     listener.process.signal(Signal::SIGSTOP);
+    let begun = Instant::now();
     let output = place.run(&["ctl", "stop", "--timeout", "1"]);
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     assert_eq!(output.status.code(), Some(69));
     assert!(String::from_utf8_lossy(&output.stderr).contains("did not answer"));
     listener.process.signal(Signal::SIGTERM);

@@ -41,7 +41,7 @@ fn worker_process() {
 fn log_with_drops(format: &str) -> (Place, u64) {
     let place = Place::new();
     let listener =
-        place.listen(&["--max-bytes", "500kB", "--backup-count", "1000", "--format", format]);
+        place.listen(&["--max-bytes", "100kB", "--backup-count", "1000", "--format", format]);
     let mut workers: Vec<_> =
         (0..WORKERS).map(|n| place.worker(&format!("worker {n}"), &["drop"])).collect();
     workers.iter_mut().for_each(|worker| assert_eq!(worker.heard(), "ready"));

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use logboom::{AttachError, Certainty, Level};
+use logboom::{AttachError, Certainty, Level, QueueDir};
 use serde_json::{Value, json};
 use support::{Place, hear, role, say};
 
@@ -24,8 +24,12 @@ fn worker_process() {
         }
         "levels" => levels(),
         "twice" => {
+            let nowhere = || logboom::builder().queue(QueueDir::at("/nowhere").unwrap());
+            assert!(matches!(nowhere().init(), Err(AttachError::NoListener { .. })));
             let _guard = logboom::init().unwrap();
             assert!(matches!(logboom::init(), Err(AttachError::LoggerSet)));
+            // Refused before anybody was asked.
+            assert!(matches!(nowhere().init(), Err(AttachError::LoggerSet)));
             log::info!("still here");
         }
         "hostile display" => hostile_display(),
@@ -156,12 +160,20 @@ fn key_values_stay_typed_and_any_level_can_be_logged() {
     );
     assert!(first["file"].as_str().unwrap().ends_with("worker.rs") && first["line"].is_u64());
     assert_eq!((&first["worker"], first["seq"].as_u64()), (&json!("w"), Some(0)));
+    assert!(records[1]["file"].as_str().unwrap().ends_with("worker.rs"));
+    assert_eq!(records[2]["line"].as_u64(), records[1]["line"].as_u64().map(|line| line + 1));
     assert_eq!((&records[1]["level"], &records[1]["levelno"]), (&json!("CRITICAL"), &json!(50)));
     assert_eq!((&records[2]["level"], &records[2]["levelno"]), (&json!("Level 25"), &json!(25)));
     let long = records[3]["message"].as_str().unwrap();
     assert!(long.len() > 100_000 && long.ends_with(" bytes]"), "{} bytes", long.len());
     let lanes: Vec<_> = records.iter().map(|record| &record["lane"]).collect();
     assert!(lanes.iter().all(|lane| *lane == lanes[0]));
+}
+
+#[test]
+fn a_level_without_a_name_keeps_what_is_not_below_it() {
+    let kept = logged_by(&["--level", "25"], |_| {}, &["kv"]);
+    assert_eq!(messages(&kept), ["message 7", "no macro for this", "nor for this"]);
 }
 
 #[test]
@@ -200,7 +212,7 @@ fn a_flush_before_exit_keeps_what_was_logged() {
 }
 
 #[test]
-fn a_second_start_is_refused_and_the_first_goes_on() {
+fn a_start_that_fails_may_be_tried_again_and_a_second_one_is_refused() {
     assert_eq!(messages(&logged_by(&[], |_| {}, &["twice"])), ["still here"]);
 }
 
@@ -279,15 +291,18 @@ fn the_log_command_takes_a_message_or_lines() {
     assert!(place.run(&["log", "-l", "critical", "-t", "a.b", "two", "words"]).status.success());
     let mut command = place.logboom(&["log", "-t", "job"]);
     let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
-    let input = b"one\r\n\nnot \xff UTF-8\nlast without newline";
-    child.stdin.take().unwrap().write_all(input).unwrap();
+    let longest = "x".repeat(logboom::supervisor::MAX_LINE_BYTES);
+    let input = [b"one\r\n\nnot \xff UTF-8\n", longest.as_bytes(), b"\nlast without newline"];
+    child.stdin.take().unwrap().write_all(&input.concat()).unwrap();
     assert!(child.wait().unwrap().success());
     listener.stop();
+    let longest = format!("job INFO {longest}");
     let expected = [
         "a.b CRITICAL two words",
         "job INFO one",
         "job INFO ",
-        "job INFO not \u{fffd} UTF-8",
+        r"job INFO not \xff UTF-8",
+        &longest,
         "job INFO last without newline",
     ];
     assert_eq!(place.lines(), expected);
