@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use logboom::{AttachError, Certainty, Level, QueueDir};
+use logboom::{AttachError, Certainty, Level, QueueDir, TransportChoice};
 use serde_json::{Value, json};
 use support::{Place, hear, role, say};
 
@@ -24,7 +24,10 @@ fn worker_process() {
         }
         "levels" => levels(),
         "twice" => {
-            let nowhere = || logboom::builder().queue(QueueDir::at("/nowhere").unwrap());
+            let nowhere = || {
+                let builder = logboom::builder().queue(QueueDir::at("/nowhere").unwrap());
+                builder.transport(TransportChoice::Channel)
+            };
             assert!(matches!(nowhere().init(), Err(AttachError::NoListener { .. })));
             let _guard = logboom::init().unwrap();
             assert!(matches!(logboom::init(), Err(AttachError::LoggerSet)));
