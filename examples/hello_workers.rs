@@ -62,11 +62,11 @@ fn supervisor() -> Result<(), Box<dyn Error>> {
     // Workers find the listener only once it has the queue, which is when it prints its line.
     BufReader::new(listener.stdout.as_mut().ok_or("no pipe")?).read_line(&mut String::new())?;
     let workers: Vec<_> = (1..=10).map(|n| start("worker", &format!("Worker-{n}"))).collect();
-    let codes: Vec<_> = workers.into_iter().map(|worker| worker?.wait()).collect();
-
+    for worker in workers {
+        assert!(worker?.wait()?.success());
+    }
     let report = control::stop(&queue, Duration::from_secs(10))?;
     assert!(listener.wait()?.success());
-    assert!(codes.into_iter().all(|code| code.is_ok_and(|code| code.success())));
     let logs = fs::read_dir(directory.path().join("logs"))?;
     let files = logs.map(|file| fs::read_to_string(file?.path())).collect::<Result<Vec<_>, _>>()?;
     let lines: Vec<_> = files.iter().flat_map(|file| file.lines()).collect();

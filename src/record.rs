@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::Level;
 
@@ -169,6 +170,15 @@ pub struct Process {
     pub program: Arc<str>,
     /// When it started logging, nanoseconds since the Unix epoch.
     pub started_ns: i64,
+}
+
+/// The time of a record that is made now, nanoseconds since the Unix epoch.
+pub(crate) fn now_ns() -> i64 {
+    let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => nanos(since),
+        Err(before) => -nanos(before.duration()),
+    }
 }
 
 fn own(text: Cow<'_, str>) -> Cow<'static, str> {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -10,6 +9,7 @@ use jiff::tz::TimeZone;
 use super::hub::Loss;
 use super::outlet::Told;
 use crate::codec::Drops;
+use crate::record::now_ns;
 use crate::{Field, Level, Process, Record, Value};
 
 /// The logger of all these records.
@@ -121,9 +121,4 @@ impl Notices {
 fn clock(time_ns: i64) -> String {
     let time = Timestamp::from_nanosecond(time_ns.into()).unwrap_or_default();
     time.to_zoned(TimeZone::system()).strftime("%H:%M:%S%.3f").to_string()
-}
-
-fn now_ns() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use super::Event;
 use super::capture::{Capture, Captured, FLUSH_TIMEOUT};
 use super::exit::{Exit, wait_unreaped};
 use super::group::Group;
+use crate::record::now_ns;
 use crate::{Process, QueueDir};
 
 /// Longest name of a worker.
@@ -112,7 +113,7 @@ impl Worker {
         queue: &QueueDir,
         events: &SyncSender<Event>,
     ) -> io::Result<Worker> {
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let started_ns = now_ns();
         let mut child = command.spawn(queue)?;
         let group = i32::try_from(child.id()).ok().and_then(Group::new);
         let group = group.expect("invariant: a child has a pid greater than 1");
@@ -120,7 +121,7 @@ impl Worker {
             name: command.name.as_str().into(),
             id: child.id(),
             program: command.program(),
-            started_ns: i64::try_from(started.as_nanos()).unwrap_or(i64::MAX),
+            started_ns,
         };
         match watch(&mut child, group, process, number, queue, events) {
             Ok(capture) => Ok(Worker {

@@ -3,20 +3,10 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Process;
 use crate::queue::ring::generation;
-
-/// Nanoseconds since the Unix epoch.
-pub(super) fn now_ns() -> i64 {
-    let nanos =
-        |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(since) => nanos(since),
-        Err(before) => -nanos(before.duration()),
-    }
-}
+use crate::record::now_ns;
 
 /// This process, under `name` or `LOGBOOM_WORKER` or the name of its program.
 pub(super) fn this_process(name: Option<String>) -> Process {

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use log::kv;
 
-use super::facts::{current_thread, now_ns};
+use super::facts::current_thread;
 use super::levels::Levels;
 use crate::codec::{Attributes, Draft, FieldEncoder};
 use crate::queue::{Certainty, FlushReport, QueueStats, Transport};
+use crate::record::now_ns;
 use crate::{Level, Thread, Value};
 
 /// Puts records on the queue of a listener. Cheap to clone; all clones are one worker.

@@ -11,9 +11,9 @@ use tracing_subscriber::layer::{Context, Filter, Layer};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::QueueHandler;
-use super::facts::now_ns;
 use super::levels::Levels;
 use crate::codec::{Attributes, Draft, FieldEncoder, SpanEncoder};
+use crate::record::now_ns;
 use crate::{Level, Value};
 
 /// A layer that puts the events that its worker's levels let pass on the queue.

@@ -4,10 +4,10 @@ use std::panic::PanicHookInfo;
 use std::time::Duration;
 
 use super::QueueHandler;
-use super::facts::now_ns;
 use crate::Level;
 use crate::codec::Draft;
 use crate::queue::Certainty;
+use crate::record::now_ns;
 
 /// How long a panicking thread waits for its record to be written.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::choice::TransportChoice;
 use super::connect::{Connected, Wish, connect};
-use super::facts::{now_ns, this_process};
+use super::facts::this_process;
 use super::levels::Levels;
 use super::{GLOBAL, QueueHandler, panic};
 use crate::codec::Draft;
 use crate::queue::channel::DEFAULT_CAPACITY_BYTES;
 use crate::queue::rendezvous::AttachError;
 use crate::queue::{Certainty, FlushReport, Overflow, QueueDir};
+use crate::record::now_ns;
 use crate::{Level, Process};
 
 /// How long a dropped [`Guard`] waits for the last records to be written.
