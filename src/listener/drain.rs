@@ -45,6 +45,9 @@ const LANE_TICK: Duration = Duration::from_millis(10);
 /// The same, while there is something at every look.
 const BUSY_LANE_TICK: Duration = Duration::from_millis(1);
 
+/// A round with as many bytes is followed by the next without a pause.
+const FULL_ROUND_BYTES: usize = 32 * 1024;
+
 pub(super) struct Drain {
     pub(super) hub: Arc<Hub>,
     pub(super) stop: Stop,
@@ -62,9 +65,18 @@ pub(super) struct Drain {
     pub(super) unwritten_records: u64,
     /// Records for the outlets, gathered in the round.
     pub(super) gathered: Vec<Told>,
-    pub(super) was_busy: bool,
+    pub(super) pace: Pace,
     /// The last flush of `ctl`, and how far the lanes had come when it was asked for.
     pub(super) flush: Option<(u64, Tails)>,
+}
+
+/// How much the last round had, which says how long the next may wait for more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    Idle,
+    Busy,
+    /// So much that more is there already.
+    Full,
 }
 
 /// What the drain remembers of a lane of the Channel transport between rounds.
@@ -134,21 +146,27 @@ impl Drain {
         let mut marks = Marks::default();
         let mut inputs = self.sort_by_lane(batches, &mut marks);
         inputs.append(&mut self.lanes.read());
-        self.was_busy = !inputs.is_empty();
+        self.pace = match inputs.iter().map(LaneInput::bytes).sum::<usize>() {
+            0 => Pace::Idle,
+            bytes if bytes < FULL_ROUND_BYTES => Pace::Busy,
+            _ => Pace::Full,
+        };
         self.merge(&inputs);
         self.settle();
         self.tell(marks);
-        if self.was_busy && !self.files.has_given_up() {
+        let is_busy = self.pace != Pace::Idle;
+        if is_busy && !self.files.has_given_up() {
             self.bell.beat();
         }
-        self.was_busy
+        is_busy
     }
 
     fn gather(&mut self, patience: Duration) -> Vec<Vec<u8>> {
-        let patience = match (self.lanes.is_empty(), self.was_busy) {
-            (true, _) => patience,
-            (false, true) => patience.min(BUSY_LANE_TICK),
-            (false, false) => patience.min(LANE_TICK),
+        let patience = match self.pace {
+            _ if self.lanes.is_empty() => patience,
+            Pace::Idle => patience.min(LANE_TICK),
+            Pace::Busy => patience.min(BUSY_LANE_TICK),
+            Pace::Full => Duration::ZERO,
         };
         let mut batches = Vec::new();
         let mut deadline = Instant::now() + patience;

@@ -33,7 +33,7 @@ pub use stop::Stop;
 
 use self::bound::{Bound, SocketPlace};
 use self::door::Door;
-use self::drain::Drain;
+use self::drain::{Drain, Pace};
 use self::files::Files;
 use self::handshake::Reception;
 use self::hub::{Counts, Hub, StatusBase, report_stop};
@@ -266,7 +266,7 @@ impl QueueListener {
             counts: Counts::default(),
             unwritten_records: 0,
             gathered: Vec::new(),
-            was_busy: false,
+            pace: Pace::Idle,
             flush: None,
             hub: Arc::clone(&hub),
             stop,

@@ -80,10 +80,15 @@ pub(super) fn start_bell(bell: Arc<Bell>, stop: Stop, hub: Arc<Hub>) -> io::Resu
         while !hub.has_ended() {
             bell.sleep(BELL_INTERVAL, || false);
             stop.wake();
+            // A worker whose lane stays half full would ring with every record.
+            thread::sleep(BELL_PAUSE);
         }
     })?;
     Ok(())
 }
+
+/// The bell is heard at most this often.
+const BELL_PAUSE: Duration = Duration::from_millis(1);
 
 /// How often the bell's thread looks whether the listener has ended.
 const BELL_INTERVAL: Duration = Duration::from_secs(1);

@@ -30,6 +30,15 @@ pub(super) struct LaneInput {
     pub(super) chunks: Vec<Chunk>,
 }
 
+impl LaneInput {
+    pub(super) fn bytes(&self) -> usize {
+        let length = |chunk: &Chunk| match chunk {
+            Chunk::Batch(bytes) | Chunk::Ring { bytes, .. } => bytes.len(),
+        };
+        self.chunks.iter().map(length).sum()
+    }
+}
+
 /// Entries in a row.
 pub(super) enum Chunk {
     Batch(Vec<u8>),
