@@ -9,7 +9,7 @@ use std::time::Duration;
 use logboom::control;
 use logboom::tail::{Progress, Tail, TailError};
 
-use crate::options::QueueOptions;
+use crate::options::{QueueOptions, complain};
 
 /// How long to wait for new lines. Looking at files works on every file system.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -87,13 +87,11 @@ fn open(path: &Path, args: &Args) -> Result<Tail, TailError> {
 }
 
 fn report_skip(path: &Path) {
-    let path = path.display();
-    // Nowhere is left to report that stderr is closed.
-    let _ = writeln!(
-        io::stderr(),
-        "logboom: lines of {path} may be missing here: backups were deleted before they were read \
-         (a higher --backup-count keeps them longer)"
-    );
+    complain(&format_args!(
+        "lines of {} may be missing here: backups were deleted before they were read \
+         (a higher --backup-count keeps them longer)",
+        path.display()
+    ));
 }
 
 fn parse_lines(text: &str) -> Result<u64, String> {

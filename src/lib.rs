@@ -37,6 +37,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("logboom runs on Linux only");
 
+mod causes;
 mod codec;
 pub mod control;
 #[cfg(feature = "listener")]

@@ -13,7 +13,6 @@ pub(super) struct LineBuffer {
     bytes: Vec<u8>,
     written: usize,
     taken: usize,
-    taken_lines: u64,
 }
 
 impl LineBuffer {
@@ -34,12 +33,6 @@ impl LineBuffer {
     /// Keeps the line on offer.
     pub(super) fn take(&mut self) {
         self.taken = self.bytes.len();
-        self.taken_lines += 1;
-    }
-
-    /// How many lines were taken since the last complete write.
-    pub(super) fn pending_lines(&self) -> u64 {
-        self.taken_lines
     }
 
     /// How many bytes of taken lines are still to be written.
@@ -69,7 +62,7 @@ impl LineBuffer {
             }
         }
         self.bytes.drain(..self.taken);
-        (self.written, self.taken, self.taken_lines) = (0, 0, 0);
+        (self.written, self.taken) = (0, 0);
         // A vector grows to twice the limit in normal use; only a long line takes it further.
         if self.bytes.capacity() > 2 * BUFFER_BYTES {
             self.bytes.shrink_to(BUFFER_BYTES);

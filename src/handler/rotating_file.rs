@@ -151,11 +151,6 @@ impl RotatingFileHandler {
         self.file.path()
     }
 
-    /// Records taken since everything was written the last time.
-    pub fn buffered_records(&self) -> u64 {
-        self.lines.pending_lines()
-    }
-
     /// How many files were found with a torn last line and got a newline.
     pub fn mended_lines(&self) -> u64 {
         self.file.mended_lines()

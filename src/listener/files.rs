@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::hub::Hub;
 use super::journal::{Journal, Unresolved};
-use super::outlet::chain;
 use super::stop::Stop;
 use crate::Record;
+use crate::causes::with_causes;
 use crate::handler::{Handler, HandlerError, RotatingFileHandler};
 use crate::rotation::{Resolution, Segment};
 
@@ -151,7 +151,7 @@ impl Files {
         let mut synced = !self.given_up;
         for file in self.files.iter_mut().filter(|_| !self.given_up) {
             if let Err(error) = file.handler.sync() {
-                self.notices.push(chain(&error));
+                self.notices.push(with_causes(&error));
                 synced = false;
             }
         }
@@ -179,7 +179,7 @@ impl Files {
         while !self.given_up
             && let Err(error) = act(self)
         {
-            let text = chain(&error);
+            let text = with_causes(&error);
             if !troubled {
                 self.notices.push(format!("{text}: workers waited until it could be written"));
                 troubled = true;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::files::BatchLanes;
 use super::round::{Chunk, LaneInput, Source};
+use crate::causes::with_causes;
 use crate::queue::QueueDir;
 use crate::queue::ring::{LANES_DIR, LaneReader};
 use crate::{Process, Thread};
@@ -122,7 +123,7 @@ impl Lanes {
             match LaneReader::open(&entry.path()) {
                 Ok(reader) => self.lanes.push(Lane::new(reader, name)),
                 Err(error) => {
-                    self.troubles.push(super::outlet::chain(&error));
+                    self.troubles.push(with_causes(&error));
                     self.refused.insert(name);
                 }
             }
@@ -147,7 +148,7 @@ impl Lanes {
             if lane.is_damaged {
                 refused.insert(lane.name);
             } else if let Err(error) = lane.reader.remove() {
-                troubles.push(super::outlet::chain(&error));
+                troubles.push(with_causes(&error));
                 refused.insert(lane.name);
             }
         }

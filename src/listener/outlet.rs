@@ -8,6 +8,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use crate::Record;
+use crate::causes::with_causes;
 use crate::handler::{Handler, HandlerError};
 use crate::queue::control::HandlerStatus;
 
@@ -143,7 +144,7 @@ impl OutletThread {
         act: impl FnOnce(&mut dyn Handler) -> Result<(), HandlerError>,
     ) -> Result<(), String> {
         match catch_unwind(AssertUnwindSafe(|| act(&mut *self.handler))) {
-            Ok(outcome) => outcome.map_err(|error| chain(&error)),
+            Ok(outcome) => outcome.map_err(|error| with_causes(&error)),
             Err(_) => Err("it panicked".to_owned()),
         }
     }
@@ -167,15 +168,4 @@ impl OutletThread {
         status.failing = true;
         status.counts.last_error = Some(error);
     }
-}
-
-/// An error with all its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

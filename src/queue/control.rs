@@ -207,8 +207,6 @@ pub(crate) struct Update {
     pub(crate) written_seq: u64,
     /// Calls before this one are on the disk.
     pub(crate) synced_seq: u64,
-    /// A new level table.
-    pub(crate) levels: Option<String>,
     /// Send what is queued, with this number; 0: nothing is asked.
     pub(crate) flush: u64,
     /// The listener stops: send what is queued, then nothing more.

@@ -178,9 +178,6 @@ impl<T: Attachable> ControlThread<T> {
         while seen.write_all(&[1]).is_ok()
             && let Some(ToWorker::Update(update)) = receive(&updates)
         {
-            if let Some(table) = &update.levels {
-                self.levels.push(table);
-            }
             self.transport.update(&update);
         }
     }

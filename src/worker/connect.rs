@@ -1,7 +1,5 @@
 //! Gives a worker its transport.
 
-use std::error::Error;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::attached::{follow_listener, keep_attached};
@@ -9,6 +7,7 @@ use super::choice::TransportChoice;
 use super::handler::QueueHandler;
 use super::levels::Levels;
 use crate::Process;
+use crate::causes::with_causes;
 use crate::queue::channel::Channel;
 use crate::queue::control::{TransportKind, WorkerFacts};
 use crate::queue::rendezvous::AttachError;
@@ -43,7 +42,7 @@ pub(super) fn connect(
     match Ring::start(queue.clone(), process.clone(), *overflow, MAX_LANES_PER_PROCESS) {
         Ok(ring) => Ok(Connected { handler: by_ring(wish, ring, levels)?, notice: None }),
         Err(error) if choice == TransportChoice::Auto && error.is_lack_of_room() => {
-            let notice = format!("records take the Channel transport: {}", chain(&error));
+            let notice = format!("records take the Channel transport: {}", with_causes(&error));
             Ok(Connected { handler: by_channel(wish, levels)?, notice: Some(notice) })
         }
         Err(LaneError::Directory(error)) => Err(error.into()),
@@ -72,15 +71,4 @@ fn by_channel(wish: Wish, levels: Arc<Levels>) -> Result<QueueHandler, AttachErr
     let handler = QueueHandler::new(Box::new(channel.clone()), Arc::clone(&levels));
     keep_attached(queue, facts, channel, levels)?;
     Ok(handler)
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _infallible = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }
