@@ -110,6 +110,9 @@ fn print_status(status: &Status, out: &mut impl Write) -> io::Result<()> {
         "records   {} written, {} dropped, {} missing",
         status.records, status.dropped, status.missing
     )?;
+    if status.damaged_lanes > 0 {
+        writeln!(out, "damaged   {} lanes: see the log", status.damaged_lanes)?;
+    }
     for (reason, count) in &status.refused {
         writeln!(out, "refused   {count}: {reason}")?;
     }

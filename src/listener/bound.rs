@@ -10,7 +10,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::ListenError;
 use crate::lock::FileLock;
 use crate::queue::QueueDir;
-use crate::queue::ring::LANES_DIR;
+use crate::queue::ring::{LANES_DIR, remove_unfinished};
 
 pub(super) struct Bound {
     queue: QueueDir,
@@ -112,13 +112,16 @@ impl SocketPlace {
     }
 }
 
-/// Removes the one-shot sockets of a listener that was killed in the middle of a handshake.
+/// Removes the one-shot sockets of a listener that was killed in the middle of a handshake, and what
+/// is left of bells that were never hung up.
 fn remove_leftovers(queue: &Path) -> io::Result<()> {
     for entry in fs::read_dir(queue)? {
         let entry = entry?;
         if entry.file_name().as_encoded_bytes().starts_with(b".tmp") && entry.file_type()?.is_dir()
         {
             fs::remove_dir_all(entry.path())?;
+        } else if entry.path().extension().is_some_and(|ending| ending == "new") {
+            remove_unfinished(&entry.path()).map_err(io::Error::other)?;
         }
     }
     Ok(())

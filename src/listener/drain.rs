@@ -237,6 +237,9 @@ impl Drain {
                     tally.records += 1;
                     self.unwritten_records += u64::from(matches!(source, Source::Channel(_)));
                     self.emit(&record);
+                    if let Source::Ring(index) = source {
+                        self.lanes.get_mut(index).set_thread(&record.thread);
+                    }
                 }
                 Item::Drops { drops, process, lane } => {
                     let total = drops.total();
@@ -256,7 +259,7 @@ impl Drain {
             if let Source::Ring(index) = source {
                 let lane = self.lanes.get_mut(index);
                 lane.take(end);
-                lane.set_thread(thread);
+                lane.set_thread(&thread);
             }
         }
         for (lane, tally) in &tallies {
@@ -373,8 +376,10 @@ impl Drain {
         marks.paused.into_iter().for_each(|lane| self.hub.mark_paused(lane));
         for lane in marks.gone {
             self.channels.remove(&lane);
+            self.lanes.doubt(lane);
             self.hub.remove(lane);
         }
+        self.counts.damaged_lanes = self.lanes.damaged();
         self.counts.handlers = self.outlets.iter().map(Outlet::status).collect();
         self.hub.set_counts(self.counts.clone());
     }
@@ -385,8 +390,11 @@ impl Drain {
         if self.flush.as_ref().is_none_or(|(number, _)| *number != last) {
             self.flush = Some((last, self.lanes.tails()));
         }
-        match &self.flush {
-            Some((number, tails)) if self.lanes.has_passed(tails) => *number,
+        match &mut self.flush {
+            Some((number, tails)) if self.lanes.has_passed(tails) => {
+                tails.forget();
+                *number
+            }
             _ => 0,
         }
     }

@@ -78,6 +78,7 @@ pub(super) struct Counts {
     pub(super) records: u64,
     pub(super) dropped: u64,
     pub(super) missing: u64,
+    pub(super) damaged_lanes: u64,
     pub(super) handlers: Vec<HandlerStatus>,
 }
 
@@ -421,7 +422,7 @@ impl Hub {
             })
             .collect();
         workers.sort_by(|a, b| (&a.name, a.pid, &a.lane).cmp(&(&b.name, b.pid, &b.lane)));
-        let Counts { records, dropped, missing, handlers } = state.counts.clone();
+        let Counts { records, dropped, missing, damaged_lanes, handlers } = state.counts.clone();
         Status {
             pid: std::process::id(),
             queue: base.queue.clone(),
@@ -431,6 +432,7 @@ impl Hub {
             records,
             dropped,
             missing,
+            damaged_lanes,
             refused: state
                 .refused
                 .iter()

@@ -10,6 +10,7 @@ mod files;
 mod handshake;
 mod hub;
 mod journal;
+mod lane;
 mod lanes;
 mod notices;
 mod outlet;

@@ -280,6 +280,8 @@ pub struct Status {
     pub dropped: u64,
     /// Records that never arrived: gaps in the sequence of a lane.
     pub missing: u64,
+    /// Lanes that could not be read to their end: each is told in the log, with where it is kept.
+    pub damaged_lanes: u64,
     /// Peers and batches that were refused, with the reason and how many.
     pub refused: Vec<(String, u64)>,
     /// The handlers beside the log files.

@@ -33,16 +33,23 @@ impl Bell {
     /// Opens the bell of `dir`, or hangs up a new one.
     pub(crate) fn open(dir: &QueueDir) -> Result<Bell, LaneError> {
         let path = dir.path().join("bell");
-        let file = match open_existing(&path) {
+        match Bell::try_open(&path) {
+            Err(error) if error.is_taken_away() => Bell::try_open(&path),
+            opened => opened,
+        }
+    }
+
+    fn try_open(path: &Path) -> Result<Bell, LaneError> {
+        let file = match open_existing(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                create(&path)?;
-                open_existing(&path)
+                create(path)?;
+                open_existing(path)
             }
             opened => opened,
         };
-        let file = file.map_err(refused("open", &path))?;
-        verify(&file, &path)?;
-        let mapping = Mapping::of(&file, 0).map_err(refused("map", &path))?;
+        let file = file.map_err(refused("open", path))?;
+        verify(&file, path)?;
+        let mapping = Mapping::of(&file, 0).map_err(refused("map", path))?;
         Ok(Bell { mapping, file })
     }
 

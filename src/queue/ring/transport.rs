@@ -83,7 +83,7 @@ impl Ring {
     /// Leaves lanes whose files were deleted: the next records go into new ones. Call it now and
     /// then, since no log call spends a system call on it.
     pub(crate) fn leave_deleted_lanes(&self) {
-        self.shared.with_pool(Pool::retire_deleted);
+        self.shared.with_pool(Pool::forget_retired);
     }
 
     /// Writes the marks of dropped calls, as far as no other thread is at it.
@@ -151,7 +151,8 @@ fn wait(lane: &Lane, certainty: Certainty, target: u64, deadline: Option<Instant
         let seen = protocol::observe(word);
         let left = deadline
             .map_or(FLUSH_SLICE, |deadline| deadline.saturating_duration_since(Instant::now()));
-        if seen >= target || left.is_zero() {
+        // Nobody will ever write what is in a retired lane.
+        if seen >= target || left.is_zero() || lane.is_retired() {
             return target.saturating_sub(seen);
         }
         protocol::announce_sleep(lane.flush_asleep());

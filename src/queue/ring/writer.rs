@@ -47,7 +47,7 @@ pub(super) enum Written {
     Aside,
 }
 
-/// The lane's file was deleted while a call waited for room.
+/// The lane was retired while a call waited for room.
 pub(super) struct Homeless;
 
 impl LaneWriter {
@@ -101,7 +101,7 @@ impl LaneWriter {
                 self.commit(end, call);
             }
             Room::Full => self.adopt_drops(&Drops::of(0, call.level, call.time_ns)),
-            Room::Deleted => return Err(Homeless),
+            Room::Retired => return Err(Homeless),
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ impl LaneWriter {
                 return Room::Full;
             };
             if self.lane.check(&fork::hold_off()) {
-                return Room::Deleted;
+                return Room::Retired;
             }
             protocol::announce_sleep(self.lane.room_asleep());
             if protocol::observe(self.lane.head()) == self.head {
@@ -238,5 +238,5 @@ impl Marks {
 enum Room {
     Free,
     Full,
-    Deleted,
+    Retired,
 }
