@@ -195,6 +195,11 @@ impl Pool {
         self.disconnect();
     }
 
+    /// Whether a listener is there.
+    pub(super) fn is_attached(&self) -> bool {
+        self.listener.is_some()
+    }
+
     /// Lets the listener see our end.
     pub(super) fn disconnect(&mut self) {
         // An error means that the listener has closed it before.
