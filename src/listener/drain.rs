@@ -42,7 +42,13 @@ const STOP_TICK: Duration = Duration::from_millis(10);
 /// warning, a lane that is half full, or a flush wakes it at once.
 const LANE_TICK: Duration = Duration::from_millis(10);
 
-/// The same, while there is something at every look.
+/// After so many looks with nothing the drain rests: the next record of any worker wakes it.
+const LOOKS_BEFORE_REST: u32 = 50;
+
+/// How often a drain that rests looks all the same.
+const REST_TICK: Duration = Duration::from_millis(250);
+
+/// How often one looks that finds something each time.
 const BUSY_LANE_TICK: Duration = Duration::from_millis(1);
 
 /// A round with as many bytes is followed by the next without a pause.
@@ -73,7 +79,10 @@ pub(super) struct Drain {
 /// How much the last round had, which says how long the next may wait for more.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    Idle,
+    /// Nothing, for so many rounds.
+    Idle {
+        looks: u32,
+    },
     Busy,
     /// So much that more is there already.
     Full,
@@ -147,14 +156,14 @@ impl Drain {
         let mut inputs = self.sort_by_lane(batches, &mut marks);
         inputs.append(&mut self.lanes.read());
         self.pace = match inputs.iter().map(LaneInput::bytes).sum::<usize>() {
-            0 => Pace::Idle,
+            0 => self.pace.idle(),
             bytes if bytes < FULL_ROUND_BYTES => Pace::Busy,
             _ => Pace::Full,
         };
         self.merge(&inputs);
         self.settle();
         self.tell(marks);
-        let is_busy = self.pace != Pace::Idle;
+        let is_busy = !matches!(self.pace, Pace::Idle { .. });
         if is_busy && !self.files.has_given_up() {
             self.bell.beat();
         }
@@ -163,13 +172,27 @@ impl Drain {
 
     fn gather(&mut self, patience: Duration) -> Vec<Vec<u8>> {
         let patience = match self.pace {
-            _ if self.lanes.is_empty() => patience,
-            Pace::Idle => patience.min(LANE_TICK),
+            _ if self.lanes.is_empty() => self.rest(patience),
+            Pace::Idle { looks } if looks >= LOOKS_BEFORE_REST => {
+                self.rest(patience.min(REST_TICK))
+            }
+            Pace::Idle { .. } => patience.min(LANE_TICK),
             Pace::Busy => patience.min(BUSY_LANE_TICK),
             Pace::Full => Duration::ZERO,
         };
+        let batches = self.receive(Instant::now() + patience);
+        self.bell.rise();
+        batches
+    }
+
+    /// Lets the workers wake the drain; how long it may sleep now.
+    fn rest(&self, patience: Duration) -> Duration {
+        self.bell.rest();
+        if self.lanes.has_news() { Duration::ZERO } else { patience }
+    }
+
+    fn receive(&self, mut deadline: Instant) -> Vec<Vec<u8>> {
         let mut batches = Vec::new();
-        let mut deadline = Instant::now() + patience;
         while batches.len() < MAX_ROUND_BATCHES {
             match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Event::Batch(batch)) => {
@@ -415,6 +438,13 @@ impl Drain {
             missing: self.counts.missing,
             left_lanes,
         }
+    }
+}
+
+impl Pace {
+    fn idle(self) -> Pace {
+        let looks = if let Pace::Idle { looks } = self { looks } else { 0 };
+        Pace::Idle { looks: looks.saturating_add(1) }
     }
 }
 

@@ -216,6 +216,11 @@ impl Lanes {
         self.lanes.iter_mut().for_each(Lane::stop_at_tail);
     }
 
+    /// Whether there is something to read.
+    pub(super) fn has_news(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.unread().is_some())
+    }
+
     /// Copies what has become visible: at most [`MAX_READ_BYTES`] of each lane, and so much of each
     /// that all together stay below [`MAX_ROUND_BYTES`].
     pub(super) fn read(&mut self) -> Vec<LaneInput> {

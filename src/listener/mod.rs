@@ -267,7 +267,7 @@ impl QueueListener {
             counts: Counts::default(),
             unwritten_records: 0,
             gathered: Vec::new(),
-            pace: Pace::Idle,
+            pace: Pace::Idle { looks: 0 },
             flush: None,
             hub: Arc::clone(&hub),
             stop,

@@ -211,6 +211,8 @@ impl LaneWriter {
         let used_bytes = end.wrapping_sub(self.head);
         if call.level >= Level::WARNING || used_bytes > LANE_BYTES as u64 / 2 {
             self.bell.ring();
+        } else {
+            self.bell.ring_if_resting();
         }
     }
 
