@@ -142,5 +142,8 @@ fn print_status(status: &Status, out: &mut impl Write) -> io::Result<()> {
             worker.name, worker.pid, worker.program, worker.records, worker.dropped
         )?;
     }
+    if status.more_workers > 0 {
+        writeln!(out, "and {} more", status.more_workers)?;
+    }
     Ok(())
 }

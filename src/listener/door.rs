@@ -16,16 +16,14 @@ use nix::sys::socket::{getsockopt, sockopt};
 
 use super::handshake::{Greeted, Reception};
 use super::hub::{Hub, Refusal};
+use super::room::Room;
 use crate::queue::control::{Answer, Greeting, PROTOCOL_VERSION, Role};
 
 /// How long a peer may take for its greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Most peers that have not greeted yet; the oldest makes room.
-const MAX_UNGREETED: usize = 256;
-
-/// Most peers between greeting and welcome, each with a thread of its own.
-const MAX_HANDSHAKES: usize = 64;
+/// Most connections that are accepted before others are looked at.
+const MAX_ACCEPTS: usize = 256;
 
 /// Most greeted peers that wait for a handshake.
 const MAX_WAITING: usize = 1024;
@@ -38,6 +36,7 @@ pub(super) struct Door {
     pub(super) wake: UnixStream,
     pub(super) reception: Arc<Reception>,
     pub(super) hub: Arc<Hub>,
+    pub(super) room: Room,
     /// Workers whose handshake is complete.
     pub(super) attached: Receiver<Attached>,
     /// Where the lanes of ended workers go.
@@ -116,13 +115,13 @@ impl Door {
         }
     }
 
-    /// Takes every waiting connection; an error means that descriptors have run out.
+    /// Takes the waiting connections; an error means that descriptors have run out.
     fn accept(
         &self,
         ungreeted: &mut Vec<Ungreeted>,
         waiting: &mut VecDeque<Greeted>,
     ) -> io::Result<()> {
-        loop {
+        for _ in 0..MAX_ACCEPTS {
             let stream = match self.socket.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -136,12 +135,14 @@ impl Door {
             if let Fate::Drop = self.greet(&mut peer, waiting) {
                 continue;
             }
-            if ungreeted.len() >= MAX_UNGREETED {
+            // The oldest makes room.
+            if ungreeted.len() >= self.room.ungreeted {
                 ungreeted.remove(0);
                 self.hub.refuse(Refusal::Silent);
             }
             ungreeted.push(peer);
         }
+        Ok(())
     }
 
     /// Reads what has come of a greeting and acts on a whole one.
@@ -190,6 +191,12 @@ impl Door {
         if waiting >= MAX_WAITING {
             return Err(Refusal::TooMany);
         }
+        let on_their_way = waiting + self.reception.busy.load(atomic::Ordering::Acquire);
+        if greeting.role == Role::Worker
+            && self.hub.worker_count() + on_their_way >= self.room.workers
+        {
+            return Err(Refusal::NoDescriptors);
+        }
         let stream = peer.stream.try_clone().map_err(|_| Refusal::TooMany)?;
         Ok(Greeted { stream, role: greeting.role })
     }
@@ -206,7 +213,7 @@ impl Door {
 
     /// Begins as many handshakes as may be under way; the end of one wakes the door.
     fn shake_hands(&self, waiting: &mut VecDeque<Greeted>) {
-        while self.reception.busy.load(atomic::Ordering::Acquire) < MAX_HANDSHAKES
+        while self.reception.busy.load(atomic::Ordering::Acquire) < self.room.handshakes
             && let Some(greeted) = waiting.pop_front()
         {
             if self.reception.receive(greeted).is_err() {

@@ -21,6 +21,7 @@ pub(super) enum Refusal {
     OtherUser,
     OtherVersion,
     TooMany,
+    NoDescriptors,
     Stopping,
     BadHello,
     UnknownLane,
@@ -36,6 +37,9 @@ impl Refusal {
             Refusal::OtherUser => "another user",
             Refusal::OtherVersion => "another protocol version",
             Refusal::TooMany => "too many attach at once, try again",
+            Refusal::NoDescriptors => {
+                "too many workers for the listener's limit of descriptors (ulimit -Hn): raise it"
+            }
             Refusal::Stopping => "stopping",
             Refusal::BadHello => "no valid hello",
             Refusal::UnknownLane => "batch of an unknown lane",
@@ -43,6 +47,18 @@ impl Refusal {
         }
     }
 }
+
+/// Most peers of `ctl` that wait for a flush, and for a stop.
+const MAX_WAITING_PEERS: usize = 64;
+
+/// Most losses that wait to be told of; workers that have more to tell are asked to come again.
+const MAX_LOSSES: usize = 1024;
+
+/// Most bytes of workers in a status, so that it is one message.
+const MAX_STATUS_BYTES: usize = 128 * 1024;
+
+/// At most what the numbers of one worker take there.
+const NUMBERS_BYTES: usize = 32;
 
 /// Longest time that a flush waits for silent workers.
 const MAX_FLUSH_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -86,7 +102,8 @@ struct Worker {
     process: Arc<Process>,
     transport: TransportKind,
     first_seq: u64,
-    reply: IpcSender<ToWorker>,
+    /// `None` once it is gone, so that no descriptor waits for the drain.
+    reply: Option<IpcSender<ToWorker>>,
     pending: Option<Update>,
     /// A message was sent and not acknowledged: the next one could block.
     unseen: bool,
@@ -95,6 +112,15 @@ struct Worker {
     gone: bool,
     records: u64,
     dropped: u64,
+}
+
+impl Worker {
+    fn next_message(&mut self) -> Option<(IpcSender<ToWorker>, Update)> {
+        let reply = self.reply.as_ref().filter(|_| !self.unseen)?.clone();
+        let update = self.pending.take()?;
+        self.unseen = true;
+        Some((reply, update))
+    }
 }
 
 /// A `ctl flush` in progress.
@@ -162,6 +188,9 @@ impl Hub {
         if state.workers.contains_key(&facts.lane) {
             return Err(Refusal::BadHello);
         }
+        if state.losses.len() >= MAX_LOSSES {
+            return Err(Refusal::TooMany);
+        }
         let process = Arc::new(facts.process());
         if facts.unconfirmed > 0 {
             let (next_seq, records) = (facts.first_seq, facts.unconfirmed);
@@ -171,7 +200,7 @@ impl Hub {
             process,
             transport: facts.transport,
             first_seq: facts.first_seq,
-            reply,
+            reply: Some(reply),
             pending: None,
             // The welcome, which whoever registers is about to send.
             unseen: true,
@@ -205,8 +234,14 @@ impl Hub {
         if let Some(worker) = self.lock().workers.get_mut(&lane) {
             worker.gone = true;
             worker.pending = None;
+            worker.reply = None;
         }
         self.told.notify_all();
+    }
+
+    /// Workers that are attached, or not yet drained.
+    pub(super) fn worker_count(&self) -> usize {
+        self.lock().workers.len()
     }
 
     /// All that a gone worker sent is drained.
@@ -272,12 +307,8 @@ impl Hub {
             if state.ended {
                 return None;
             }
-            let ready =
-                |worker: &&mut Worker| worker.pending.is_some() && !worker.unseen && !worker.gone;
-            if let Some(worker) = state.workers.values_mut().find(ready) {
-                worker.unseen = true;
-                let update = worker.pending.take().unwrap_or_default();
-                return Some((worker.reply.clone(), update));
+            if let Some(message) = state.workers.values_mut().find_map(Worker::next_message) {
+                return Some(message);
             }
             self.told.notify_all();
             state = self.outbox.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -287,6 +318,9 @@ impl Hub {
     /// Begins a `ctl flush`: every attached worker is asked to send what it has.
     pub(super) fn begin_flush(&self, sync: bool, timeout: Duration, reply: IpcSender<Reply>) {
         let mut state = self.lock();
+        if state.flushes.len() >= MAX_WAITING_PEERS {
+            return refuse_peer(&mut state);
+        }
         state.last_flush += 1;
         let number = state.last_flush;
         let mut lanes = Vec::new();
@@ -368,6 +402,7 @@ impl Hub {
         let mut state = self.lock();
         match state.report {
             Some(report) => report_stop(vec![reply], report),
+            None if state.stop_replies.len() >= MAX_WAITING_PEERS => refuse_peer(&mut state),
             None => state.stop_replies.push(reply),
         }
     }
@@ -422,6 +457,7 @@ impl Hub {
             })
             .collect();
         workers.sort_by(|a, b| (&a.name, a.pid, &a.lane).cmp(&(&b.name, b.pid, &b.lane)));
+        let more_workers = cut(&mut workers);
         let Counts { records, dropped, missing, damaged_lanes, handlers } = state.counts.clone();
         Status {
             pid: std::process::id(),
@@ -429,6 +465,7 @@ impl Hub {
             uptime_s: base.started.elapsed().as_secs(),
             logs: base.logs.clone(),
             workers,
+            more_workers,
             records,
             dropped,
             missing,
@@ -443,6 +480,25 @@ impl Hub {
             stopping: state.stopping,
         }
     }
+}
+
+/// Counts a peer of `ctl` that is one too many; it sees its channel closed.
+fn refuse_peer(state: &mut State) {
+    *state.refused.entry(Refusal::TooMany).or_default() += 1;
+}
+
+/// Cuts the list of workers to what one message may hold; how many are left out.
+fn cut(workers: &mut Vec<WorkerStatus>) -> u64 {
+    let mut bytes = 0;
+    let mut fits = |worker: &WorkerStatus| {
+        let WorkerStatus { name, program, lane, .. } = worker;
+        bytes += name.len() + program.len() + lane.len() + NUMBERS_BYTES;
+        bytes <= MAX_STATUS_BYTES
+    };
+    let listed = workers.iter().take_while(|worker| fits(worker)).count();
+    let rest = workers.len() - listed;
+    workers.truncate(listed);
+    rest as u64
 }
 
 /// What a status says that never changes.

@@ -15,6 +15,7 @@ mod lanes;
 mod notices;
 mod outlet;
 mod receive;
+mod room;
 mod round;
 mod stop;
 
@@ -43,6 +44,7 @@ use self::lanes::Lanes;
 use self::notices::Notices;
 use self::outlet::Outlet;
 use self::receive::{Event, MAX_WAITING_BATCHES, start_bell, start_marker, start_receiver};
+use self::room::Room;
 use crate::filter::Filter;
 use crate::handler::{Handler, HandlerError, RotatingFileHandler};
 use crate::lock::LockError;
@@ -144,7 +146,8 @@ impl ListenerBuilder {
     /// from now on; they are served by [`QueueListener::run`].
     ///
     /// Raises this process's soft limit of descriptors to the hard one, because each worker takes
-    /// two.
+    /// two. Workers beyond three quarters of the limit are refused: those with the Ring transport go
+    /// on through shared memory, unseen by `ctl status` and without the level table.
     ///
     /// # Errors
     /// Another listener has the queue, or the directory or a socket cannot be made.
@@ -366,7 +369,8 @@ impl Threads {
             busy: AtomicUsize::new(0),
         };
         let reception = Arc::new(reception);
-        let door = Door { socket, wake: woken, reception, hub: Arc::clone(hub), attached, gone };
+        let (hub_of_door, room) = (Arc::clone(hub), Room::of_this_process()?);
+        let door = Door { socket, wake: woken, reception, hub: hub_of_door, room, attached, gone };
         let door = thread::Builder::new().name("logboom-door".into()).spawn(move || door.run())?;
         Ok(Threads { hub: Arc::clone(hub), door: Some(door), wake })
     }

@@ -274,6 +274,8 @@ pub struct Status {
     pub logs: Vec<String>,
     /// The workers attached now.
     pub workers: Vec<WorkerStatus>,
+    /// How many more are attached than are listed.
+    pub more_workers: u64,
     /// Records given to the handlers.
     pub records: u64,
     /// Records dropped by the workers' overflow policy.

@@ -46,6 +46,12 @@ impl Place {
         Place { directory: tempfile::Builder::new().prefix("lb").tempdir().unwrap() }
     }
 
+    /// The same on tmpfs, where queues are: for tests with many lanes.
+    pub fn in_shared_memory() -> Place {
+        let directory = tempfile::Builder::new().prefix("lb").tempdir_in("/dev/shm").unwrap();
+        Place { directory }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -260,12 +266,21 @@ pub fn lines_of(log: &Path) -> Vec<String> {
     String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Lets a command's process run under another limit of open files, by the shell's `ulimit`.
+/// Lets a command's process run under another soft limit of open files.
 pub fn with_descriptor_limit(command: &Command, soft: u32) -> Command {
+    with_limit(command, &format!("-Sn {soft}"))
+}
+
+/// Lets a command's process run under another limit of open files, soft and hard.
+pub fn with_hard_descriptor_limit(command: &Command, hard: u32) -> Command {
+    with_limit(command, &format!("-n {hard}"))
+}
+
+fn with_limit(command: &Command, limit: &str) -> Command {
     let mut shell = Command::new("sh");
     shell
         .arg("-c")
-        .arg(format!("ulimit -Sn {soft} && exec \"$@\""))
+        .arg(format!("ulimit {limit} && exec \"$@\""))
         .arg("sh")
         .arg(command.get_program());
     shell.args(command.get_args());
