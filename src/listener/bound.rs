@@ -43,6 +43,15 @@ impl Bound {
 }
 
 impl Bound {
+    /// Lets nobody find the listener any more; whoever is connected stays so.
+    pub(super) fn remove_socket(&self) {
+        // A queue directory that was removed and made again belongs to another listener. What cannot
+        // be removed is found and removed by the next one.
+        if self.lock.is_in_place().unwrap_or(false) {
+            let _left_behind = fs::remove_file(self.queue.control_socket());
+        }
+    }
+
     /// The bell and the journal outlive a listener only for lanes that are left for the next one.
     fn remove_what_serves_lanes(&self) {
         if !self.queue.path().join(LANES_DIR).exists() {
@@ -55,10 +64,8 @@ impl Bound {
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        // A queue directory that was removed and made again belongs to another listener. What cannot
-        // be removed is found and removed by the next one.
+        self.remove_socket();
         if self.lock.is_in_place().unwrap_or(false) {
-            let _left_behind = fs::remove_file(self.queue.control_socket());
             self.remove_what_serves_lanes();
         }
     }

@@ -36,7 +36,7 @@ use self::door::Door;
 use self::drain::{Drain, Pace};
 use self::files::Files;
 use self::handshake::Reception;
-use self::hub::{Counts, Hub, StatusBase, report_stop};
+use self::hub::{Counts, Hub, StatusBase};
 use self::journal::{Journal, MAX_SEGMENTS};
 use self::lanes::Lanes;
 use self::notices::Notices;
@@ -276,14 +276,16 @@ impl QueueListener {
             drain.recover(&unresolved);
         }
         let report = drain.run();
-        let replies = hub.finish(report, FAREWELL_TIMEOUT);
+        hub.wait_told(FAREWELL_TIMEOUT);
         let Drain { files, events, .. } = drain;
         // First, so that the receiving thread finds nobody to receive for, and ends.
         drop(events);
+        // Before the door closes: nobody may connect behind the last one that it serves.
+        bound.remove_socket();
         drop(threads);
         let closed = files.close();
         drop(bound);
-        report_stop(replies, report);
+        hub.report_stop(report);
         closed?;
         Ok(report)
     }
