@@ -10,7 +10,9 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 
 use logboom::QueueDir;
-use support::{Place, Process, lines_of};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::{Place, Process, lines_of, wait_until};
 
 /// Runs a demo to its good end; what it printed. No process and no queue of it may be left.
 fn demo(mut command: Command) -> String {
@@ -95,6 +97,28 @@ fn the_records_of_each_worker_come_in_their_order() {
         *expected += 1;
     }
     assert!(next.len() == 10 && next.values().all(|count| *count == 10), "{next:?}");
+}
+
+#[test]
+fn a_demo_whose_listener_is_killed_shows_all_records_all_the_same() {
+    let place = Place::new();
+    let mut command = place.logboom(&["demo", "--format=%(processName)s %(seq)d"]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut process = Process(child);
+    let queue = QueueDir::named(&format!("demo-{}", process.pid())).unwrap();
+    let log = place.path("logboom-demo/mptest.log");
+    wait_until("the first records", || log.exists() && !lines_of(&log).is_empty());
+    let listener = logboom::control::status(&queue).unwrap().pid;
+    kill(Pid::from_raw(listener as i32), Signal::SIGKILL).unwrap();
+    let mut printed = String::new();
+    process.0.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert_eq!(process.wait(), 0, "{printed}");
+    assert!(printed.ends_with("\n100 records from 10 workers, none missing\n"), "{printed}");
+    let mut lines = lines_of(&log);
+    lines.sort();
+    lines.dedup();
+    assert_eq!(lines.len(), 100, "doubled or lost");
+    assert!(!queue.path().exists(), "{} is left", queue.path().display());
 }
 
 #[test]
