@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use logboom::QueueDir;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::{Place, Process, lines_of, wait_until};
+use support::{Place, Process, lines_of, processes_with, wait_until};
 
 /// Runs a demo to its good end; what it printed. No process and no queue of it may be left.
 fn demo(mut command: Command) -> String {
@@ -23,23 +23,8 @@ fn demo(mut command: Command) -> String {
     assert_eq!(process.wait(), 0, "{printed}");
     let queue = QueueDir::named(&format!("demo-{}", process.pid())).unwrap();
     assert!(!queue.path().exists(), "{} is left", queue.path().display());
-    assert_eq!(processes_of(&queue), Vec::<String>::new());
+    assert_eq!(processes_with(queue.path().to_str().unwrap()), Vec::<String>::new());
     printed
-}
-
-/// Processes that have the queue in their command line or environment.
-fn processes_of(queue: &QueueDir) -> Vec<String> {
-    let queue = queue.path().to_str().unwrap().as_bytes();
-    let mentions = |path: String| {
-        fs::read(path).unwrap_or_default().windows(queue.len()).any(|part| part == queue)
-    };
-    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        entry.unwrap().file_name().into_string().ok().filter(|name| name.parse::<u32>().is_ok())
-    });
-    pids.filter(|pid| {
-        ["cmdline", "environ"].iter().any(|file| mentions(format!("/proc/{pid}/{file}")))
-    })
-    .collect()
 }
 
 /// `DATE TIME WORKER LOGGER LEVEL MESSAGE`, in the widths of the cookbook's pattern.
