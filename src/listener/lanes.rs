@@ -51,7 +51,8 @@ pub(super) struct Lane {
     taken: u64,
     /// Nothing behind this position is read, where a stop has set it.
     limit: Option<u64>,
-    asked_alive_at: Instant,
+    /// Not yet at first: a listener that is killed again and again removes what it can all the same.
+    asked_alive_at: Option<Instant>,
     is_damaged: bool,
 }
 
@@ -215,7 +216,7 @@ impl Lane {
             head,
             taken: head,
             limit: None,
-            asked_alive_at: Instant::now(),
+            asked_alive_at: None,
             is_damaged: false,
             reader,
             name,
@@ -262,10 +263,11 @@ impl Lane {
 
     /// Whether nobody writes any more and all is written; asked at most once in `interval`.
     fn has_ended(&mut self, interval: Duration) -> bool {
-        if self.head != self.reader.tail() || self.asked_alive_at.elapsed() < interval {
+        let was_asked = self.asked_alive_at.is_some_and(|at| at.elapsed() < interval);
+        if self.head != self.reader.tail() || was_asked {
             return false;
         }
-        self.asked_alive_at = Instant::now();
+        self.asked_alive_at = Some(Instant::now());
         // First asked, then looked: what was written before the end is visible then.
         !self.reader.is_alive().unwrap_or(true) && self.head == self.reader.tail()
     }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use logboom::{Certainty, Overflow};
+use logboom::{Certainty, Overflow, TransportChoice};
 use nix::sys::signal::Signal;
 use support::{
     PATIENCE, Place, Process, Worker, is_alive, processes_with, role, signal, wait_for, wait_until,
@@ -37,7 +37,9 @@ fn worker_process() {
         returned.write_all_at(&number.to_le_bytes(), 8 * place).unwrap();
     };
     tell(0, std::process::id().into());
-    let guard = logboom::builder().overflow(Overflow::Block).init().unwrap();
+    // By no other transport, should there be no room for a lane.
+    let builder = logboom::builder().overflow(Overflow::Block).transport(TransportChoice::Ring);
+    let guard = builder.init().unwrap();
     let burst: u64 = role[3].parse().unwrap();
     for number in 1_u64.. {
         log::info!("record {}", number - 1);
