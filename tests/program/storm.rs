@@ -126,15 +126,20 @@ impl Storm {
     /// `logboom run` with a listener and all its workers at work.
     fn start_tree(&mut self) -> Tree {
         let mut command = self.place.logboom(&["run", "-q", "--log", "app.log"]);
-        command.args(FORM).stdin(Stdio::null()).stderr(Stdio::null());
+        let said = self.place.path("said-by-run");
+        command.args(FORM).stdin(Stdio::null()).stderr(File::create(&said).unwrap());
         let workers: Vec<_> = (0..WORKERS).map(|_| self.next_worker()).collect();
         for (name, role) in &workers {
             let script = worker_script(&role.each_ref().map(String::as_str));
             command.arg("-c").arg(format!("{name}=exec {script} >/dev/null 2>&1"));
         }
-        let supervisor = Process(command.spawn().unwrap());
-        let pid = |name: &str| {
-            wait_for("a worker", || Some(self.told(name)[0]).filter(|pid| *pid > 0)) as i32
+        let mut supervisor = Process(command.spawn().unwrap());
+        let mut pid = |name: &str| {
+            wait_for("a worker", || {
+                let ended = supervisor.0.try_wait().unwrap();
+                assert!(ended.is_none(), "{ended:?}: {}", fs::read_to_string(&said).unwrap());
+                Some(self.told(name)[0]).filter(|pid| *pid > 0)
+            }) as i32
         };
         let workers = workers.iter().map(|(name, _)| pid(name)).collect();
         let listener = logboom::control::status(&self.place.queue()).unwrap().pid as i32;

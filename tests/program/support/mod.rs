@@ -213,10 +213,13 @@ pub fn signal(pid: i32, signal: Signal) {
     let _ended = kill(Pid::from_raw(pid), signal);
 }
 
-/// Whether the process is there and no zombie.
+/// Whether the process is there and no zombie. One whose other threads are still ending has its files
+/// open, and its locks.
 pub fn is_alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    let is_zombie = |(_, rest): (&str, &str)| rest.starts_with(['Z', 'X']);
+    stat.rsplit_once(") ").is_some_and(|state| !is_zombie(state) || threads > 1)
 }
 
 /// Processes that have `text` in their command line or environment.
