@@ -41,7 +41,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
   logboom demo --format json --max-bytes 0",
     mut_arg("log", |log| log.help("A new log file [default: ./logboom-demo/mptest.log, made anew]")),
     mut_arg("max_bytes", |size| size.default_value("2000")),
-    mut_arg("format", |format| format.default_value(PATTERN))
+    mut_arg("format", |format| format.default_value(PATTERN)),
+    mut_arg("force", |force| force.hide(true))
 )]
 pub(crate) struct Args {
     #[command(flatten)]

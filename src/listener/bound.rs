@@ -8,7 +8,8 @@ use std::{fs, io};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::ListenError;
-use crate::lock::FileLock;
+use crate::journal::Journal;
+use crate::lock::{FileLock, LockError};
 use crate::queue::QueueDir;
 use crate::queue::ring::LANES_DIR;
 
@@ -26,8 +27,8 @@ impl Bound {
         place: SocketPlace,
     ) -> Result<(Bound, UnixListener), ListenError> {
         queue.create()?;
-        let note = queue.path().display().to_string();
-        let lock = FileLock::acquire(&queue.path().join("lock"), &note)?;
+        let mut lock = FileLock::acquire(&queue.path().join("lock"))?;
+        lock.set_note(queue.path().as_os_str()).map_err(LockError::from)?;
         let bound = Bound { queue, lock };
         let io = |operation| {
             let path = bound.queue.path().to_owned();
@@ -52,11 +53,14 @@ impl Bound {
         }
     }
 
-    /// The bell and the journal outlive a listener only for lanes that are left for the next one.
+    /// The bell and the journal outlive a listener only for lanes that are left for the next one, and
+    /// the journal for what it has to cut off as well.
     fn remove_what_serves_lanes(&self) {
-        if !self.queue.path().join(LANES_DIR).exists() {
-            for name in ["bell", "journal"] {
-                let _left_behind = fs::remove_file(self.queue.path().join(name));
+        let queue = self.queue.path();
+        if !queue.join(LANES_DIR).exists() {
+            let _left_behind = fs::remove_file(queue.join("bell"));
+            if matches!(Journal::look(queue), Ok(None)) {
+                let _left_behind = fs::remove_file(queue.join("journal"));
             }
         }
     }

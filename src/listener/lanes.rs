@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::files::BatchLanes;
 use super::round::{Chunk, LaneInput, Source};
 use crate::causes::with_causes;
+use crate::fault;
 use crate::queue::QueueDir;
 use crate::queue::ring::{LANES_DIR, LaneReader};
 use crate::{Process, Thread};
@@ -146,6 +147,7 @@ impl Lanes {
         let (troubles, refused) = (&mut self.troubles, &mut self.refused);
         let ended = self.lanes.extract_if(.., |lane| lane.is_damaged || lane.has_ended(interval));
         for lane in ended {
+            fault::point("before-lane-removal");
             if lane.is_damaged {
                 refused.insert(lane.name);
             } else if let Err(error) = lane.reader.remove() {
@@ -178,7 +180,7 @@ impl Lanes {
         let mut inputs = Vec::new();
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             let next_head = lane.reader.next_head();
-            if lane.reader.batch() == batch && next_head != lane.head {
+            if lane.reader.batch() == batch && next_head > lane.head {
                 inputs.extend(lane.read(index, next_head, usize::MAX, &mut self.troubles));
             }
         }
@@ -277,7 +279,9 @@ impl BatchLanes for Lanes {
     fn announce(&mut self, batch: u64) {
         for lane in self.lanes.iter().filter(|lane| lane.taken != lane.head) {
             lane.reader.set_next_head(lane.taken);
+            fault::point("amid-announce");
             lane.reader.set_batch(batch);
+            fault::point("after-announce-of-lane");
         }
     }
 
@@ -286,7 +290,9 @@ impl BatchLanes for Lanes {
             lane.head = lane.taken;
             // In this order: killed in between, the next listener counts nothing as missing.
             lane.reader.set_written(lane.next_seq);
+            fault::point("before-head");
             lane.reader.set_head(lane.head);
+            fault::point("after-head-of-lane");
         }
     }
 }

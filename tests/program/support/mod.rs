@@ -1,6 +1,9 @@
 //! Real processes for tests: a listener, workers that are this test program started again, and the
 //! log they leave behind. Everything a test starts ends with it.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used)]
+
+pub mod sequence;
+mod small_disk;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -13,6 +16,7 @@ use logboom::QueueDir;
 use logboom::control::{self, Status};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+pub use small_disk::SmallDisk;
 use tempfile::TempDir;
 
 /// Longest wait for anything: generous, because machines are slow, and a test that waits this long
