@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use super::files::Files;
 use super::hub::{Counts, FinishedFlush, Hub, Refusal, Tally};
-use super::journal::Unresolved;
 use super::lanes::{Lanes, Tails};
 use super::notices::Notices;
 use super::outlet::{Outlet, Told};
 use super::receive::Event;
+use super::recovery::Recovery;
 use super::round::{Chunk, Item, LaneInput, Merge, Merged, Source};
 use super::stop::Stop;
 use crate::filter::Filter;
@@ -136,15 +136,13 @@ impl Drain {
 
     /// Brings what a killed listener has begun to its end: exactly the entries it had announced go
     /// to exactly the files that do not have them.
-    pub(super) fn recover(&mut self, unresolved: &Unresolved) {
+    pub(super) fn recover(&mut self, recovery: &Recovery) {
         self.lanes.look();
-        if !self.files.resolve(unresolved) {
-            return;
+        if self.files.resolve(recovery) {
+            let inputs = self.lanes.read_announced(recovery.batch());
+            self.merge(&inputs);
+            self.files.end_recovery(&mut self.lanes);
         }
-        let inputs = self.lanes.read_announced(unresolved.batch);
-        self.merge(&inputs);
-        self.commit();
-        self.files.end_recovery();
     }
 
     /// Takes what has come within `patience` and handles it; tells whether there was anything.

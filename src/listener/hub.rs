@@ -182,7 +182,7 @@ impl Hub {
         reply: IpcSender<ToWorker>,
     ) -> Result<(), Refusal> {
         let mut state = self.lock();
-        if state.stopping {
+        if state.stopping || state.ended {
             return Err(Refusal::Stopping);
         }
         if state.workers.contains_key(&facts.lane) {
@@ -315,9 +315,13 @@ impl Hub {
         }
     }
 
-    /// Begins a `ctl flush`: every attached worker is asked to send what it has.
+    /// Begins a `ctl flush`: every attached worker is asked to send what it has. After the end it
+    /// gives up the reply, which tells whoever asked.
     pub(super) fn begin_flush(&self, sync: bool, timeout: Duration, reply: IpcSender<Reply>) {
         let mut state = self.lock();
+        if state.ended {
+            return;
+        }
         if state.flushes.len() >= MAX_WAITING_PEERS {
             return refuse_peer(&mut state);
         }
@@ -415,16 +419,21 @@ impl Hub {
         state.workers.values().filter(is_open).count() as u64
     }
 
-    /// Waits until every worker was told all there is to tell, at most `timeout`; then hands over
-    /// who asked for the stop.
-    pub(super) fn finish(&self, report: StopReport, timeout: Duration) -> Vec<IpcSender<Reply>> {
+    /// Waits until every worker was told all there is to tell, at most `timeout`.
+    pub(super) fn wait_told(&self, timeout: Duration) {
         let waiting = |state: &mut State| {
             state.workers.values().any(|worker| !worker.gone && worker.pending.is_some())
         };
-        let waited = self.told.wait_timeout_while(self.lock(), timeout, waiting);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        drop(self.told.wait_timeout_while(self.lock(), timeout, waiting));
+    }
+
+    /// Tells everybody who asked for the stop how it went, also those who still ask.
+    pub(super) fn report_stop(&self, report: StopReport) {
+        let mut state = self.lock();
         state.report = Some(report);
-        std::mem::take(&mut state.stop_replies)
+        let replies = std::mem::take(&mut state.stop_replies);
+        drop(state);
+        report_stop(replies, report);
     }
 
     /// Lets go of all workers, so that they look for a successor, and lets the other threads end.
@@ -508,8 +517,7 @@ pub(super) struct StatusBase {
     pub(super) started: Instant,
 }
 
-/// Tells everybody who asked for the stop how it went.
-pub(super) fn report_stop(replies: Vec<IpcSender<Reply>>, report: StopReport) {
+fn report_stop(replies: Vec<IpcSender<Reply>>, report: StopReport) {
     for reply in replies {
         // Whoever asked may be gone.
         let _gone = reply.send(Reply::Stopped(report));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::round::{Chunk, LaneInput, Source};
 use crate::queue::ring::LaneReader;
-use crate::{Process, Thread};
+use crate::{Process, Thread, fault};
 
 /// How long a lane whose worker has left is asked at every look whether it has ended.
 const DOUBT: Duration = Duration::from_secs(1);
@@ -26,7 +26,8 @@ pub(super) struct Lane {
     taken: u64,
     /// Nothing behind this position is read, where a stop has set it.
     limit: Option<u64>,
-    asked_alive_at: Instant,
+    /// Not yet at first: a listener that is killed again and again removes what it can all the same.
+    asked_alive_at: Option<Instant>,
     doubted_until: Option<Instant>,
     /// Why nothing more can be read.
     pub(super) damage: Option<String>,
@@ -44,7 +45,7 @@ impl Lane {
             head,
             taken: head,
             limit: None,
-            asked_alive_at: Instant::now(),
+            asked_alive_at: None,
             doubted_until: None,
             damage: None,
             reader,
@@ -101,7 +102,9 @@ impl Lane {
     /// Notes how far batch `batch` goes.
     pub(super) fn announce(&self, batch: u64) {
         self.reader.set_next_head(self.taken);
+        fault::point("amid-announce");
         self.reader.set_batch(batch);
+        fault::point("after-announce-of-lane");
     }
 
     /// Gives up what is in the batch: it is written.
@@ -113,7 +116,9 @@ impl Lane {
         self.head = self.taken;
         // In this order: killed in between, the next listener counts nothing as missing.
         self.reader.set_written(self.next_seq);
+        fault::point("before-head");
         self.reader.set_head(self.head);
+        fault::point("after-head-of-lane");
     }
 
     /// Its worker has left the listener: it will end, or be seen to live on.
@@ -125,11 +130,11 @@ impl Lane {
     /// there is doubt.
     pub(super) fn has_ended(&mut self, interval: Duration) -> bool {
         let is_due = self.doubted_until.is_some_and(|until| Instant::now() < until)
-            || self.asked_alive_at.elapsed() >= interval;
+            || self.asked_alive_at.is_none_or(|at| at.elapsed() >= interval);
         if self.head != self.reader.tail() || !is_due {
             return false;
         }
-        self.asked_alive_at = Instant::now();
+        self.asked_alive_at = Some(Instant::now());
         // First asked, then looked: what was written before the end is visible then.
         !self.reader.is_alive().unwrap_or(true) && self.head == self.reader.tail()
     }

@@ -13,6 +13,7 @@ use super::lane::Lane;
 use super::round::LaneInput;
 use crate::Process;
 use crate::causes::with_causes;
+use crate::fault;
 use crate::queue::QueueDir;
 use crate::queue::ring::{LANES_DIR, LaneError, LaneReader, quarantine, remove_unfinished};
 
@@ -190,6 +191,7 @@ impl Lanes {
         for lane in over {
             self.names.remove(&lane.name);
             let name = lane.name.clone();
+            fault::point("before-lane-removal");
             if let Err(error) = self.part_with(lane) {
                 self.complain(name, &error);
             }
@@ -237,7 +239,7 @@ impl Lanes {
         let mut inputs = Vec::new();
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             let next_head = lane.reader.next_head();
-            if lane.reader.batch() == batch && next_head != lane.head {
+            if lane.reader.batch() == batch && next_head > lane.head {
                 inputs.extend(lane.read(index, next_head, usize::MAX));
             }
         }
