@@ -250,14 +250,14 @@ impl Drain {
         let mut tallies: Vec<_> =
             inputs.iter().map(|input| (input.lane, Tally::of(&input.process))).collect();
         let mut merge = Merge::of(inputs);
-        for Merged { input, source, end, item } in merge.by_ref() {
+        while let Some(Merged { input, source, end, item }) = merge.next() {
             let tally = &mut tallies[input].1;
             match item {
                 Item::Record(record) => {
                     self.expect(source, record.seq, 1);
                     tally.records += 1;
                     self.unwritten_records += u64::from(matches!(source, Source::Channel(_)));
-                    self.emit(&record);
+                    self.emit(record);
                     if let Source::Ring(index) = source {
                         self.lanes.get_mut(index).set_thread(&record.thread);
                     }
@@ -267,7 +267,7 @@ impl Drain {
                     self.expect(source, drops.first_seq, total);
                     tally.dropped += total;
                     self.counts.dropped = self.counts.dropped.saturating_add(total);
-                    let record = Notices::drops(&drops, process, lane);
+                    let record = Notices::drops(drops, process, *lane);
                     self.emit_notice(Told { record, about: None });
                 }
                 Item::Damage => self.damage(source),
