@@ -70,7 +70,7 @@ pub(crate) fn not_started(error: SuperviseError) -> anyhow::Result<ExitCode> {
 
 /// The totals of a listener that has stopped, for people.
 pub(crate) fn totals(report: &StopReport) -> String {
-    let StopReport { drained, dropped, missing, left_lanes } = report;
+    let StopReport { drained, dropped, missing, left_lanes, .. } = report;
     let left = match left_lanes {
         0 => String::new(),
         lanes => format!(", left {lanes} lanes"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub use crate::queue::control::{Flushed, HandlerStatus, Status, StopReport, WorkerStatus};
+pub use crate::queue::status::{Flushed, HandlerStatus, Status, StopReport, WorkerStatus};
 
 use crate::Certainty;
 use crate::queue::QueueDir;

@@ -7,17 +7,19 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::files::Files;
-use super::hub::{Counts, FinishedFlush, Hub, Refusal, Tally};
+use super::hub::{Counts, FinishedFlush, Hub, Tally};
 use super::journal::Unresolved;
 use super::lanes::{Lanes, Tails};
 use super::notices::Notices;
 use super::outlet::{Outlet, Told};
 use super::receive::Event;
+use super::refusal::Refusal;
 use super::round::{Chunk, Item, LaneInput, Merge, Merged, Source};
 use super::stop::Stop;
 use crate::filter::Filter;
-use crate::queue::control::{Flushed, Reply, StopReport};
+use crate::queue::control::Reply;
 use crate::queue::ring::Bell;
+use crate::queue::status::{Flushed, StopReport};
 use crate::queue::{BatchHeader, MAX_BATCH_BYTES};
 use crate::{Process, Record, Thread};
 

@@ -1,51 +1,22 @@
 //! What the listener's threads share: the attached workers, what each still has to be told, and
-//! the counters that `ctl status` shows.
+//! who waits for the stop.
+
+mod flushes;
+mod status;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipc_channel::ipc::IpcSender;
 
+pub(super) use self::flushes::FinishedFlush;
+use self::flushes::Flush;
+pub(super) use self::status::{Counts, StatusBase, Tally};
+use super::refusal::Refusal;
 use crate::Process;
-use crate::queue::control::{
-    HandlerStatus, Reply, Status, StopReport, ToWorker, TransportKind, Update, WorkerFacts,
-    WorkerStatus,
-};
-
-/// Why a peer or a batch was turned away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Refusal {
-    NoGreeting,
-    Silent,
-    OtherUser,
-    OtherVersion,
-    TooMany,
-    Stopping,
-    BadHello,
-    UnknownLane,
-    DamagedBatch,
-}
-
-impl Refusal {
-    /// The reason, as `ctl status` and the refused peer read it.
-    pub(super) fn reason(self) -> &'static str {
-        match self {
-            Refusal::NoGreeting => "no greeting of logboom",
-            Refusal::Silent => "silent for too long",
-            Refusal::OtherUser => "another user",
-            Refusal::OtherVersion => "another protocol version",
-            Refusal::TooMany => "too many attach at once, try again",
-            Refusal::Stopping => "stopping",
-            Refusal::BadHello => "no valid hello",
-            Refusal::UnknownLane => "batch of an unknown lane",
-            Refusal::DamagedBatch => "damaged batch",
-        }
-    }
-}
-
-/// Longest time that a flush waits for silent workers.
-const MAX_FLUSH_TIMEOUT: Duration = Duration::from_secs(3600);
+use crate::queue::control::{Reply, ToWorker, TransportKind, Update, WorkerFacts};
+use crate::queue::status::StopReport;
 
 #[derive(Default)]
 pub(super) struct Hub {
@@ -72,15 +43,6 @@ struct State {
     report: Option<StopReport>,
 }
 
-/// Totals that the drain keeps.
-#[derive(Clone, Default)]
-pub(super) struct Counts {
-    pub(super) records: u64,
-    pub(super) dropped: u64,
-    pub(super) missing: u64,
-    pub(super) handlers: Vec<HandlerStatus>,
-}
-
 struct Worker {
     process: Arc<Process>,
     transport: TransportKind,
@@ -96,41 +58,11 @@ struct Worker {
     dropped: u64,
 }
 
-/// A `ctl flush` in progress.
-struct Flush {
-    number: u64,
-    /// Lanes whose answer is awaited.
-    lanes: Vec<u64>,
-    sync: bool,
-    deadline: Instant,
-    reply: IpcSender<Reply>,
-}
-
-/// A `ctl flush` for which nobody is awaited any more.
-pub(super) struct FinishedFlush {
-    pub(super) silent_workers: u64,
-    pub(super) sync: bool,
-    pub(super) reply: IpcSender<Reply>,
-}
-
 /// Records that a worker handed to a listener which ended before it said that they were written.
 pub(super) struct Loss {
     pub(super) process: Arc<Process>,
     pub(super) next_seq: u64,
     pub(super) records: u64,
-}
-
-/// What a round had of one lane.
-pub(super) struct Tally {
-    pub(super) process: Arc<Process>,
-    pub(super) records: u64,
-    pub(super) dropped: u64,
-}
-
-impl Tally {
-    pub(super) fn of(process: &Arc<Process>) -> Tally {
-        Tally { process: Arc::clone(process), records: 0, dropped: 0 }
-    }
 }
 
 /// What the drain has to know of a lane that it meets for the first time.
@@ -237,33 +169,6 @@ impl Hub {
         }
     }
 
-    /// Adds to the counts of the worker that has this lane, or another of this process.
-    pub(super) fn count(&self, lane: u64, tally: &Tally) {
-        let mut state = self.lock();
-        let workers = &mut state.workers;
-        let of_process = |worker: &&mut Worker| {
-            worker.process.id == tally.process.id
-                && worker.process.started_ns == tally.process.started_ns
-        };
-        let worker = match workers.contains_key(&lane) {
-            true => workers.get_mut(&lane),
-            false => workers.values_mut().find(of_process),
-        };
-        if let Some(worker) = worker {
-            worker.records += tally.records;
-            worker.dropped += tally.dropped;
-        }
-    }
-
-    pub(super) fn set_counts(&self, counts: Counts) {
-        self.lock().counts = counts;
-    }
-
-    /// Why a log file cannot be written at the moment.
-    pub(super) fn set_trouble(&self, trouble: Option<String>) {
-        self.lock().trouble = trouble;
-    }
-
     /// Waits for a message that may be sent now; `None` when the listener has ended.
     pub(super) fn next_message(&self) -> Option<(IpcSender<ToWorker>, Update)> {
         let mut state = self.lock();
@@ -281,66 +186,6 @@ impl Hub {
             self.told.notify_all();
             state = self.outbox.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    /// Begins a `ctl flush`: every attached worker is asked to send what it has.
-    pub(super) fn begin_flush(&self, sync: bool, timeout: Duration, reply: IpcSender<Reply>) {
-        let mut state = self.lock();
-        state.last_flush += 1;
-        let number = state.last_flush;
-        let mut lanes = Vec::new();
-        // Lanes in shared memory are looked at, not asked.
-        let is_asked =
-            |worker: &Worker| !worker.paused && worker.transport == TransportKind::Channel;
-        for (lane, worker) in state.workers.iter_mut().filter(|(_, worker)| is_asked(worker)) {
-            // The last batches of a gone worker may still be on their way.
-            if !worker.gone {
-                worker.pending.get_or_insert_default().flush = number;
-            }
-            lanes.push(*lane);
-        }
-        let deadline = Instant::now() + timeout.min(MAX_FLUSH_TIMEOUT);
-        state.flushes.push(Flush { number, lanes, sync, deadline, reply });
-        drop(state);
-        self.outbox.notify_one();
-    }
-
-    /// Takes the flushes for which no worker is awaited any more, given the answers of a round by
-    /// lane; a worker that answers a later flush has answered the earlier ones. The lanes in shared
-    /// memory have been written as far as flush `passed` wants it.
-    pub(super) fn finished_flushes(
-        &self,
-        answers: &HashMap<u64, u64>,
-        passed: u64,
-    ) -> Vec<FinishedFlush> {
-        let mut state = self.lock();
-        let State { flushes, workers, .. } = &mut *state;
-        for flush in flushes.iter_mut() {
-            let answered =
-                |lane: &u64| answers.get(lane).is_some_and(|number| *number >= flush.number);
-            flush.lanes.retain(|lane| workers.contains_key(lane) && !answered(lane));
-        }
-        let now = Instant::now();
-        let finished = flushes.extract_if(.., |flush| {
-            (flush.lanes.is_empty() && flush.number <= passed) || flush.deadline <= now
-        });
-        let finished = finished.map(|flush| FinishedFlush {
-            silent_workers: flush.lanes.len() as u64,
-            sync: flush.sync,
-            reply: flush.reply,
-        });
-        finished.collect()
-    }
-
-    /// Number of the last flush that was asked for.
-    pub(super) fn last_flush(&self) -> u64 {
-        self.lock().last_flush
-    }
-
-    /// How long until a flush gives up its silent workers.
-    pub(super) fn next_flush_deadline(&self) -> Option<Duration> {
-        let next = self.lock().flushes.iter().map(|flush| flush.deadline).min()?;
-        Some(next.saturating_duration_since(Instant::now()))
     }
 
     pub(super) fn take_losses(&self) -> Vec<Loss> {
@@ -404,50 +249,6 @@ impl Hub {
     pub(super) fn has_ended(&self) -> bool {
         self.lock().ended
     }
-
-    pub(super) fn status(&self, base: &StatusBase) -> Status {
-        let state = self.lock();
-        let mut workers: Vec<_> = state
-            .workers
-            .iter()
-            .filter(|(_, worker)| !worker.gone)
-            .map(|(lane, worker)| WorkerStatus {
-                name: worker.process.name.to_string(),
-                pid: worker.process.id,
-                program: worker.process.program.to_string(),
-                lane: format!("{lane:016x}"),
-                records: worker.records,
-                dropped: worker.dropped,
-            })
-            .collect();
-        workers.sort_by(|a, b| (&a.name, a.pid, &a.lane).cmp(&(&b.name, b.pid, &b.lane)));
-        let Counts { records, dropped, missing, handlers } = state.counts.clone();
-        Status {
-            pid: std::process::id(),
-            queue: base.queue.clone(),
-            uptime_s: base.started.elapsed().as_secs(),
-            logs: base.logs.clone(),
-            workers,
-            records,
-            dropped,
-            missing,
-            refused: state
-                .refused
-                .iter()
-                .map(|(why, count)| (why.reason().to_owned(), *count))
-                .collect(),
-            handlers,
-            trouble: state.trouble.clone(),
-            stopping: state.stopping,
-        }
-    }
-}
-
-/// What a status says that never changes.
-pub(super) struct StatusBase {
-    pub(super) queue: String,
-    pub(super) logs: Vec<String>,
-    pub(super) started: Instant,
 }
 
 /// Tells everybody who asked for the stop how it went.

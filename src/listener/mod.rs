@@ -14,6 +14,7 @@ mod lanes;
 mod notices;
 mod outlet;
 mod receive;
+mod refusal;
 mod round;
 mod stop;
 
@@ -45,8 +46,9 @@ use self::receive::{Event, MAX_WAITING_BATCHES, start_bell, start_marker, start_
 use crate::filter::Filter;
 use crate::handler::{Handler, HandlerError, RotatingFileHandler};
 use crate::lock::LockError;
-use crate::queue::control::{StopReport, ToWorker};
+use crate::queue::control::ToWorker;
 use crate::queue::ring::Bell;
+use crate::queue::status::StopReport;
 use crate::queue::{QueueDir, QueueDirError};
 
 /// How long a stopping listener drains where nothing else is said.

@@ -10,7 +10,7 @@ use std::{io, thread};
 use crate::Record;
 use crate::causes::with_causes;
 use crate::handler::{Handler, HandlerError};
-use crate::queue::control::HandlerStatus;
+use crate::queue::status::HandlerStatus;
 
 /// Rounds that wait for a handler; a round holds what the workers sent within some milliseconds.
 const MAX_WAITING_ROUNDS: usize = 16;

@@ -8,6 +8,7 @@ pub(crate) mod control;
 mod directory;
 pub(crate) mod rendezvous;
 pub(crate) mod ring;
+pub(crate) mod status;
 
 use std::time::Duration;
 
