@@ -87,8 +87,11 @@ fn flush(queue: &QueueDir, sync: bool, timeout: Duration) -> anyhow::Result<Exit
             flushed.silent_workers
         );
     }
+    if !flushed.written {
+        bail!("not all records could be written in time: see `logboom ctl status`");
+    }
     if sync && !flushed.synced {
-        bail!("the log file could not be brought to the disk: see `logboom ctl status`");
+        bail!("a sync has failed, so the log may not be on the disk: see `logboom ctl status`");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -110,11 +113,13 @@ fn print_status(status: &Status, out: &mut impl Write) -> io::Result<()> {
         "records   {} written, {} dropped, {} missing",
         status.records, status.dropped, status.missing
     )?;
+    writeln!(out, "sync      {}", status.sync)?;
     for (reason, count) in &status.refused {
         writeln!(out, "refused   {count}: {reason}")?;
     }
     if let Some(trouble) = &status.trouble {
-        writeln!(out, "trouble   {trouble}")?;
+        let lasted = trouble.lasted().as_secs();
+        writeln!(out, "trouble   {trouble} (for {lasted} s, {} tries)", trouble.tries)?;
     }
     for handler in &status.handlers {
         let error =

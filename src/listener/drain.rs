@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::files::Files;
-use super::hub::{Counts, FinishedFlush, Hub, Tally};
+use super::hub::{Counts, FinishedFlush, Hub, NewLane, Tally};
 use super::journal::Unresolved;
 use super::lanes::{Lanes, Tails};
 use super::notices::Notices;
@@ -85,6 +85,29 @@ pub(super) enum Pace {
 pub(super) struct ChannelLane {
     process: Arc<Process>,
     next_seq: u64,
+    /// The calls before this one are in the log files.
+    written_seq: u64,
+    /// The calls before this one are on the disk.
+    synced_seq: u64,
+    /// A sync failed when there were some in between: no later call may be said to be on the disk.
+    is_doubtful: bool,
+}
+
+impl ChannelLane {
+    fn new(lane: NewLane) -> ChannelLane {
+        ChannelLane {
+            process: lane.process,
+            next_seq: lane.first_seq,
+            written_seq: 0,
+            synced_seq: 0,
+            is_doubtful: false,
+        }
+    }
+
+    /// Whether calls are written that may be said to be on the disk when they are.
+    fn may_be_synced(&self) -> bool {
+        self.written_seq > self.synced_seq && !self.is_doubtful
+    }
 }
 
 /// What a round has to tell the workers once it is written.
@@ -142,7 +165,8 @@ impl Drain {
 
     /// Takes what has come within `patience` and handles it; tells whether there was anything.
     fn round(&mut self, patience: Duration) -> bool {
-        let patience = self.hub.next_flush_deadline().map_or(patience, |left| left.min(patience));
+        let due = [self.hub.next_flush_deadline(), self.files.sync_state().due_in()];
+        let patience = due.into_iter().flatten().fold(patience, Duration::min);
         self.lanes.look();
         let batches = self.gather(patience);
         let mut marks = Marks::default();
@@ -220,8 +244,7 @@ impl Drain {
         match self.channels.entry(lane) {
             Slot::Occupied(slot) => Some(Arc::clone(&slot.get().process)),
             Slot::Vacant(slot) => {
-                let new = self.hub.lane(lane)?;
-                let lane = ChannelLane { process: new.process, next_seq: new.first_seq };
+                let lane = ChannelLane::new(self.hub.lane(lane)?);
                 Some(Arc::clone(&slot.insert(lane).process))
             }
         }
@@ -356,21 +379,28 @@ impl Drain {
     fn tell(&mut self, marks: Marks) {
         let passed = self.passed_flush();
         let flushes = self.hub.finished_flushes(&marks.answers, passed);
-        let lanes_want = self.lanes.wants_sync();
-        let wanted =
-            lanes_want || !marks.synced.is_empty() || flushes.iter().any(|flush| flush.sync);
-        let synced = wanted && self.files.sync();
-        if synced {
-            self.lanes.set_synced();
-        }
-        for (lane, seq) in marks.written {
-            if !self.files.has_given_up() {
-                self.hub.confirm(lane, seq, synced.then_some(seq));
+        let confirmed = if self.files.has_given_up() { HashMap::new() } else { marks.written };
+        for (lane, seq) in &confirmed {
+            if let Some(channel) = self.channels.get_mut(lane) {
+                channel.written_seq = *seq;
             }
         }
-        for FinishedFlush { silent_workers, reply, .. } in flushes {
+        let workers_want = self.lanes.wants_sync() || !marks.synced.is_empty();
+        let person_wants = flushes.iter().any(|flush| flush.sync);
+        self.sync(workers_want, person_wants);
+        for (lane, channel) in &mut self.channels {
+            let is_synced = self.files.sync_state().is_complete() && channel.may_be_synced();
+            if is_synced {
+                channel.synced_seq = channel.written_seq;
+            }
+            if is_synced || confirmed.contains_key(lane) {
+                self.hub.confirm(*lane, channel.written_seq, channel.synced_seq);
+            }
+        }
+        let synced = self.files.sync_state().is_complete_without_doubt();
+        for FinishedFlush { silent_workers, is_written: written, reply, .. } in flushes {
             // Whoever asked may be gone.
-            let _gone = reply.send(Reply::Flushed(Flushed { silent_workers, synced }));
+            let _gone = reply.send(Reply::Flushed(Flushed { silent_workers, written, synced }));
         }
         marks.paused.into_iter().for_each(|lane| self.hub.mark_paused(lane));
         for lane in marks.gone {
@@ -379,6 +409,24 @@ impl Drain {
         }
         self.counts.handlers = self.outlets.iter().map(Outlet::status).collect();
         self.hub.set_counts(self.counts.clone());
+    }
+
+    /// Brings the log files to the disk where somebody wants that now, or the policy does, and tells
+    /// the lanes in shared memory how far they are.
+    fn sync(&mut self, workers_want: bool, person_wants: bool) {
+        if person_wants || workers_want && !self.files.sync_state().is_resting() {
+            self.files.sync();
+        } else {
+            self.files.sync_if_due();
+        }
+        if self.files.sync_state().take_failure() {
+            self.lanes.doubt();
+            let channels = self.channels.values_mut().filter(|channel| channel.may_be_synced());
+            channels.for_each(|channel| channel.is_doubtful = true);
+        }
+        if self.files.sync_state().is_complete() {
+            self.lanes.set_synced();
+        }
     }
 
     /// Number of the last flush for which the lanes are written far enough.
@@ -400,9 +448,10 @@ impl Drain {
         for outlet in &self.outlets {
             outlet.wait_ended(self.stop.left(self.drain_timeout));
         }
-        // What the handlers had to complain about at the very end.
+        self.sync(false, true);
+        // What files and handlers had to complain about at the very end.
         self.settle();
-        self.files.sync();
+        self.sync(false, true);
         StopReport {
             drained: self.counts.records,
             dropped: self.counts.dropped,

@@ -10,8 +10,10 @@ use std::time::Duration;
 use super::hub::Hub;
 use super::journal::{Journal, Unresolved};
 use super::stop::Stop;
+use super::sync::SyncState;
+use super::sync_policy::SyncPolicy;
+use super::trouble::Troubles;
 use crate::Record;
-use crate::causes::with_causes;
 use crate::handler::{Handler, HandlerError, RotatingFileHandler};
 use crate::rotation::{Resolution, Segment};
 
@@ -24,7 +26,10 @@ pub(super) struct Files {
     drain_timeout: Duration,
     files: Vec<LogFile>,
     journal: Journal,
-    notices: Vec<String>,
+    troubles: Troubles,
+    sync: SyncState,
+    /// Why the last sync failed, if it did.
+    sync_error: Option<HandlerError>,
     /// The drain deadline has passed while a file could not be written: nothing is tried any more.
     given_up: bool,
 }
@@ -48,13 +53,27 @@ impl Files {
     pub(super) fn new(
         files: Vec<RotatingFileHandler>,
         journal: Journal,
+        policy: SyncPolicy,
         hub: Arc<Hub>,
         stop: Stop,
         drain_timeout: Duration,
     ) -> Files {
         let file = |handler| LogFile { handler, is_complete: false };
-        let files = files.into_iter().map(file).collect();
-        Files { hub, stop, drain_timeout, files, journal, notices: Vec::new(), given_up: false }
+        let files: Vec<_> = files.into_iter().map(file).collect();
+        let sync = SyncState::new(policy, !files.is_empty());
+        hub.set_sync(sync.status().clone());
+        let troubles = Troubles::new(Arc::clone(&hub));
+        Files {
+            hub,
+            stop,
+            drain_timeout,
+            files,
+            journal,
+            troubles,
+            sync,
+            sync_error: None,
+            given_up: false,
+        }
     }
 
     /// Finds out which files need again what a listener before this one has begun to write: all but
@@ -88,6 +107,7 @@ impl Files {
         let fits = self.wanting().all(|file| file.offer(record));
         if fits {
             self.wanting().for_each(RotatingFileHandler::take_offered);
+            self.sync.take(record.level);
         }
         fits
     }
@@ -95,6 +115,7 @@ impl Files {
     /// Takes a record as the first of a batch, after a rotation where one is due. Waits while that
     /// is not possible.
     pub(super) fn begin(&mut self, record: &Record<'_>) {
+        self.sync.take(record.level);
         for index in 0..self.files.len() {
             if !self.files[index].is_complete {
                 self.persist(|files| files.files[index].handler.handle(record));
@@ -114,6 +135,9 @@ impl Files {
         if noted.is_some() {
             // A batch that is not noted as done is found complete by the next listener.
             let _begun = self.journal.end();
+            if self.sync.written() && !self.sync.is_resting() {
+                self.sync();
+            }
         }
         true
     }
@@ -146,50 +170,69 @@ impl Files {
         self.files.iter_mut().filter(|file| !file.is_complete).map(|file| &mut file.handler)
     }
 
-    /// Brings every file to the disk; false where one did not get there.
-    pub(super) fn sync(&mut self) -> bool {
-        let mut synced = !self.given_up;
-        for file in self.files.iter_mut().filter(|_| !self.given_up) {
-            if let Err(error) = file.handler.sync() {
-                self.notices.push(with_causes(&error));
-                synced = false;
+    /// Brings what is written to the disk, unless it is there.
+    pub(super) fn sync(&mut self) {
+        if self.sync.is_complete() || self.given_up {
+            return;
+        }
+        let synced: Vec<_> =
+            self.files.iter_mut().map(|file| file.handler.sync_written()).collect();
+        match synced.into_iter().collect::<Result<(), _>>() {
+            Ok(()) => {
+                self.sync.succeeded();
+                self.troubles.sync_succeeded();
+                self.sync_error = None;
+            }
+            Err(error) => {
+                self.sync.failed();
+                self.troubles.sync_failed(&error);
+                self.sync_error = Some(error);
             }
         }
-        synced
+        self.hub.set_sync(self.sync.status().clone());
+    }
+
+    /// Syncs where the policy wants it by now, or a failed sync has to be tried again.
+    pub(super) fn sync_if_due(&mut self) {
+        if self.sync.is_due() {
+            self.sync();
+        }
+    }
+
+    /// How all this stands with the disk.
+    pub(super) fn sync_state(&mut self) -> &mut SyncState {
+        &mut self.sync
     }
 
     /// What the log should say of its own files.
     pub(super) fn take_notices(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notices)
+        self.troubles.take_notices()
     }
 
     /// Closes the files and removes their locks.
     ///
     /// # Errors
-    /// The first that one of them met; the others are closed all the same.
+    /// The first that one of them met, or that of the last sync; all are closed all the same.
     pub(super) fn close(self) -> Result<(), HandlerError> {
         let closed: Vec<_> = self.files.into_iter().map(|file| file.handler.close()).collect();
-        closed.into_iter().collect()
+        closed.into_iter().collect::<Result<(), _>>()?;
+        self.sync_error.map_or(Ok(()), Err)
     }
 
     /// Does `act` until it succeeds, or until the drain deadline of a stop has passed; false then.
     fn persist(&mut self, mut act: impl FnMut(&mut Files) -> Result<(), HandlerError>) -> bool {
         let mut pause = BACK_OFF.0;
-        let mut troubled = false;
         while !self.given_up
             && let Err(error) = act(self)
         {
-            let text = with_causes(&error);
-            if !troubled {
-                self.notices.push(format!("{text}: workers waited until it could be written"));
-                troubled = true;
-            }
-            self.hub.set_trouble(Some(text));
+            self.troubles.write_failed(&error);
             self.given_up = !self.stop.rest(pause, self.drain_timeout);
             pause = (pause * 2).min(BACK_OFF.1);
+            self.sync_if_due();
+            self.hub.fail_late_flushes();
         }
-        if troubled && !self.given_up {
-            self.hub.set_trouble(None);
+        if !self.given_up {
+            self.troubles.write_succeeded();
         }
         !self.given_up
     }

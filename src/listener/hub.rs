@@ -16,7 +16,7 @@ pub(super) use self::status::{Counts, StatusBase, Tally};
 use super::refusal::Refusal;
 use crate::Process;
 use crate::queue::control::{Reply, ToWorker, TransportKind, Update, WorkerFacts};
-use crate::queue::status::StopReport;
+use crate::queue::status::{StopReport, SyncStatus, Trouble};
 
 #[derive(Default)]
 pub(super) struct Hub {
@@ -32,7 +32,8 @@ struct State {
     workers: HashMap<u64, Worker>,
     refused: BTreeMap<Refusal, u64>,
     counts: Counts,
-    trouble: Option<String>,
+    trouble: Option<Trouble>,
+    sync: SyncStatus,
     flushes: Vec<Flush>,
     last_flush: u64,
     stop_replies: Vec<IpcSender<Reply>>,
@@ -149,10 +150,10 @@ impl Hub {
     }
 
     /// Tells a worker how far its records are certain.
-    pub(super) fn confirm(&self, lane: u64, written_seq: u64, synced_seq: Option<u64>) {
+    pub(super) fn confirm(&self, lane: u64, written_seq: u64, synced_seq: u64) {
         self.tell(lane, |update| {
             update.written_seq = update.written_seq.max(written_seq);
-            update.synced_seq = update.synced_seq.max(synced_seq.unwrap_or(0));
+            update.synced_seq = update.synced_seq.max(synced_seq);
         });
     }
 

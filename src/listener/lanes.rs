@@ -196,12 +196,20 @@ impl Lanes {
 
     /// Whether a worker waits for an fsync.
     pub(super) fn wants_sync(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.reader.sync_asked() > lane.reader.synced())
+        let wants = |lane: &Lane| lane.reader.sync_asked() > lane.reader.synced();
+        self.lanes.iter().any(|lane| wants(lane) && lane.may_be_synced())
     }
 
     /// Tells the workers that what is written is on the disk as well.
     pub(super) fn set_synced(&mut self) {
-        self.lanes.iter().for_each(|lane| lane.reader.set_synced(lane.reader.written()));
+        let lanes = self.lanes.iter().filter(|lane| lane.may_be_synced());
+        lanes.for_each(|lane| lane.reader.set_synced(lane.reader.written()));
+    }
+
+    /// What is written may never get to the disk, so that nothing later can be said to be there.
+    pub(super) fn doubt(&mut self) {
+        let lanes = self.lanes.iter().filter(|lane| lane.may_be_synced());
+        lanes.for_each(|lane| lane.reader.set_doubtful());
     }
 }
 
@@ -248,6 +256,11 @@ impl Lane {
                 None
             }
         }
+    }
+
+    /// Whether calls are written that may be said to be on the disk when they are.
+    fn may_be_synced(&self) -> bool {
+        self.reader.written() > self.reader.synced() && !self.reader.is_doubtful()
     }
 
     /// The entries before `position` are in the batch.

@@ -17,6 +17,9 @@ mod receive;
 mod refusal;
 mod round;
 mod stop;
+mod sync;
+mod sync_policy;
+mod trouble;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -31,6 +34,7 @@ use std::time::{Duration, Instant};
 use ipc_channel::ipc;
 
 pub use stop::Stop;
+pub use sync_policy::{ParseSyncPolicyError, SyncPolicy};
 
 use self::bound::{Bound, SocketPlace};
 use self::door::Door;
@@ -91,6 +95,7 @@ pub struct ListenerBuilder {
     filters: Vec<Box<dyn Filter>>,
     worker_levels: Option<String>,
     drain_timeout: Duration,
+    sync: SyncPolicy,
     socket_place: SocketPlace,
 }
 
@@ -129,6 +134,12 @@ impl ListenerBuilder {
     /// written. Default: [`DEFAULT_DRAIN_TIMEOUT`].
     pub fn drain_timeout(mut self, drain_timeout: Duration) -> ListenerBuilder {
         self.drain_timeout = drain_timeout;
+        self
+    }
+
+    /// When the log files are synced to the disk without being asked. Default: [`SyncPolicy::None`].
+    pub fn sync(mut self, sync: SyncPolicy) -> ListenerBuilder {
+        self.sync = sync;
         self
     }
 
@@ -198,6 +209,7 @@ impl QueueListener {
             filters: Vec::new(),
             worker_levels: None,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            sync: SyncPolicy::default(),
             socket_place: SocketPlace::TemporaryDirectory,
         }
     }
@@ -252,6 +264,7 @@ impl QueueListener {
             files: Files::new(
                 settings.files,
                 journal,
+                settings.sync,
                 Arc::clone(&hub),
                 stop.clone(),
                 settings.drain_timeout,

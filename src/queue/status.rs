@@ -1,6 +1,11 @@
 //! What a listener tells of itself: its counts, and how a flush or a stop went.
 
+use std::fmt;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use crate::record::now_ns;
 
 /// What became of a flush for which `ctl` has asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,7 +13,10 @@ use serde::{Deserialize, Serialize};
 pub struct Flushed {
     /// Workers that did not send what they have within the time given.
     pub silent_workers: u64,
-    /// Whether the log is on the disk, where that was asked for.
+    /// Whether all that was queued when it was asked is in the log files.
+    pub written: bool,
+    /// Whether the log is on the disk, where that was asked for. Never where a sync has failed in the
+    /// listener's life: what was not on the disk by then may never get there.
     pub synced: bool,
 }
 
@@ -26,8 +34,8 @@ pub struct StopReport {
     pub left_lanes: u64,
 }
 
-impl std::fmt::Display for StopReport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for StopReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let StopReport { drained, dropped, missing, left_lanes } = self;
         write!(
             f,
@@ -60,10 +68,73 @@ pub struct Status {
     pub refused: Vec<(String, u64)>,
     /// The handlers beside the log files.
     pub handlers: Vec<HandlerStatus>,
-    /// Why the log file cannot be written at the moment.
-    pub trouble: Option<String>,
+    /// What cannot be done with a log file at the moment.
+    pub trouble: Option<Trouble>,
+    /// How the log files are brought to the disk.
+    pub sync: SyncStatus,
     /// Whether the listener is stopping.
     pub stopping: bool,
+}
+
+/// What cannot be done at the moment and is tried again until it can. A write that fails holds the
+/// workers up, a sync that fails does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Trouble {
+    /// What is tried, as a verb: `write`, `rename`, `open`, `sync`.
+    pub operation: String,
+    /// The file or directory.
+    pub path: String,
+    /// What the system said last.
+    pub cause: String,
+    /// When it failed first, in nanoseconds since the Unix epoch.
+    pub since_ns: i64,
+    /// How often it has failed since then.
+    pub tries: u64,
+}
+
+impl Trouble {
+    /// How long it has lasted by now.
+    pub fn lasted(&self) -> Duration {
+        since(self.since_ns)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Trouble { operation, path, cause, .. } = self;
+        write!(f, "cannot {operation} {path}: {cause}")
+    }
+}
+
+/// The time since `time_ns`, in nanoseconds since the Unix epoch; none where clocks were set back.
+fn since(time_ns: i64) -> Duration {
+    Duration::from_nanos(now_ns().saturating_sub(time_ns).try_into().unwrap_or(0))
+}
+
+/// How the log files are brought to the disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SyncStatus {
+    /// The policy, as its text form.
+    pub policy: String,
+    /// How often all log files were brought to the disk.
+    pub syncs: u64,
+    /// How often one could not be.
+    pub failed: u64,
+    /// When it succeeded last, in nanoseconds since the Unix epoch.
+    pub last_sync_ns: Option<i64>,
+}
+
+impl fmt::Display for SyncStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SyncStatus { policy, syncs, failed, last_sync_ns } = self;
+        write!(f, "{policy}: {syncs} syncs")?;
+        if let Some(last_ns) = last_sync_ns {
+            write!(f, ", the last {} s ago", since(*last_ns).as_secs())?;
+        }
+        write!(f, ", {failed} failed")
+    }
 }
 
 /// One attached worker.

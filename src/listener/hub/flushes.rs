@@ -7,6 +7,7 @@ use ipc_channel::ipc::IpcSender;
 
 use super::{Hub, State, Worker};
 use crate::queue::control::{Reply, TransportKind};
+use crate::queue::status::Flushed;
 
 /// Longest time that a flush waits for silent workers.
 const MAX_FLUSH_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -24,6 +25,8 @@ pub(super) struct Flush {
 /// A `ctl flush` for which nobody is awaited any more.
 pub(in crate::listener) struct FinishedFlush {
     pub(in crate::listener) silent_workers: u64,
+    /// All lanes are written as far as it wants them.
+    pub(in crate::listener) is_written: bool,
     pub(in crate::listener) sync: bool,
     pub(in crate::listener) reply: IpcSender<Reply>,
 }
@@ -77,10 +80,25 @@ impl Hub {
         });
         let finished = finished.map(|flush| FinishedFlush {
             silent_workers: flush.lanes.len() as u64,
+            is_written: flush.lanes.is_empty() && flush.number <= passed,
             sync: flush.sync,
             reply: flush.reply,
         });
         finished.collect()
+    }
+
+    /// Answers the flushes whose time is up while the log files cannot be written.
+    pub(in crate::listener) fn fail_late_flushes(&self) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let late: Vec<_> = state.flushes.extract_if(.., |flush| flush.deadline <= now).collect();
+        drop(state);
+        for Flush { lanes, reply, .. } in late {
+            let silent_workers = lanes.len() as u64;
+            let flushed = Flushed { silent_workers, written: false, synced: false };
+            // Whoever asked may be gone.
+            let _gone = reply.send(Reply::Flushed(flushed));
+        }
     }
 
     /// Number of the last flush that was asked for.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Hub, Worker};
 use crate::Process;
-use crate::queue::status::{HandlerStatus, Status, WorkerStatus};
+use crate::queue::status::{HandlerStatus, Status, SyncStatus, Trouble, WorkerStatus};
 
 /// Totals that the drain keeps.
 #[derive(Clone, Default)]
@@ -59,8 +59,12 @@ impl Hub {
         self.lock().counts = counts;
     }
 
-    /// Why a log file cannot be written at the moment.
-    pub(in crate::listener) fn set_trouble(&self, trouble: Option<String>) {
+    pub(in crate::listener) fn set_sync(&self, sync: SyncStatus) {
+        self.lock().sync = sync;
+    }
+
+    /// What cannot be done with a log file at the moment.
+    pub(in crate::listener) fn set_trouble(&self, trouble: Option<Trouble>) {
         self.lock().trouble = trouble;
     }
 
@@ -97,6 +101,7 @@ impl Hub {
                 .collect(),
             handlers,
             trouble: state.trouble.clone(),
+            sync: state.sync.clone(),
             stopping: state.stopping,
         }
     }

@@ -73,6 +73,12 @@ pub(super) trait Words {
     fn synced(&self) -> &AtomicU64 {
         self.mapping().word(1288)
     }
+
+    /// Not zero: [`synced`](Self::synced) stays where it is, because a sync has failed.
+    #[cfg(feature = "listener")]
+    fn is_doubtful(&self) -> &AtomicU64 {
+        self.mapping().word(1296)
+    }
 }
 
 /// What a lane says of itself.
