@@ -73,7 +73,7 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         Some(link) => link.report(report),
         None => output.say(&report),
     }
-    Ok(if report.missing == 0 { ExitCode::SUCCESS } else { exit::IO.into() })
+    Ok(if report.is_complete() { ExitCode::SUCCESS } else { exit::IO.into() })
 }
 
 /// Calls `act` on Ctrl-C and termination. A hang-up is what logrotate sends after it has moved the

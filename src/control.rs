@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 pub use crate::queue::status::{
-    Flushed, HandlerStatus, Status, StopReport, SyncStatus, Trouble, WorkerStatus,
+    Flushed, HandlerStatus, LevelCount, Status, StopReport, SyncStatus, Trouble, WorkerStatus,
 };
 
 use crate::Certainty;

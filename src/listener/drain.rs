@@ -1,27 +1,28 @@
 //! The drain: rounds of batches, merged, filtered, and given to the handlers.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use super::channels::{ChannelLane, Channels, Marks};
+use super::counts::{Counts, Tally};
 use super::files::Files;
-use super::hub::{Counts, FinishedFlush, Hub, NewLane, Tally};
+use super::filters::Filters;
+use super::hub::{FinishedFlush, Hub};
 use super::journal::Unresolved;
 use super::lanes::{Lanes, Tails};
 use super::notices::Notices;
-use super::outlet::{Outlet, Told};
+use super::outlet::Told;
+use super::outlets::Outlets;
 use super::receive::Event;
 use super::refusal::Refusal;
-use super::round::{Chunk, Item, LaneInput, Merge, Merged, Source};
+use super::round::{Item, LaneInput, Merge, Merged, Source};
 use super::stop::Stop;
-use crate::filter::Filter;
+use crate::Record;
+use crate::queue::MAX_BATCH_BYTES;
 use crate::queue::control::Reply;
 use crate::queue::ring::Bell;
 use crate::queue::status::{Flushed, StopReport};
-use crate::queue::{BatchHeader, MAX_BATCH_BYTES};
-use crate::{Process, Record, Thread};
 
 /// How long a round waits for more lanes, so that the merge has something to merge.
 const GATHER: Duration = Duration::from_millis(2);
@@ -56,17 +57,15 @@ pub(super) struct Drain {
     pub(super) bell: Arc<Bell>,
     pub(super) events: Receiver<Event>,
     pub(super) files: Files,
-    pub(super) outlets: Vec<Outlet>,
-    pub(super) filters: Vec<Box<dyn Filter>>,
+    pub(super) outlets: Outlets,
+    pub(super) filters: Filters,
     pub(super) drain_timeout: Duration,
     pub(super) notices: Notices,
-    pub(super) channels: HashMap<u64, ChannelLane>,
+    pub(super) channels: Channels,
     pub(super) lanes: Lanes,
     pub(super) counts: Counts,
     /// Records of the Channel transport in the batch: they are nowhere else.
     pub(super) unwritten_records: u64,
-    /// Records for the outlets, gathered in the round.
-    pub(super) gathered: Vec<Told>,
     pub(super) pace: Pace,
     /// The last flush of `ctl`, and how far the lanes had come when it was asked for.
     pub(super) flush: Option<(u64, Tails)>,
@@ -79,46 +78,6 @@ pub(super) enum Pace {
     Busy,
     /// So much that more is there already.
     Full,
-}
-
-/// What the drain remembers of a lane of the Channel transport between rounds.
-pub(super) struct ChannelLane {
-    process: Arc<Process>,
-    next_seq: u64,
-    /// The calls before this one are in the log files.
-    written_seq: u64,
-    /// The calls before this one are on the disk.
-    synced_seq: u64,
-    /// A sync failed when there were some in between: no later call may be said to be on the disk.
-    is_doubtful: bool,
-}
-
-impl ChannelLane {
-    fn new(lane: NewLane) -> ChannelLane {
-        ChannelLane {
-            process: lane.process,
-            next_seq: lane.first_seq,
-            written_seq: 0,
-            synced_seq: 0,
-            is_doubtful: false,
-        }
-    }
-
-    /// Whether calls are written that may be said to be on the disk when they are.
-    fn may_be_synced(&self) -> bool {
-        self.written_seq > self.synced_seq && !self.is_doubtful
-    }
-}
-
-/// What a round has to tell the workers once it is written.
-#[derive(Default)]
-struct Marks {
-    written: HashMap<u64, u64>,
-    synced: Vec<u64>,
-    /// The last flush of `ctl` that each lane has answered.
-    answers: HashMap<u64, u64>,
-    paused: Vec<u64>,
-    gone: Vec<u64>,
 }
 
 impl Drain {
@@ -170,7 +129,7 @@ impl Drain {
         self.lanes.look();
         let batches = self.gather(patience);
         let mut marks = Marks::default();
-        let mut inputs = self.sort_by_lane(batches, &mut marks);
+        let mut inputs = self.channels.sort(batches, &mut marks);
         inputs.append(&mut self.lanes.read());
         self.pace = match inputs.iter().map(LaneInput::bytes).sum::<usize>() {
             0 => Pace::Idle,
@@ -179,7 +138,7 @@ impl Drain {
         };
         self.merge(&inputs);
         self.settle();
-        self.tell(marks);
+        self.tell(&marks);
         let is_busy = self.pace != Pace::Idle;
         if is_busy && !self.files.has_given_up() {
             self.bell.beat();
@@ -211,63 +170,22 @@ impl Drain {
         batches
     }
 
-    fn sort_by_lane(&mut self, batches: Vec<Vec<u8>>, marks: &mut Marks) -> Vec<LaneInput> {
-        let mut places: HashMap<u64, usize> = HashMap::new();
-        let mut inputs: Vec<LaneInput> = Vec::new();
-        for batch in batches {
-            let Some(header) = BatchHeader::read(&batch) else {
-                self.hub.refuse(Refusal::DamagedBatch);
-                continue;
-            };
-            let Some(process) = self.process_of(header.lane) else {
-                self.hub.refuse(Refusal::UnknownLane);
-                continue;
-            };
-            marks.note(&header);
-            let place = *places.entry(header.lane).or_insert_with(|| {
-                inputs.push(LaneInput {
-                    source: Source::Channel(header.lane),
-                    lane: header.lane,
-                    process,
-                    thread: Thread::default(),
-                    chunks: Vec::new(),
-                });
-                inputs.len() - 1
-            });
-            inputs[place].chunks.push(Chunk::Batch(batch));
-        }
-        inputs
-    }
-
-    /// The process of a lane; at first sight of the lane, what its worker told when it attached.
-    fn process_of(&mut self, lane: u64) -> Option<Arc<Process>> {
-        match self.channels.entry(lane) {
-            Slot::Occupied(slot) => Some(Arc::clone(&slot.get().process)),
-            Slot::Vacant(slot) => {
-                let lane = ChannelLane::new(self.hub.lane(lane)?);
-                Some(Arc::clone(&slot.insert(lane).process))
-            }
-        }
-    }
-
     fn merge(&mut self, inputs: &[LaneInput]) {
-        let mut tallies: Vec<_> =
-            inputs.iter().map(|input| (input.lane, Tally::of(&input.process))).collect();
+        let mut tallies = vec![Tally::default(); inputs.len()];
         let mut merge = Merge::of(inputs);
         for Merged { input, source, end, item } in merge.by_ref() {
-            let tally = &mut tallies[input].1;
+            let tally = &mut tallies[input];
             match item {
                 Item::Record(record) => {
-                    self.expect(source, record.seq, 1);
+                    tally.missing += self.expect(source, record.seq, 1);
                     tally.records += 1;
                     self.unwritten_records += u64::from(matches!(source, Source::Channel(_)));
                     self.emit(&record);
                 }
                 Item::Drops { drops, process, lane } => {
-                    let total = drops.total();
-                    self.expect(source, drops.first_seq, total);
-                    tally.dropped += total;
-                    self.counts.dropped = self.counts.dropped.saturating_add(total);
+                    tally.missing += self.expect(source, drops.first_seq, drops.total());
+                    tally.drops.add(&drops);
+                    self.counts.drops.add(&drops);
                     let record = Notices::drops(&drops, process, lane);
                     self.emit_notice(Told { record, about: None });
                 }
@@ -284,15 +202,23 @@ impl Drain {
                 lane.set_thread(thread);
             }
         }
-        for (lane, tally) in &tallies {
-            self.hub.count(*lane, tally);
+        for (input, mut tally) in inputs.iter().zip(tallies) {
+            tally.waits = match input.source {
+                Source::Ring(index) => self.lanes.get_mut(index).take_waits(),
+                Source::Channel(lane) => {
+                    self.channels.get_mut(lane).map_or(0, ChannelLane::take_waits)
+                }
+            };
+            self.hub.count(input.lane, &input.process, &tally);
         }
     }
 
     fn damage(&mut self, source: Source) {
         self.hub.refuse(Refusal::DamagedBatch);
         let process = match source {
-            Source::Channel(lane) => self.channels.get(&lane).map(|lane| Arc::clone(&lane.process)),
+            Source::Channel(lane) => {
+                self.channels.get_mut(lane).map(|lane| Arc::clone(&lane.process))
+            }
             Source::Ring(index) => Some(Arc::clone(&self.lanes.get_mut(index).process)),
         };
         if let Some(process) = process {
@@ -301,11 +227,11 @@ impl Drain {
     }
 
     /// Counts what is missing before the call `seq`, which stands for `count` calls.
-    fn expect(&mut self, source: Source, seq: u64, count: u64) {
+    fn expect(&mut self, source: Source, seq: u64, count: u64) -> u64 {
         let (process, next_seq) = match source {
-            Source::Channel(lane) => match self.channels.get_mut(&lane) {
+            Source::Channel(lane) => match self.channels.get_mut(lane) {
                 Some(lane) => (&lane.process, &mut lane.next_seq),
-                None => return,
+                None => return 0,
             },
             Source::Ring(index) => {
                 let lane = self.lanes.get_mut(index);
@@ -318,22 +244,21 @@ impl Drain {
             self.notices.missing(process, *next_seq, missing);
         }
         *next_seq = seq.saturating_add(count).max(*next_seq);
+        missing
     }
 
     fn emit(&mut self, record: &Record<'_>) {
-        if self.passes(record) {
+        if self.filters.pass(record) {
             self.counts.records += 1;
             self.take(record);
-            if !self.outlets.is_empty() {
-                self.gathered.push(Told { record: record.clone().into_owned(), about: None });
-            }
+            self.outlets.take(record);
         }
     }
 
     fn emit_notice(&mut self, notice: Told) {
-        if self.passes(&notice.record) {
+        if self.filters.pass(&notice.record) {
             self.take(&notice.record);
-            self.gathered.push(notice);
+            self.outlets.take_told(notice);
         }
     }
 
@@ -352,62 +277,44 @@ impl Drain {
         self.unwritten_records = 0;
     }
 
-    fn passes(&mut self, record: &Record<'_>) -> bool {
-        self.filters.iter_mut().all(|filter| filter.passes(record))
-    }
-
     /// Ends a round: what the listener itself has to say, then everything out of the buffers.
     fn settle(&mut self) {
         for loss in self.hub.take_losses() {
+            self.counts.unconfirmed += loss.records;
             self.notices.loss(&loss);
         }
-        for (index, outlet) in self.outlets.iter().enumerate() {
-            let texts = outlet.take_notices();
-            texts.into_iter().for_each(|text| self.notices.handler_trouble(index, text));
+        for (index, text) in self.outlets.take_notices() {
+            self.notices.handler_trouble(index, text);
         }
         let troubles = self.files.take_notices().into_iter().chain(self.lanes.take_troubles());
+        let troubles = troubles.chain(self.filters.take_notices());
         troubles.for_each(|text| self.notices.trouble(text));
         self.notices.take().into_iter().for_each(|notice| self.emit_notice(notice));
         self.commit();
-        if !self.gathered.is_empty() {
-            let round: Arc<[Told]> = std::mem::take(&mut self.gathered).into();
-            self.outlets.iter_mut().for_each(|outlet| outlet.offer(&round));
-        }
+        self.outlets.hand_over();
     }
 
     /// Tells the workers how far they are written, and whoever waits for a flush that it is done.
-    fn tell(&mut self, marks: Marks) {
+    fn tell(&mut self, marks: &Marks) {
         let passed = self.passed_flush();
         let flushes = self.hub.finished_flushes(&marks.answers, passed);
-        let confirmed = if self.files.has_given_up() { HashMap::new() } else { marks.written };
-        for (lane, seq) in &confirmed {
-            if let Some(channel) = self.channels.get_mut(lane) {
-                channel.written_seq = *seq;
-            }
+        if !self.files.has_given_up() {
+            self.channels.set_written(marks);
         }
-        let workers_want = self.lanes.wants_sync() || !marks.synced.is_empty();
+        let workers_want = self.lanes.wants_sync() || marks.wants_sync;
         let person_wants = flushes.iter().any(|flush| flush.sync);
         self.sync(workers_want, person_wants);
-        for (lane, channel) in &mut self.channels {
-            let is_synced = self.files.sync_state().is_complete() && channel.may_be_synced();
-            if is_synced {
-                channel.synced_seq = channel.written_seq;
-            }
-            if is_synced || confirmed.contains_key(lane) {
-                self.hub.confirm(*lane, channel.written_seq, channel.synced_seq);
-            }
+        if !self.files.has_given_up() {
+            self.channels.confirm(marks, self.files.sync_state().is_complete());
         }
         let synced = self.files.sync_state().is_complete_without_doubt();
         for FinishedFlush { silent_workers, is_written: written, reply, .. } in flushes {
             // Whoever asked may be gone.
             let _gone = reply.send(Reply::Flushed(Flushed { silent_workers, written, synced }));
         }
-        marks.paused.into_iter().for_each(|lane| self.hub.mark_paused(lane));
-        for lane in marks.gone {
-            self.channels.remove(&lane);
-            self.hub.remove(lane);
-        }
-        self.counts.handlers = self.outlets.iter().map(Outlet::status).collect();
+        self.channels.settle(marks);
+        self.counts.filter_panics = self.filters.panics();
+        self.counts.handlers = self.outlets.status();
         self.hub.set_counts(self.counts.clone());
     }
 
@@ -421,8 +328,7 @@ impl Drain {
         }
         if self.files.sync_state().take_failure() {
             self.lanes.doubt();
-            let channels = self.channels.values_mut().filter(|channel| channel.may_be_synced());
-            channels.for_each(|channel| channel.is_doubtful = true);
+            self.channels.doubt();
         }
         if self.files.sync_state().is_complete() {
             self.lanes.set_synced();
@@ -444,38 +350,17 @@ impl Drain {
     fn finish(&mut self) -> StopReport {
         self.lanes.close();
         let left_lanes = self.hub.open_lanes() + self.lanes.count();
-        self.outlets.iter_mut().for_each(Outlet::close);
-        for outlet in &self.outlets {
-            outlet.wait_ended(self.stop.left(self.drain_timeout));
-        }
+        self.outlets.close(&self.stop, self.drain_timeout);
         self.sync(false, true);
         // What files and handlers had to complain about at the very end.
         self.settle();
         self.sync(false, true);
         StopReport {
             drained: self.counts.records,
-            dropped: self.counts.dropped,
+            dropped: self.counts.drops.total(),
             missing: self.counts.missing,
+            unconfirmed: self.counts.unconfirmed,
             left_lanes,
-        }
-    }
-}
-
-impl Marks {
-    fn note(&mut self, header: &BatchHeader) {
-        let written = self.written.entry(header.lane).or_default();
-        *written = header.end_seq.max(*written);
-        if header.sync {
-            self.synced.push(header.lane);
-        }
-        if header.answer > 0 {
-            self.answers.insert(header.lane, header.answer);
-        }
-        if header.pause {
-            self.paused.push(header.lane);
-        }
-        if header.gone {
-            self.gone.push(header.lane);
         }
     }
 }

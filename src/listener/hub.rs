@@ -12,7 +12,8 @@ use ipc_channel::ipc::IpcSender;
 
 pub(super) use self::flushes::FinishedFlush;
 use self::flushes::Flush;
-pub(super) use self::status::{Counts, StatusBase, Tally};
+pub(super) use self::status::StatusBase;
+use super::counts::{Counts, Tally};
 use super::refusal::Refusal;
 use crate::Process;
 use crate::queue::control::{Reply, ToWorker, TransportKind, Update, WorkerFacts};
@@ -55,8 +56,8 @@ struct Worker {
     paused: bool,
     /// Its process has ended; its last batches may still be on their way.
     gone: bool,
-    records: u64,
-    dropped: u64,
+    overflow: String,
+    tally: Tally,
 }
 
 /// Records that a worker handed to a listener which ended before it said that they were written.
@@ -109,8 +110,8 @@ impl Hub {
             unseen: true,
             paused: false,
             gone: false,
-            records: 0,
-            dropped: 0,
+            overflow: facts.overflow().to_owned(),
+            tally: Tally::default(),
         };
         state.workers.insert(facts.lane, worker);
         Ok(())

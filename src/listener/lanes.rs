@@ -51,6 +51,8 @@ pub(super) struct Lane {
     taken: u64,
     /// Nothing behind this position is read, where a stop has set it.
     limit: Option<u64>,
+    /// Calls that have waited for room, as last seen.
+    waits: u64,
     asked_alive_at: Instant,
     is_damaged: bool,
 }
@@ -223,6 +225,7 @@ impl Lane {
             head,
             taken: head,
             limit: None,
+            waits: 0,
             asked_alive_at: Instant::now(),
             is_damaged: false,
             reader,
@@ -266,6 +269,12 @@ impl Lane {
     /// The entries before `position` are in the batch.
     pub(super) fn take(&mut self, position: u64) {
         self.taken = position;
+    }
+
+    /// How many calls have waited for room since this was last asked.
+    pub(super) fn take_waits(&mut self) -> u64 {
+        let seen = std::mem::replace(&mut self.waits, self.reader.waits());
+        self.waits.saturating_sub(seen)
     }
 
     /// Keeps the thread of the last entry for the next round.

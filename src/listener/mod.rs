@@ -4,15 +4,19 @@
 //! (`logboom listen`) or on a thread of a process that does other things as well.
 
 mod bound;
+mod channels;
+mod counts;
 mod door;
 mod drain;
 mod files;
+mod filters;
 mod handshake;
 mod hub;
 mod journal;
 mod lanes;
 mod notices;
 mod outlet;
+mod outlets;
 mod receive;
 mod refusal;
 mod round;
@@ -21,7 +25,6 @@ mod sync;
 mod sync_policy;
 mod trouble;
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -37,15 +40,18 @@ pub use stop::Stop;
 pub use sync_policy::{ParseSyncPolicyError, SyncPolicy};
 
 use self::bound::{Bound, SocketPlace};
+use self::channels::Channels;
+use self::counts::Counts;
 use self::door::Door;
 use self::drain::{Drain, Pace};
 use self::files::Files;
+use self::filters::Filters;
 use self::handshake::Reception;
-use self::hub::{Counts, Hub, StatusBase, report_stop};
+use self::hub::{Hub, StatusBase, report_stop};
 use self::journal::{Journal, MAX_SEGMENTS};
 use self::lanes::Lanes;
 use self::notices::Notices;
-use self::outlet::Outlet;
+use self::outlets::Outlets;
 use self::receive::{Event, MAX_WAITING_BATCHES, start_bell, start_marker, start_receiver};
 use crate::filter::Filter;
 use crate::handler::{Handler, HandlerError, RotatingFileHandler};
@@ -74,6 +80,14 @@ pub enum ListenError {
     /// A log file could not be closed.
     #[error(transparent)]
     Handler(#[from] HandlerError),
+    /// The level table for workers cannot be read.
+    #[error("the level table `{table}` for workers cannot be read: {reason}")]
+    WorkerLevels {
+        /// The table.
+        table: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The operating system refused.
     #[error("cannot {operation} in {path}")]
     Io {
@@ -159,8 +173,12 @@ impl ListenerBuilder {
     /// two.
     ///
     /// # Errors
-    /// Another listener has the queue, or the directory or a socket cannot be made.
+    /// Another listener has the queue, the directory or a socket cannot be made, or the level table for
+    /// workers cannot be read.
     pub fn bind(self) -> Result<QueueListener, ListenError> {
+        if let Some(table) = &self.worker_levels {
+            check_levels(table)?;
+        }
         if self.files.len() > MAX_SEGMENTS {
             let source =
                 io::Error::new(io::ErrorKind::InvalidInput, "a listener has at most 16 log files");
@@ -172,6 +190,15 @@ impl ListenerBuilder {
         let stop = Stop::new(sender.clone());
         Ok(QueueListener { settings: self, bound, socket, stop, sender, events })
     }
+}
+
+/// Workers would ignore a table they cannot read.
+fn check_levels(table: &str) -> Result<(), ListenError> {
+    let parsed = env_filter::Builder::new().try_parse(table).map(drop);
+    parsed.map_err(|error| ListenError::WorkerLevels {
+        table: table.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// Receives the records of all workers of a queue, merges them by time, and gives them to handlers.
@@ -250,11 +277,6 @@ impl QueueListener {
         };
         let threads = Threads::start(&hub, socket, sender, &stop, settings.worker_levels, status)
             .map_err(io("start"))?;
-        let outlets = settings
-            .handlers
-            .into_iter()
-            .enumerate()
-            .map(|(index, (name, handler))| Outlet::start(index, name, handler));
         let (journal, unresolved) = Journal::open(&queue).map_err(io("open the journal"))?;
         let bell = Bell::open(&settings.queue)
             .map_err(|error| io("open the bell")(io::Error::other(error)))?;
@@ -269,18 +291,17 @@ impl QueueListener {
                 stop.clone(),
                 settings.drain_timeout,
             ),
-            outlets: outlets.collect::<io::Result<_>>().map_err(io("start a handler"))?,
+            outlets: Outlets::start(settings.handlers).map_err(io("start a handler"))?,
             notices: Notices::new(
                 getrandom::u64().map_err(|error| io("name a lane")(error.into()))?,
             ),
-            filters: settings.filters,
+            filters: Filters::new(settings.filters),
             drain_timeout: settings.drain_timeout,
-            channels: HashMap::new(),
+            channels: Channels::new(Arc::clone(&hub)),
             lanes: Lanes::new(&settings.queue),
             bell,
             counts: Counts::default(),
             unwritten_records: 0,
-            gathered: Vec::new(),
             pace: Pace::Idle,
             flush: None,
             hub: Arc::clone(&hub),

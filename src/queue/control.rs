@@ -7,6 +7,7 @@
 use ipc_channel::ipc::{IpcBytesSender, IpcSender};
 use serde::{Deserialize, Serialize};
 
+use super::Overflow;
 use super::status::{Flushed, Status, StopReport};
 use crate::Process;
 
@@ -154,16 +155,18 @@ pub(crate) struct WorkerFacts {
     pub(crate) pid: u32,
     pub(crate) program: String,
     pub(crate) started_ns: i64,
+    /// What its log calls do when the queue is full, for people.
+    pub(crate) overflow: String,
 }
 
 impl WorkerFacts {
-    /// Longest display name and program name.
+    /// Longest of its texts.
     #[cfg(feature = "listener")]
     pub(crate) const MAX_NAME_BYTES: usize = 256;
 
     #[cfg(feature = "listener")]
     pub(crate) fn process(&self) -> Process {
-        let cut = |text: &str| text[..text.floor_char_boundary(Self::MAX_NAME_BYTES)].into();
+        let cut = |text| cut(text).into();
         Process {
             name: cut(&self.name),
             id: self.pid,
@@ -172,7 +175,18 @@ impl WorkerFacts {
         }
     }
 
-    pub(crate) fn new(transport: TransportKind, lane: u64, process: &Process) -> WorkerFacts {
+    /// What it does when its queue is full.
+    #[cfg(feature = "listener")]
+    pub(crate) fn overflow(&self) -> &str {
+        cut(&self.overflow)
+    }
+
+    pub(crate) fn new(
+        transport: TransportKind,
+        lane: u64,
+        process: &Process,
+        overflow: Overflow,
+    ) -> WorkerFacts {
         WorkerFacts {
             transport,
             lane,
@@ -182,8 +196,15 @@ impl WorkerFacts {
             pid: process.id,
             program: process.program.to_string(),
             started_ns: process.started_ns,
+            overflow: overflow.to_string(),
         }
     }
+}
+
+/// A text of a worker, as long as one may be.
+#[cfg(feature = "listener")]
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(WorkerFacts::MAX_NAME_BYTES)]
 }
 
 /// How a worker's records travel.
@@ -191,6 +212,17 @@ impl WorkerFacts {
 pub(crate) enum TransportKind {
     Channel,
     Ring,
+}
+
+impl TransportKind {
+    /// As `LOGBOOM_TRANSPORT` has it.
+    #[cfg(feature = "listener")]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            TransportKind::Channel => "channel",
+            TransportKind::Ring => "ring",
+        }
+    }
 }
 
 /// From the listener to one worker. Each message is acknowledged with one byte on the control

@@ -10,6 +10,7 @@ pub(crate) mod rendezvous;
 pub(crate) mod ring;
 pub(crate) mod status;
 
+use std::fmt;
 use std::time::Duration;
 
 #[cfg(all(test, feature = "listener"))]
@@ -60,6 +61,17 @@ impl Default for Overflow {
     /// [`Overflow::BlockFor`] 50 ms.
     fn default() -> Overflow {
         Overflow::BlockFor(Duration::from_millis(50))
+    }
+}
+
+impl fmt::Display for Overflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Overflow::Block => f.write_str("block"),
+            Overflow::BlockFor(timeout) => write!(f, "block-for {timeout:?}"),
+            Overflow::DropNewest => f.write_str("drop-newest"),
+            Overflow::DropBelow(level) => write!(f, "drop-below {level}"),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Level;
 use crate::record::now_ns;
 
 /// What became of a flush for which `ctl` has asked.
@@ -30,17 +31,28 @@ pub struct StopReport {
     pub dropped: u64,
     /// Records that were accepted and neither written nor left for a successor.
     pub missing: u64,
+    /// Records of the Channel transport that workers had handed to a listener before this one, which
+    /// ended before it said that they were written: they may be in the log or missing.
+    pub unconfirmed: u64,
     /// Lanes that had not ended by the drain deadline.
     pub left_lanes: u64,
 }
 
 impl fmt::Display for StopReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StopReport { drained, dropped, missing, left_lanes } = self;
-        write!(
-            f,
-            "drained {drained}, dropped {dropped}, missing {missing}, left {left_lanes} lanes"
-        )
+        let StopReport { drained, dropped, missing, unconfirmed, left_lanes } = self;
+        write!(f, "drained {drained}, dropped {dropped}, missing {missing}, ")?;
+        if *unconfirmed > 0 {
+            write!(f, "unconfirmed {unconfirmed}, ")?;
+        }
+        write!(f, "left {left_lanes} lanes")
+    }
+}
+
+impl StopReport {
+    /// Whether every record that was accepted and not left for a successor is in the log for certain.
+    pub fn is_complete(&self) -> bool {
+        self.missing == 0 && self.unconfirmed == 0
     }
 }
 
@@ -62,8 +74,14 @@ pub struct Status {
     pub records: u64,
     /// Records dropped by the workers' overflow policy.
     pub dropped: u64,
+    /// The same for each level with any, the lowest first.
+    pub dropped_by_level: Vec<LevelCount>,
     /// Records that never arrived: gaps in the sequence of a lane.
     pub missing: u64,
+    /// As in [`StopReport::unconfirmed`].
+    pub unconfirmed: u64,
+    /// How often a filter has panicked; the records have passed it.
+    pub filter_panics: u64,
     /// Peers and batches that were refused, with the reason and how many.
     pub refused: Vec<(String, u64)>,
     /// The handlers beside the log files.
@@ -147,12 +165,41 @@ pub struct WorkerStatus {
     pub pid: u32,
     /// File name of its program.
     pub program: String,
-    /// Its lane, 16 hexadecimal digits.
+    /// The lane it attached with, 16 hexadecimal digits.
     pub lane: String,
+    /// How its records travel: `ring` or `channel`.
+    pub transport: String,
+    /// What its log calls do when its queue is full, as `block-for 50ms`.
+    pub overflow: String,
     /// Records received from it.
     pub records: u64,
     /// Records it dropped.
     pub dropped: u64,
+    /// The same for each level with any, the lowest first.
+    pub dropped_by_level: Vec<LevelCount>,
+    /// How often it began to drop records.
+    pub outages: u64,
+    /// Log calls that waited for room in its queue.
+    pub waits: u64,
+    /// Records of it that never arrived: gaps in the sequence of a lane.
+    pub missing: u64,
+}
+
+/// How many records of one level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LevelCount {
+    /// The level.
+    pub level: Level,
+    /// How many.
+    pub records: u64,
+}
+
+impl LevelCount {
+    #[cfg(feature = "listener")]
+    pub(crate) fn new(level: Level, records: u64) -> LevelCount {
+        LevelCount { level, records }
+    }
 }
 
 /// One handler beside the log files.

@@ -1,33 +1,11 @@
-//! What is counted, and what `ctl status` shows of it.
+//! What `ctl status` shows.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Hub, Worker};
 use crate::Process;
-use crate::queue::status::{HandlerStatus, Status, SyncStatus, Trouble, WorkerStatus};
-
-/// Totals that the drain keeps.
-#[derive(Clone, Default)]
-pub(in crate::listener) struct Counts {
-    pub(in crate::listener) records: u64,
-    pub(in crate::listener) dropped: u64,
-    pub(in crate::listener) missing: u64,
-    pub(in crate::listener) handlers: Vec<HandlerStatus>,
-}
-
-/// What a round had of one lane.
-pub(in crate::listener) struct Tally {
-    pub(in crate::listener) process: Arc<Process>,
-    pub(in crate::listener) records: u64,
-    pub(in crate::listener) dropped: u64,
-}
-
-impl Tally {
-    pub(in crate::listener) fn of(process: &Arc<Process>) -> Tally {
-        Tally { process: Arc::clone(process), records: 0, dropped: 0 }
-    }
-}
+use crate::listener::counts::{Counts, Tally};
+use crate::queue::status::{Status, SyncStatus, Trouble, WorkerStatus};
 
 /// What a status says that never changes.
 pub(in crate::listener) struct StatusBase {
@@ -38,20 +16,18 @@ pub(in crate::listener) struct StatusBase {
 
 impl Hub {
     /// Adds to the counts of the worker that has this lane, or another of this process.
-    pub(in crate::listener) fn count(&self, lane: u64, tally: &Tally) {
+    pub(in crate::listener) fn count(&self, lane: u64, process: &Process, tally: &Tally) {
         let mut state = self.lock();
         let workers = &mut state.workers;
         let of_process = |worker: &&mut Worker| {
-            worker.process.id == tally.process.id
-                && worker.process.started_ns == tally.process.started_ns
+            worker.process.id == process.id && worker.process.started_ns == process.started_ns
         };
         let worker = match workers.contains_key(&lane) {
             true => workers.get_mut(&lane),
             false => workers.values_mut().find(of_process),
         };
         if let Some(worker) = worker {
-            worker.records += tally.records;
-            worker.dropped += tally.dropped;
+            worker.tally.add(tally);
         }
     }
 
@@ -74,17 +50,11 @@ impl Hub {
             .workers
             .iter()
             .filter(|(_, worker)| !worker.gone)
-            .map(|(lane, worker)| WorkerStatus {
-                name: worker.process.name.to_string(),
-                pid: worker.process.id,
-                program: worker.process.program.to_string(),
-                lane: format!("{lane:016x}"),
-                records: worker.records,
-                dropped: worker.dropped,
-            })
+            .map(|(lane, worker)| worker.status(*lane))
             .collect();
         workers.sort_by(|a, b| (&a.name, a.pid, &a.lane).cmp(&(&b.name, b.pid, &b.lane)));
-        let Counts { records, dropped, missing, handlers } = state.counts.clone();
+        let Counts { records, drops, missing, unconfirmed, filter_panics, handlers } =
+            state.counts.clone();
         Status {
             pid: std::process::id(),
             queue: base.queue.clone(),
@@ -92,8 +62,11 @@ impl Hub {
             logs: base.logs.clone(),
             workers,
             records,
-            dropped,
+            dropped: drops.total(),
+            dropped_by_level: drops.by_level(),
             missing,
+            unconfirmed,
+            filter_panics,
             refused: state
                 .refused
                 .iter()
@@ -103,6 +76,26 @@ impl Hub {
             trouble: state.trouble.clone(),
             sync: state.sync.clone(),
             stopping: state.stopping,
+        }
+    }
+}
+
+impl Worker {
+    fn status(&self, lane: u64) -> WorkerStatus {
+        let Tally { records, drops, missing, waits } = &self.tally;
+        WorkerStatus {
+            name: self.process.name.to_string(),
+            pid: self.process.id,
+            program: self.process.program.to_string(),
+            lane: format!("{lane:016x}"),
+            transport: self.transport.name().to_owned(),
+            overflow: self.overflow.clone(),
+            records: *records,
+            dropped: drops.total(),
+            dropped_by_level: drops.by_level(),
+            outages: drops.outages,
+            waits: *waits,
+            missing: *missing,
         }
     }
 }

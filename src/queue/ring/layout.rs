@@ -37,6 +37,11 @@ pub(super) trait Words {
         self.mapping().word(1088)
     }
 
+    /// How many calls have waited for room.
+    fn waits(&self) -> &AtomicU64 {
+        self.mapping().word(1096)
+    }
+
     /// The writer sleeps on [`head`](Self::head).
     fn room_asleep(&self) -> &AtomicU64 {
         self.mapping().word(1152)

@@ -197,6 +197,11 @@ impl LaneReader {
         Words::is_doubtful(self).store(1, Ordering::Relaxed);
     }
 
+    /// How many calls have waited for room, as the worker says.
+    pub(crate) fn waits(&self) -> u64 {
+        Words::waits(self).load(Ordering::Relaxed)
+    }
+
     /// The worker waits until the calls before this one are on the disk.
     pub(crate) fn sync_asked(&self) -> u64 {
         Words::sync_asked(self).load(Ordering::Relaxed)
