@@ -226,7 +226,8 @@ impl Files {
             && let Err(error) = act(self)
         {
             self.troubles.write_failed(&error);
-            self.given_up = !self.stop.rest(pause, self.drain_timeout);
+            let rest = self.hub.next_flush_deadline().map_or(pause, |left| left.min(pause));
+            self.given_up = !self.stop.rest(rest, self.drain_timeout);
             pause = (pause * 2).min(BACK_OFF.1);
             self.sync_if_due();
             self.hub.fail_late_flushes();

@@ -83,7 +83,8 @@ pub enum Certainty {
     /// In the log files the listener has: it survives the end of any process. A listener without
     /// log files confirms what it has handed on.
     Written,
-    /// On the disk: it survives a power loss.
+    /// On the disk: it survives a power loss. Records that were written and not synced when a sync of the
+    /// listener failed never become so, and neither do later ones of the same lane.
     Synced,
 }
 

@@ -109,7 +109,7 @@ fn survive(outage: &Outage) {
     let shown = String::from_utf8(place.run(&["ctl", "status"]).stdout).unwrap();
     assert!(shown.contains(&format!("trouble   cannot {operation} ")), "{shown}");
     assert_eq!(place.status().trouble.unwrap().since_ns, trouble.since_ns);
-    let flush = place.run(&["ctl", "flush", "--timeout", "0"]);
+    let flush = place.run(&["ctl", "flush", "--timeout", "1"]);
     let said = String::from_utf8(flush.stderr).unwrap();
     assert!(flush.status.code() == Some(74) && said.contains("could be written"), "{said}");
     assert!(tracer.end().len() as u64 >= trouble.tries);
@@ -197,7 +197,6 @@ fn a_write_cut_short_goes_on_where_it_stopped() {
     assert!(trouble.cause.contains("File too large"), "{trouble}");
     let limit = fs::metadata(place.log()).unwrap().len();
     assert!([16 * 512, 16 * 1024].contains(&limit), "{limit}");
-    assert!(!fs::read(place.log()).unwrap().ends_with(b"\n"), "the limit is not within a line");
     let pid = listener.process.pid().to_string();
     let lifted = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status();
     assert!(lifted.unwrap().success());

@@ -45,6 +45,7 @@ struct Facts {
     pid: u32,
     program: String,
     started_ns: i64,
+    overflow: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +68,7 @@ fn facts() -> Facts {
         pid: 1,
         program: "hostile".to_owned(),
         started_ns: 0,
+        overflow: String::new(),
     }
 }
 

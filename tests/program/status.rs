@@ -22,6 +22,8 @@ fn worker_process() {
         _ => Overflow::Block,
     };
     let guard = logboom::builder().overflow(overflow).pinned_filter("trace").init().unwrap();
+    say("up");
+    hear();
     log::info!("attached");
     assert!(guard.flush(Certainty::Written, PATIENCE).is_complete());
     say("ready");
@@ -44,6 +46,16 @@ fn worker_process() {
     hear();
 }
 
+/// A worker that has logged its first record, once the listener knows it.
+fn attached(place: &Place, policy: &str, change: impl FnOnce(&mut Command)) -> Worker {
+    let mut worker = place.start_worker("w", &[policy], change);
+    assert_eq!(worker.heard(), "up");
+    wait_until("the worker", || !place.status().workers.is_empty());
+    worker.tell("begin");
+    assert_eq!(worker.heard(), "ready");
+    worker
+}
+
 fn the_worker(place: &Place) -> WorkerStatus {
     place.status().workers.into_iter().find(|worker| worker.name == "w").unwrap()
 }
@@ -52,8 +64,7 @@ fn the_worker(place: &Place) -> WorkerStatus {
 fn dropped(policy: &str, change: impl FnOnce(&mut Command)) -> WorkerStatus {
     let place = Place::new();
     let listener = place.listen(&[]);
-    let mut worker = place.start_worker("w", &[policy], change);
-    worker.heard();
+    let mut worker = attached(&place, policy, change);
     listener.process.signal(Signal::SIGSTOP);
     worker.tell("go");
     let said = worker.heard();
@@ -118,17 +129,11 @@ fn calls_that_wait_are_counted() {
     assert!(channel.waits > 0);
 }
 
-fn few(place: &Place) -> Worker {
-    let mut worker = place.start_worker("w", &["few"], by_channel);
-    worker.heard();
-    worker
-}
-
 #[test]
 fn records_in_the_hands_of_a_killed_listener_are_unconfirmed_and_no_success() {
     let place = Place::new();
     let mut first = place.listen(&[]);
-    let mut worker = few(&place);
+    let mut worker = attached(&place, "few", by_channel);
     first.process.signal(Signal::SIGSTOP);
     worker.tell("go");
     worker.heard();
