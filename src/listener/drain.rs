@@ -83,6 +83,8 @@ pub(super) enum Pace {
 impl Drain {
     /// Drains until a stop is asked for and done.
     pub(super) fn run(&mut self) -> StopReport {
+        // Handlers are there before the first round has ended.
+        self.show_counts();
         if !self.filters.is_empty() {
             let notice = self.notices.filtered();
             self.take(&notice);
@@ -313,6 +315,10 @@ impl Drain {
             let _gone = reply.send(Reply::Flushed(Flushed { silent_workers, written, synced }));
         }
         self.channels.settle(marks);
+        self.show_counts();
+    }
+
+    fn show_counts(&mut self) {
         self.counts.filter_panics = self.filters.panics();
         self.counts.handlers = self.outlets.status();
         self.hub.set_counts(self.counts.clone());
