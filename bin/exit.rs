@@ -15,7 +15,7 @@ const USAGE: u8 = 2;
 pub(crate) const DAMAGED: u8 = 65;
 /// There is no listener.
 pub(crate) const NO_LISTENER: u8 = 69;
-/// The queue or the log is held by another listener.
+/// The queue or the log is held by another listener, or was left unresolved by it.
 pub(crate) const HELD: u8 = 73;
 /// An operation of the system failed, or records are missing.
 pub(crate) const IO: u8 = 74;
@@ -81,7 +81,7 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
 
 fn lock(error: &LockError) -> u8 {
     match error {
-        LockError::Held { .. } => HELD,
+        LockError::Held { .. } | LockError::Unresolved { .. } => HELD,
         _ => IO,
     }
 }

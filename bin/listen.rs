@@ -43,6 +43,9 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         .file(args.log.open(&args.queue)?)
         .sync(args.log.sync)
         .drain_timeout(Duration::from_secs(args.drain_timeout.into()));
+    if args.log.force {
+        builder = builder.force();
+    }
     if args.console {
         let color = output.handler_color(&std::io::stdout());
         let console = StreamHandler::stdout(args.log.format.formatter()?).color(color);

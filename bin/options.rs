@@ -133,6 +133,9 @@ pub(crate) struct LogOptions {
     /// Lowest level to keep [default: what the workers let pass]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) level: Option<Level>,
+    /// Take the log although a listener of another queue was killed while it wrote to it
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Form of a line.
@@ -172,6 +175,7 @@ impl LogOptions {
             format!("--format={}", self.format).into(),
             format!("--sync={}", self.sync).into(),
         ];
+        flags.extend(self.force.then(|| "--force".into()));
         flags.extend(self.level.map(|level| format!("--level={}", level.number()).into()));
         flags
     }
@@ -186,8 +190,7 @@ impl LogOptions {
         let path = self.path(queue)?;
         let builder = RotatingFileHandler::builder(&path)
             .max_bytes(self.max_bytes)
-            .backup_count(self.backup_count)
-            .lock_note(queue.directory()?.path().display().to_string());
+            .backup_count(self.backup_count);
         builder
             .open(self.format.formatter()?)
             .with_context(|| format!("cannot log to {}", path.display()))

@@ -15,12 +15,14 @@ Keys of --json:
   unconfirmed        handed by Channel workers to a listener that ended before it confirmed them
   refused            [[reason, peers or batches]]
   filter_panics      records that passed a filter because it panicked
+  damaged_lanes      lanes that could not be read to their end; the log says where they are kept
   handlers           [{name, handled, failed, dropped, last_error}], those beside the log files
   sync               {policy, syncs, failed, last_sync_ns}
   trouble            null, or {operation, path, cause, since_ns, tries}: what the disk refuses now
   workers            [{name, pid, program, lane, transport, overflow, records, dropped,
                      dropped_by_level, outages, waits, missing}]: outages is how often it began to
                      drop, waits how many calls waited for room in its queue
+  more_workers       how many are attached and not in the list
 Times ending in _ns are nanoseconds since 1970.";
 
 /// Prints it as lines and a table.
@@ -45,7 +47,11 @@ pub(crate) fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
             handler.name, handler.handled, handler.failed, handler.dropped
         )?;
     }
-    print_workers(&status.workers, out)
+    print_workers(&status.workers, out)?;
+    if status.more_workers > 0 {
+        writeln!(out, "and {} more", status.more_workers)?;
+    }
+    Ok(())
 }
 
 fn print_counts(status: &Status, out: &mut impl Write) -> io::Result<()> {
@@ -59,6 +65,9 @@ fn print_counts(status: &Status, out: &mut impl Write) -> io::Result<()> {
         write!(out, ", {unconfirmed} unconfirmed")?;
     }
     writeln!(out, "\nsync      {}", status.sync)?;
+    if status.damaged_lanes > 0 {
+        writeln!(out, "damaged   {} lanes: see the log", status.damaged_lanes)?;
+    }
     if status.filter_panics > 0 {
         writeln!(out, "filters   {} panics", status.filter_panics)?;
     }

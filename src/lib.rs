@@ -41,11 +41,15 @@ mod causes;
 mod codec;
 pub mod control;
 #[cfg(feature = "listener")]
+mod fault;
+#[cfg(feature = "listener")]
 pub mod filter;
 #[cfg(feature = "formatter")]
 pub mod formatter;
 #[cfg(feature = "listener")]
 pub mod handler;
+#[cfg(feature = "listener")]
+mod journal;
 mod level;
 #[cfg(feature = "listener")]
 mod listener;

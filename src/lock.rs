@@ -2,9 +2,11 @@
 //!
 //! The kernel frees the lock when its holder dies, so a lock file that was left behind is harmless.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -15,8 +17,8 @@ use crate::regular_file::{self, FileError, FileId, refused};
 /// How often a lock file may be replaced under our hands before we give up.
 const MAX_ATTEMPTS: u32 = 100;
 
-/// How much of a lock file is read to find the pid in its first line.
-const MAX_PID_LINE_BYTES: u64 = 16;
+/// How much of a lock file is read to find its two lines, a pid and a path.
+const MAX_READ_BYTES: u64 = 16 + 4096;
 
 /// Why a lock was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,17 @@ pub enum LockError {
         path: PathBuf,
         /// The process that holds it, as far as it has told.
         pid: Option<u32>,
+    },
+    /// The listener of another queue was killed while it wrote to this log: only that queue knows
+    /// which of its records are there.
+    #[error(
+        "{log} ends amid records of queue {queue}: start a listener on that queue first, or pass --force"
+    )]
+    Unresolved {
+        /// The log.
+        log: PathBuf,
+        /// The directory of the other queue.
+        queue: PathBuf,
     },
     /// The operating system refused an operation on the lock file.
     #[error("cannot {operation} {path}")]
@@ -53,28 +66,36 @@ fn holder(pid: &Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
-/// An exclusive lock. Dropping it removes its file and frees the lock, in this order.
+/// An exclusive lock. Dropping it removes its file, unless that is to be left, and frees the lock,
+/// in this order.
 #[derive(Debug)]
 pub(crate) struct FileLock {
     path: PathBuf,
-    note: String,
+    /// A path, as bytes.
+    note: OsString,
     file: File,
+    leaves_file: bool,
 }
 
 impl FileLock {
-    /// Takes the lock at `path` without waiting, and writes our pid and the line `note` into it.
-    pub(crate) fn acquire(path: &Path, note: &str) -> Result<FileLock, LockError> {
+    /// Takes the lock at `path` without waiting, and writes our pid into it. The line behind it stays
+    /// as the holder before has left it.
+    pub(crate) fn acquire(path: &Path) -> Result<FileLock, LockError> {
         for _ in 0..MAX_ATTEMPTS {
             let file = open(path)?;
             match fs2::FileExt::try_lock_exclusive(&file) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
-                    return Err(LockError::Held { path: path.to_owned(), pid: read_pid(&file) });
+                    let [pid, _] = read_lines(&file);
+                    let pid = str::from_utf8(&pid).ok().and_then(|pid| pid.parse().ok());
+                    return Err(LockError::Held { path: path.to_owned(), pid });
                 }
                 Err(error) => return Err(refused("lock", path)(explain(error)).into()),
             }
-            let lock = FileLock { path: path.to_owned(), note: note.to_owned(), file };
+            let [_, note] = read_lines(&file);
+            let note = OsString::from_vec(note);
+            let lock = FileLock { path: path.to_owned(), note, file, leaves_file: false };
             // The holder before us may have removed the file between our opening and locking it.
             if lock.is_in_place()? {
                 lock.write_holder()?;
@@ -88,9 +109,27 @@ impl FileLock {
     /// Takes the lock again if its file was deleted or moved, so that nobody else can.
     pub(crate) fn renew(&mut self) -> Result<(), LockError> {
         if !self.is_in_place()? {
-            *self = FileLock::acquire(&self.path, &self.note)?;
+            let mut renewed = FileLock::acquire(&self.path)?;
+            renewed.set_note(&self.note)?;
+            *self = renewed;
         }
         Ok(())
+    }
+
+    /// The second line of its file.
+    pub(crate) fn note(&self) -> &OsStr {
+        &self.note
+    }
+
+    /// Writes `note` into the second line of its file.
+    pub(crate) fn set_note(&mut self, note: &OsStr) -> Result<(), FileError> {
+        self.note = note.to_owned();
+        self.write_holder()
+    }
+
+    /// Lets the file stay when the lock is dropped, for the sake of its note.
+    pub(crate) fn leave_file(&mut self) {
+        self.leaves_file = true;
     }
 
     /// Whether the file at the path is still the locked one.
@@ -101,10 +140,11 @@ impl FileLock {
     }
 
     fn write_holder(&self) -> Result<(), FileError> {
-        let text = format!("{}\n{}\n", process::id(), self.note);
+        let text = [process::id().to_string().as_bytes(), self.note.as_bytes(), b""].join(&b'\n');
+        // In this order: a kill in between does not lose the note.
         self.file
-            .set_len(0)
-            .and_then(|()| (&self.file).write_all(text.as_bytes()))
+            .write_all_at(&text, 0)
+            .and_then(|()| self.file.set_len(text.len() as u64))
             .map_err(refused("write", &self.path))
     }
 }
@@ -112,7 +152,7 @@ impl FileLock {
 impl Drop for FileLock {
     fn drop(&mut self) {
         // The lock is still held. A file that cannot be removed is as harmless as one left behind.
-        if self.is_in_place().unwrap_or(false) {
+        if !self.leaves_file && self.is_in_place().unwrap_or(false) {
             let _left_behind = fs::remove_file(&self.path);
         }
     }
@@ -124,10 +164,15 @@ fn open(path: &Path) -> Result<File, FileError> {
     regular_file::open(path, &mut options).map_err(refused("open", path))
 }
 
-fn read_pid(file: &File) -> Option<u32> {
+/// The first two lines; empty where they are not whole.
+fn read_lines(file: &File) -> [Vec<u8>; 2] {
     let mut start = Vec::new();
-    file.take(MAX_PID_LINE_BYTES).read_to_end(&mut start).ok()?;
-    str::from_utf8(&start).ok()?.split_once('\n')?.0.parse().ok()
+    // What cannot be read is not known.
+    let _unread = file.take(MAX_READ_BYTES).read_to_end(&mut start);
+    let mut lines = start.split_inclusive(|byte| *byte == b'\n');
+    let mut line =
+        || lines.next().and_then(|line| line.strip_suffix(b"\n")).unwrap_or(b"").to_vec();
+    [line(), line()]
 }
 
 fn explain(error: io::Error) -> io::Error {
@@ -188,7 +233,7 @@ mod tests {
     #[test]
     fn hold_until_killed() {
         let Some(path) = env::var_os(PATH_VARIABLE) else { return };
-        let _lock = FileLock::acquire(Path::new(&path), "a note").unwrap();
+        let _lock = FileLock::acquire(Path::new(&path)).unwrap();
         println!("held");
         io::stdin().read_line(&mut String::new()).unwrap();
     }
@@ -198,7 +243,7 @@ mod tests {
         let (_directory, path) = place();
         let holder = Holder::start(&path);
 
-        let error = FileLock::acquire(&path, "").unwrap_err();
+        let error = FileLock::acquire(&path).unwrap_err();
 
         assert!(
             matches!(&error, LockError::Held { pid, .. } if *pid == Some(holder.0.id())),
@@ -213,17 +258,35 @@ mod tests {
         drop(Holder::start(&path));
         assert!(path.exists());
 
-        let _lock = FileLock::acquire(&path, "/dev/shm/queue").unwrap();
+        let _lock = FileLock::acquire(&path).unwrap();
+
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{}\n\n", process::id()));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_note_is_kept_by_the_next_holder_and_renewed_with_the_lock() {
+        let (_directory, path) = place();
+        let mut lock = FileLock::acquire(&path).unwrap();
+        lock.set_note(OsStr::new("/dev/shm/a-long-name-of-a-queue")).unwrap();
+        lock.set_note(OsStr::new("/dev/shm/queue")).unwrap();
+        lock.leave_file();
+        drop(lock);
+
+        let mut lock = FileLock::acquire(&path).unwrap();
+        assert_eq!(lock.note(), "/dev/shm/queue");
+        fs::remove_file(&path).unwrap();
+        lock.renew().unwrap();
 
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{}\n/dev/shm/queue\n", process::id()));
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
     fn a_dropped_lock_takes_its_file_with_it() {
         let (_directory, path) = place();
-        let lock = FileLock::acquire(&path, "").unwrap();
+        let lock = FileLock::acquire(&path).unwrap();
         assert!(path.exists());
         drop(lock);
         assert!(!path.exists());
@@ -232,17 +295,17 @@ mod tests {
     #[test]
     fn a_refused_lock_leaves_the_file_of_its_holder() {
         let (_directory, path) = place();
-        let held = FileLock::acquire(&path, "").unwrap();
-        FileLock::acquire(&path, "").unwrap_err();
+        let held = FileLock::acquire(&path).unwrap();
+        FileLock::acquire(&path).unwrap_err();
         assert!(held.is_in_place().unwrap());
     }
 
     #[test]
     fn dropping_a_lock_spares_the_file_of_its_successor() {
         let (_directory, path) = place();
-        let ours = FileLock::acquire(&path, "ours").unwrap();
+        let ours = FileLock::acquire(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        let theirs = FileLock::acquire(&path, "theirs").unwrap();
+        let theirs = FileLock::acquire(&path).unwrap();
 
         drop(ours);
 
@@ -252,7 +315,7 @@ mod tests {
     #[test]
     fn a_deleted_lock_file_is_locked_anew_unless_another_was_faster() {
         let (_directory, path) = place();
-        let mut lock = FileLock::acquire(&path, "").unwrap();
+        let mut lock = FileLock::acquire(&path).unwrap();
         fs::remove_file(&path).unwrap();
         lock.renew().unwrap();
         assert!(lock.is_in_place().unwrap());
@@ -265,10 +328,10 @@ mod tests {
     #[test]
     fn a_lock_file_without_a_pid_is_held_by_somebody() {
         let (_directory, path) = place();
-        let lock = FileLock::acquire(&path, "").unwrap();
+        let lock = FileLock::acquire(&path).unwrap();
         for text in ["", "12", "12x\n", "\u{fffd}\n", "99999999999999999999999\n"] {
             fs::write(&path, text).unwrap();
-            let error = FileLock::acquire(&path, "").unwrap_err();
+            let error = FileLock::acquire(&path).unwrap_err();
             assert!(matches!(error, LockError::Held { pid: None, .. }), "{text:?}: {error}");
         }
         drop(lock);
@@ -277,7 +340,7 @@ mod tests {
     #[test]
     fn a_lock_taken_while_others_remove_it_is_on_the_file_at_the_path() {
         let (_directory, path) = place();
-        let hand_over = || match FileLock::acquire(&path, "") {
+        let hand_over = || match FileLock::acquire(&path) {
             Ok(lock) => {
                 assert!(lock.is_in_place().unwrap(), "locked a removed file");
             }

@@ -79,6 +79,24 @@ impl FileId {
     }
 }
 
+/// Whether nothing is there, or not even a directory for it.
+pub(crate) fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Whether both paths lead to one file or directory that exists.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| fs::metadata(path).ok().map(|found| FileId::of(&found));
+    one == other || id(one).is_some_and(|one| id(other) == Some(one))
+}
+
+/// Whether both paths are one name in one directory, whatever stands there.
+pub(crate) fn is_same_name(one: &Path, other: &Path) -> bool {
+    let directories = one.parent().zip(other.parent());
+    one.file_name() == other.file_name()
+        && directories.is_some_and(|(one, other)| is_same(one, other))
+}
+
 /// What is at `path` itself (a symbolic link is not followed), or `None` if nothing is.
 pub(crate) fn look(path: &Path) -> Result<Option<Metadata>, FileError> {
     match fs::symlink_metadata(path) {

@@ -2,6 +2,7 @@
 
 mod color;
 mod line_buffer;
+mod log_lock;
 mod rotating_file;
 mod stream;
 
@@ -12,6 +13,7 @@ use crate::regular_file::FileError;
 use crate::{LockError, Record};
 
 pub use color::Color;
+pub(crate) use log_lock::{LogLock, OnUnresolved};
 pub use rotating_file::{RotatingFileBuilder, RotatingFileHandler};
 pub use stream::StreamHandler;
 

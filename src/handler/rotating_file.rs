@@ -1,16 +1,14 @@
 //! Appends records to a file and rotates it by size.
 
-use std::ffi::OsString;
-use std::io;
 use std::path::{self, Path, PathBuf};
 
 use super::line_buffer::LineBuffer;
+use super::log_lock::{LogLock, OnUnresolved};
 use super::{Handler, HandlerError};
 use crate::Record;
 use crate::formatter::Formatter;
-use crate::lock::FileLock;
 use crate::regular_file::refused;
-use crate::rotation::{Backups, CurrentFile, Place, Resolution, Rule, Segment, create_directory};
+use crate::rotation::{Backups, CurrentFile, Place, Rule, Segment, create_directory};
 
 /// Appends records to a file and keeps a number of backups when it has grown to a size.
 ///
@@ -32,7 +30,8 @@ use crate::rotation::{Backups, CurrentFile, Place, Resolution, Rule, Segment, cr
 /// continued.
 ///
 /// While the handler lives it holds a lock on `.NAME.lock` beside the log, so that two handlers
-/// cannot rotate one log, in whatever processes they are.
+/// cannot rotate one log, in whatever processes they are. Where the listener of a queue was killed
+/// while it wrote to the log, nothing but a listener of that queue may write to it next.
 ///
 /// ```
 /// use logboom::formatter::Formatter;
@@ -62,7 +61,7 @@ pub struct RotatingFileHandler {
     file: CurrentFile,
     backups: Backups,
     rule: Rule,
-    lock: FileLock,
+    lock: LogLock,
     formatter: Box<dyn Formatter>,
     lines: LineBuffer,
     /// What the journal knows of the lines that wait.
@@ -74,7 +73,6 @@ pub struct RotatingFileHandler {
 pub struct RotatingFileBuilder {
     path: PathBuf,
     rule: Rule,
-    lock_note: String,
 }
 
 impl RotatingFileBuilder {
@@ -87,12 +85,6 @@ impl RotatingFileBuilder {
     /// How many backups are kept; with 0, the default, the file never rotates.
     pub fn backup_count(mut self, backup_count: u32) -> RotatingFileBuilder {
         self.rule.backup_count = backup_count;
-        self
-    }
-
-    /// One line for people who look into the lock file; empty by default.
-    pub fn lock_note(mut self, note: impl Into<String>) -> RotatingFileBuilder {
-        self.lock_note = note.into();
         self
     }
 
@@ -110,9 +102,8 @@ impl RotatingFileBuilder {
     ) -> Result<RotatingFileHandler, HandlerError> {
         // Names the same file after a change of the working directory.
         let path = path::absolute(&self.path).map_err(refused("open", &self.path))?;
-        let lock_path = lock_path(&path)?;
         create_directory(&path)?;
-        let lock = FileLock::acquire(&lock_path, &self.lock_note)?;
+        let lock = LogLock::acquire(&path)?;
         Ok(RotatingFileHandler {
             file: CurrentFile::open(&path)?,
             backups: Backups::new(&path, self.rule),
@@ -125,25 +116,10 @@ impl RotatingFileBuilder {
     }
 }
 
-fn lock_path(path: &Path) -> Result<PathBuf, HandlerError> {
-    let Some(name) = path.file_name() else {
-        let source = io::Error::new(io::ErrorKind::InvalidInput, "it has no file name: add one");
-        return Err(refused("open", path)(source).into());
-    };
-    let mut lock_name = OsString::from(".");
-    lock_name.push(name);
-    lock_name.push(".lock");
-    Ok(path.with_file_name(lock_name))
-}
-
 impl RotatingFileHandler {
     /// Settings for the log at `path`, which never rotates unless told to.
     pub fn builder(path: impl Into<PathBuf>) -> RotatingFileBuilder {
-        RotatingFileBuilder {
-            path: path.into(),
-            rule: Rule { max_bytes: 0, backup_count: 0 },
-            lock_note: String::new(),
-        }
+        RotatingFileBuilder { path: path.into(), rule: Rule { max_bytes: 0, backup_count: 0 } }
     }
 
     /// The absolute path of the current file.
@@ -222,6 +198,10 @@ impl RotatingFileHandler {
 
     /// Writes the lines that wait to the file that [`prepare`](Self::prepare) has named.
     pub(crate) fn write_prepared(&mut self) -> Result<(), HandlerError> {
+        // Without lines nothing has looked how long the file is now.
+        if self.lines.pending_bytes() == 0 {
+            return Ok(());
+        }
         self.write_to_open_file()
     }
 
@@ -235,13 +215,30 @@ impl RotatingFileHandler {
         self.segment = None;
     }
 
-    /// How much of a segment that another process has prepared is in the current file; `None` where
-    /// it is about another file.
-    pub(crate) fn resolve(
+    /// Takes the log for the listener of `queue`.
+    pub(crate) fn claim(
         &mut self,
-        segment: &Segment,
-    ) -> Result<Option<Resolution>, HandlerError> {
-        Ok(self.file.resolve(segment)?)
+        queue: &Path,
+        on_unresolved: OnUnresolved,
+    ) -> Result<(), HandlerError> {
+        let file = &self.file;
+        Ok(self.lock.claim(queue, on_unresolved, |segment| file.has(segment))?)
+    }
+
+    /// Opens what is at the path, after a change by others or of ours, and rotates where the lines
+    /// that wait do not fit.
+    pub(crate) fn make_room_for_lines(&mut self) -> Result<(), HandlerError> {
+        if self.lines.pending_bytes() == 0 {
+            return Ok(());
+        }
+        if self.file.locate()? != Place::AtPath {
+            self.reopen()?;
+        }
+        if self.rule.rotates_before(self.lines.pending_bytes(), self.file.size_bytes()) {
+            self.backups.shift()?;
+            self.reopen()?;
+        }
+        Ok(())
     }
 
     fn make_room(&mut self, line_bytes: u64) -> Result<(), HandlerError> {
@@ -259,6 +256,8 @@ impl RotatingFileHandler {
     }
 
     fn write_lines(&mut self) -> Result<(), HandlerError> {
+        let file = &self.file;
+        self.lock.claim_once(|segment| file.has(segment))?;
         match self.file.locate()? {
             Place::AtPath => {}
             Place::Moved => {

@@ -8,9 +8,10 @@ use std::{fs, io};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::ListenError;
-use crate::lock::FileLock;
+use crate::journal::Journal;
+use crate::lock::{FileLock, LockError};
 use crate::queue::QueueDir;
-use crate::queue::ring::LANES_DIR;
+use crate::queue::ring::{LANES_DIR, remove_unfinished};
 
 pub(super) struct Bound {
     queue: QueueDir,
@@ -26,8 +27,8 @@ impl Bound {
         place: SocketPlace,
     ) -> Result<(Bound, UnixListener), ListenError> {
         queue.create()?;
-        let note = queue.path().display().to_string();
-        let lock = FileLock::acquire(&queue.path().join("lock"), &note)?;
+        let mut lock = FileLock::acquire(&queue.path().join("lock"))?;
+        lock.set_note(queue.path().as_os_str()).map_err(LockError::from)?;
         let bound = Bound { queue, lock };
         let io = |operation| {
             let path = bound.queue.path().to_owned();
@@ -43,11 +44,23 @@ impl Bound {
 }
 
 impl Bound {
-    /// The bell and the journal outlive a listener only for lanes that are left for the next one.
+    /// Lets nobody find the listener any more; whoever is connected stays so.
+    pub(super) fn remove_socket(&self) {
+        // A queue directory that was removed and made again belongs to another listener. What cannot
+        // be removed is found and removed by the next one.
+        if self.lock.is_in_place().unwrap_or(false) {
+            let _left_behind = fs::remove_file(self.queue.control_socket());
+        }
+    }
+
+    /// The bell and the journal outlive a listener only for lanes that are left for the next one, and
+    /// the journal for what it has to cut off as well.
     fn remove_what_serves_lanes(&self) {
-        if !self.queue.path().join(LANES_DIR).exists() {
-            for name in ["bell", "journal"] {
-                let _left_behind = fs::remove_file(self.queue.path().join(name));
+        let queue = self.queue.path();
+        if !queue.join(LANES_DIR).exists() {
+            let _left_behind = fs::remove_file(queue.join("bell"));
+            if matches!(Journal::look(queue), Ok(None)) {
+                let _left_behind = fs::remove_file(queue.join("journal"));
             }
         }
     }
@@ -55,10 +68,8 @@ impl Bound {
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        // A queue directory that was removed and made again belongs to another listener. What cannot
-        // be removed is found and removed by the next one.
+        self.remove_socket();
         if self.lock.is_in_place().unwrap_or(false) {
-            let _left_behind = fs::remove_file(self.queue.control_socket());
             self.remove_what_serves_lanes();
         }
     }
@@ -112,13 +123,16 @@ impl SocketPlace {
     }
 }
 
-/// Removes the one-shot sockets of a listener that was killed in the middle of a handshake.
+/// Removes the one-shot sockets of a listener that was killed in the middle of a handshake, and what
+/// is left of bells that were never hung up.
 fn remove_leftovers(queue: &Path) -> io::Result<()> {
     for entry in fs::read_dir(queue)? {
         let entry = entry?;
         if entry.file_name().as_encoded_bytes().starts_with(b".tmp") && entry.file_type()?.is_dir()
         {
             fs::remove_dir_all(entry.path())?;
+        } else if entry.path().extension().is_some_and(|ending| ending == "new") {
+            remove_unfinished(&entry.path()).map_err(io::Error::other)?;
         }
     }
     Ok(())

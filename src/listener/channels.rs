@@ -39,7 +39,7 @@ pub(super) struct Marks {
     /// The last flush of `ctl` that each lane has answered.
     pub(super) answers: HashMap<u64, u64>,
     paused: Vec<u64>,
-    gone: Vec<u64>,
+    pub(super) gone: Vec<u64>,
 }
 
 impl Channels {

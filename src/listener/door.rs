@@ -17,19 +17,20 @@ use nix::sys::socket::{getsockopt, sockopt};
 use super::handshake::{Greeted, Reception};
 use super::hub::Hub;
 use super::refusal::Refusal;
+use super::room::Room;
 use crate::queue::control::{Answer, Greeting, PROTOCOL_VERSION, Role};
 
 /// How long a peer may take for its greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Most peers that have not greeted yet; the oldest makes room.
-const MAX_UNGREETED: usize = 256;
-
-/// Most peers between greeting and welcome, each with a thread of its own.
-const MAX_HANDSHAKES: usize = 64;
+/// Most connections that are accepted before others are looked at.
+const MAX_ACCEPTS: usize = 256;
 
 /// Most greeted peers that wait for a handshake.
 const MAX_WAITING: usize = 1024;
+
+/// How long the door of a listener that has ended goes on for those who have connected before.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the door rests when descriptors have run out.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -39,6 +40,7 @@ pub(super) struct Door {
     pub(super) wake: UnixStream,
     pub(super) reception: Arc<Reception>,
     pub(super) hub: Arc<Hub>,
+    pub(super) room: Room,
     /// Workers whose handshake is complete.
     pub(super) attached: Receiver<Attached>,
     /// Where the lanes of ended workers go.
@@ -64,30 +66,58 @@ enum Fate {
     Drop,
 }
 
+/// Whoever is connected.
+#[derive(Default)]
+struct Peers {
+    ungreeted: Vec<Ungreeted>,
+    /// Greeted peers that wait for a handshake.
+    waiting: VecDeque<Greeted>,
+    workers: Vec<Attached>,
+    /// Nobody is accepted before.
+    rest_until: Option<Instant>,
+}
+
 impl Door {
-    /// Polls until the hub has ended.
+    /// Polls until the hub has ended and nobody who has connected before still wants something.
     pub(super) fn run(mut self) {
-        let mut ungreeted: Vec<Ungreeted> = Vec::new();
-        let mut workers: Vec<Attached> = Vec::new();
-        let mut waiting: VecDeque<Greeted> = VecDeque::new();
-        let mut rest_until: Option<Instant> = None;
+        let mut peers = Peers::default();
         while !self.hub.has_ended() {
-            rest_until = rest_until.filter(|until| *until > Instant::now());
-            let ready = self.wait(&ungreeted, &workers, rest_until);
-            let (fixed, rest) = ready.split_at(2);
-            let (peers, streams) = rest.split_at(ungreeted.len());
-            retain_ready(&mut workers, streams, |worker| self.hear(worker));
-            retain_ready(&mut ungreeted, peers, |peer| self.greet(peer, &mut waiting));
-            self.drop_silent(&mut ungreeted);
-            if fixed[0] && self.accept(&mut ungreeted, &mut waiting).is_err() {
-                rest_until = Some(Instant::now() + EXHAUSTED_PAUSE);
-            }
-            if fixed[1] {
-                self.drain_wake();
-            }
-            self.shake_hands(&mut waiting);
-            workers.extend(self.attached.try_iter());
+            self.serve(&mut peers, None);
         }
+        // Let go, so that they look for a successor.
+        peers.workers.clear();
+        let deadline = Instant::now() + CLOSING_TIMEOUT;
+        while Instant::now() < deadline && !self.is_idle(&mut peers) {
+            self.serve(&mut peers, Some(deadline));
+            peers.workers.clear();
+        }
+    }
+
+    /// Whether nobody is connected who has not got an answer. Call it when nobody can connect.
+    fn is_idle(&self, peers: &mut Peers) -> bool {
+        let accepted = self.accept(&mut peers.ungreeted, &mut peers.waiting);
+        let busy = self.reception.busy.load(atomic::Ordering::Acquire);
+        accepted.is_ok() && peers.ungreeted.is_empty() && peers.waiting.is_empty() && busy == 0
+    }
+
+    /// Waits for whatever comes next, at most until `deadline`, and acts on it.
+    fn serve(&mut self, peers: &mut Peers, deadline: Option<Instant>) {
+        let Peers { ungreeted, waiting, workers, rest_until } = peers;
+        *rest_until = rest_until.filter(|until| *until > Instant::now());
+        let ready = self.wait(ungreeted, workers, *rest_until, deadline);
+        let (fixed, rest) = ready.split_at(2);
+        let (greeting, streams) = rest.split_at(ungreeted.len());
+        retain_ready(workers, streams, |worker| self.hear(worker));
+        retain_ready(ungreeted, greeting, |peer| self.greet(peer, waiting));
+        self.drop_silent(ungreeted);
+        if fixed[0] && self.accept(ungreeted, waiting).is_err() {
+            *rest_until = Some(Instant::now() + EXHAUSTED_PAUSE);
+        }
+        if fixed[1] {
+            self.drain_wake();
+        }
+        self.shake_hands(waiting);
+        workers.extend(self.attached.try_iter());
     }
 
     /// Which of control socket, wake stream, ungreeted peers, workers are readable, in this order.
@@ -96,6 +126,7 @@ impl Door {
         ungreeted: &[Ungreeted],
         workers: &[Attached],
         rest: Option<Instant>,
+        deadline: Option<Instant>,
     ) -> Vec<bool> {
         let flags = |wanted: bool| if wanted { PollFlags::POLLIN } else { PollFlags::empty() };
         let fixed = [(self.socket.as_fd(), rest.is_none()), (self.wake.as_fd(), true)];
@@ -105,7 +136,8 @@ impl Door {
         let mut polled: Vec<PollFd<'_>> = all
             .map(|(fd, wanted): (BorrowedFd<'_>, bool)| PollFd::new(fd, flags(wanted)))
             .collect();
-        let next = ungreeted.iter().map(|peer| peer.since + GREETING_TIMEOUT).chain(rest).min();
+        let next = ungreeted.iter().map(|peer| peer.since + GREETING_TIMEOUT);
+        let next = next.chain(rest).chain(deadline).min();
         let timeout = next.map_or(PollTimeout::NONE, |at| {
             let left = at.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
             PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
@@ -117,13 +149,13 @@ impl Door {
         }
     }
 
-    /// Takes every waiting connection; an error means that descriptors have run out.
+    /// Takes the waiting connections; an error means that descriptors have run out.
     fn accept(
         &self,
         ungreeted: &mut Vec<Ungreeted>,
         waiting: &mut VecDeque<Greeted>,
     ) -> io::Result<()> {
-        loop {
+        for _ in 0..MAX_ACCEPTS {
             let stream = match self.socket.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -137,12 +169,14 @@ impl Door {
             if let Fate::Drop = self.greet(&mut peer, waiting) {
                 continue;
             }
-            if ungreeted.len() >= MAX_UNGREETED {
+            // The oldest makes room.
+            if ungreeted.len() >= self.room.ungreeted {
                 ungreeted.remove(0);
                 self.hub.refuse(Refusal::Silent);
             }
             ungreeted.push(peer);
         }
+        Ok(())
     }
 
     /// Reads what has come of a greeting and acts on a whole one.
@@ -191,6 +225,12 @@ impl Door {
         if waiting >= MAX_WAITING {
             return Err(Refusal::TooMany);
         }
+        let on_their_way = waiting + self.reception.busy.load(atomic::Ordering::Acquire);
+        if greeting.role == Role::Worker
+            && self.hub.worker_count() + on_their_way >= self.room.workers
+        {
+            return Err(Refusal::NoDescriptors);
+        }
         let stream = peer.stream.try_clone().map_err(|_| Refusal::TooMany)?;
         Ok(Greeted { stream, role: greeting.role })
     }
@@ -207,7 +247,7 @@ impl Door {
 
     /// Begins as many handshakes as may be under way; the end of one wakes the door.
     fn shake_hands(&self, waiting: &mut VecDeque<Greeted>) {
-        while self.reception.busy.load(atomic::Ordering::Acquire) < MAX_HANDSHAKES
+        while self.reception.busy.load(atomic::Ordering::Acquire) < self.room.handshakes
             && let Some(greeted) = waiting.pop_front()
         {
             if self.reception.receive(greeted).is_err() {

@@ -9,12 +9,12 @@ use super::counts::{Counts, Tally};
 use super::files::Files;
 use super::filters::Filters;
 use super::hub::{FinishedFlush, Hub};
-use super::journal::Unresolved;
 use super::lanes::{Lanes, Tails};
 use super::notices::Notices;
 use super::outlet::Told;
 use super::outlets::Outlets;
 use super::receive::Event;
+use super::recovery::Recovery;
 use super::refusal::Refusal;
 use super::round::{Item, LaneInput, Merge, Merged, Source};
 use super::stop::Stop;
@@ -45,7 +45,13 @@ const STOP_TICK: Duration = Duration::from_millis(10);
 /// warning, a lane that is half full, or a flush wakes it at once.
 const LANE_TICK: Duration = Duration::from_millis(10);
 
-/// The same, while there is something at every look.
+/// After so many looks with nothing the drain rests: the next record of any worker wakes it.
+const LOOKS_BEFORE_REST: u32 = 50;
+
+/// How often a drain that rests looks all the same.
+const REST_TICK: Duration = Duration::from_millis(250);
+
+/// How often one looks that finds something each time.
 const BUSY_LANE_TICK: Duration = Duration::from_millis(1);
 
 /// A round with as many bytes is followed by the next without a pause.
@@ -74,7 +80,10 @@ pub(super) struct Drain {
 /// How much the last round had, which says how long the next may wait for more.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    Idle,
+    /// Nothing, for so many rounds.
+    Idle {
+        looks: u32,
+    },
     Busy,
     /// So much that more is there already.
     Full,
@@ -83,8 +92,6 @@ pub(super) enum Pace {
 impl Drain {
     /// Drains until a stop is asked for and done.
     pub(super) fn run(&mut self) -> StopReport {
-        // Handlers are there before the first round has ended.
-        self.show_counts();
         if !self.filters.is_empty() {
             let notice = self.notices.filtered();
             self.take(&notice);
@@ -113,15 +120,13 @@ impl Drain {
 
     /// Brings what a killed listener has begun to its end: exactly the entries it had announced go
     /// to exactly the files that do not have them.
-    pub(super) fn recover(&mut self, unresolved: &Unresolved) {
+    pub(super) fn recover(&mut self, recovery: &Recovery) {
         self.lanes.look();
-        if !self.files.resolve(unresolved) {
-            return;
+        if self.files.resolve(recovery) {
+            let inputs = self.lanes.read_announced(recovery.batch());
+            self.merge(&inputs);
+            self.files.end_recovery(&mut self.lanes);
         }
-        let inputs = self.lanes.read_announced(unresolved.batch);
-        self.merge(&inputs);
-        self.commit();
-        self.files.end_recovery();
     }
 
     /// Takes what has come within `patience` and handles it; tells whether there was anything.
@@ -134,14 +139,14 @@ impl Drain {
         let mut inputs = self.channels.sort(batches, &mut marks);
         inputs.append(&mut self.lanes.read());
         self.pace = match inputs.iter().map(LaneInput::bytes).sum::<usize>() {
-            0 => Pace::Idle,
+            0 => self.pace.idle(),
             bytes if bytes < FULL_ROUND_BYTES => Pace::Busy,
             _ => Pace::Full,
         };
         self.merge(&inputs);
         self.settle();
         self.tell(&marks);
-        let is_busy = self.pace != Pace::Idle;
+        let is_busy = !matches!(self.pace, Pace::Idle { .. });
         if is_busy && !self.files.has_given_up() {
             self.bell.beat();
         }
@@ -150,13 +155,27 @@ impl Drain {
 
     fn gather(&mut self, patience: Duration) -> Vec<Vec<u8>> {
         let patience = match self.pace {
-            _ if self.lanes.is_empty() => patience,
-            Pace::Idle => patience.min(LANE_TICK),
+            _ if self.lanes.is_empty() => self.rest(patience),
+            Pace::Idle { looks } if looks >= LOOKS_BEFORE_REST => {
+                self.rest(patience.min(REST_TICK))
+            }
+            Pace::Idle { .. } => patience.min(LANE_TICK),
             Pace::Busy => patience.min(BUSY_LANE_TICK),
             Pace::Full => Duration::ZERO,
         };
+        let batches = self.receive(Instant::now() + patience);
+        self.bell.rise();
+        batches
+    }
+
+    /// Lets the workers wake the drain; how long it may sleep now.
+    fn rest(&self, patience: Duration) -> Duration {
+        self.bell.rest();
+        if self.lanes.has_news() { Duration::ZERO } else { patience }
+    }
+
+    fn receive(&self, mut deadline: Instant) -> Vec<Vec<u8>> {
         let mut batches = Vec::new();
-        let mut deadline = Instant::now() + patience;
         while batches.len() < MAX_ROUND_BATCHES {
             match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Event::Batch(batch)) => {
@@ -183,6 +202,9 @@ impl Drain {
                     tally.records += 1;
                     self.unwritten_records += u64::from(matches!(source, Source::Channel(_)));
                     self.emit(&record);
+                    if let Source::Ring(index) = source {
+                        self.lanes.get_mut(index).set_thread(&record.thread);
+                    }
                 }
                 Item::Drops { drops, process, lane } => {
                     tally.missing += self.expect(source, drops.first_seq, drops.total());
@@ -201,7 +223,7 @@ impl Drain {
             if let Source::Ring(index) = source {
                 let lane = self.lanes.get_mut(index);
                 lane.take(end);
-                lane.set_thread(thread);
+                lane.set_thread(&thread);
             }
         }
         for (input, mut tally) in inputs.iter().zip(tallies) {
@@ -315,10 +337,12 @@ impl Drain {
             let _gone = reply.send(Reply::Flushed(Flushed { silent_workers, written, synced }));
         }
         self.channels.settle(marks);
+        marks.gone.iter().for_each(|lane| self.lanes.ask_soon(*lane));
         self.show_counts();
     }
 
     fn show_counts(&mut self) {
+        self.counts.damaged_lanes = self.lanes.damaged();
         self.counts.filter_panics = self.filters.panics();
         self.counts.handlers = self.outlets.status();
         self.hub.set_counts(self.counts.clone());
@@ -347,8 +371,11 @@ impl Drain {
         if self.flush.as_ref().is_none_or(|(number, _)| *number != last) {
             self.flush = Some((last, self.lanes.tails()));
         }
-        match &self.flush {
-            Some((number, tails)) if self.lanes.has_passed(tails) => *number,
+        match &mut self.flush {
+            Some((number, tails)) if self.lanes.has_passed(tails) => {
+                tails.forget();
+                *number
+            }
             _ => 0,
         }
     }
@@ -368,5 +395,12 @@ impl Drain {
             unconfirmed: self.counts.unconfirmed,
             left_lanes,
         }
+    }
+}
+
+impl Pace {
+    fn idle(self) -> Pace {
+        let looks = if let Pace::Idle { looks } = self { looks } else { 0 };
+        Pace::Idle { looks: looks.saturating_add(1) }
     }
 }

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::hub::Hub;
-use super::journal::{Journal, Unresolved};
+use super::recovery::Recovery;
 use super::stop::Stop;
 use super::sync::SyncState;
 use super::sync_policy::SyncPolicy;
 use super::trouble::Troubles;
 use crate::Record;
+use crate::fault;
 use crate::handler::{Handler, HandlerError, RotatingFileHandler};
-use crate::rotation::{Resolution, Segment};
+use crate::journal::{Entry, Journal};
 
 /// Shortest and longest pause before a failed write is tried again.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -30,14 +31,27 @@ pub(super) struct Files {
     sync: SyncState,
     /// Why the last sync failed, if it did.
     sync_error: Option<HandlerError>,
+    /// The batch of a killed listener is taken, and goes to the files that do not have it in one piece.
+    is_recovering: bool,
     /// The drain deadline has passed while a file could not be written: nothing is tried any more.
     given_up: bool,
+    /// Why.
+    failure: Option<HandlerError>,
 }
 
 struct LogFile {
     handler: RotatingFileHandler,
     /// It has all of the batch that is being recovered.
     is_complete: bool,
+}
+
+impl LogFile {
+    fn prepare(&mut self) -> Result<Entry, HandlerError> {
+        if self.is_complete {
+            return Ok(Entry::Complete);
+        }
+        Ok(self.handler.prepare()?.map_or(Entry::Untouched, Entry::Begun))
+    }
 }
 
 /// The lanes whose entries make up a batch.
@@ -72,30 +86,51 @@ impl Files {
             troubles,
             sync,
             sync_error: None,
+            is_recovering: false,
             given_up: false,
+            failure: None,
         }
+    }
+
+    /// Tells the journal which files there are, for its notes from now on. Waits while it cannot be
+    /// written.
+    pub(super) fn enter_journal(&mut self) {
+        self.persist(|files| {
+            let paths: Vec<_> = files.files.iter().map(|file| file.handler.path()).collect();
+            let named = files.journal.name_files(&paths);
+            named.map_err(|source| files.journal_error(source))
+        });
     }
 
     /// Finds out which files need again what a listener before this one has begun to write: all but
     /// those that have all of it; what others have of it is cut off. Only those are written until
     /// [`end_recovery`](Self::end_recovery). False where that was given up.
-    pub(super) fn resolve(&mut self, unresolved: &Unresolved) -> bool {
-        self.persist(|files| {
-            for file in &mut files.files {
-                file.is_complete = false;
-                for segment in &unresolved.segments {
-                    file.is_complete |=
-                        file.handler.resolve(segment)? == Some(Resolution::Complete);
-                }
-            }
+    pub(super) fn resolve(&mut self, recovery: &Recovery) -> bool {
+        let mut has_batch = Vec::new();
+        let is_resolved = self.persist(|_| {
+            has_batch = recovery.resolve()?;
             Ok(())
-        })
+        });
+        let paths = self.files.iter().map(|file| file.handler.path());
+        let predecessors = recovery.predecessors(paths);
+        for (file, predecessor) in self.files.iter_mut().zip(predecessors) {
+            file.is_complete = is_resolved && predecessor.is_some_and(|index| has_batch[index]);
+        }
+        self.is_recovering = is_resolved;
+        is_resolved
     }
 
-    pub(super) fn end_recovery(&mut self) {
-        self.files.iter_mut().for_each(|file| file.is_complete = false);
-        // The batch may have been all written: then nothing has noted that it is done.
-        let _begun = self.journal.end();
+    /// Writes what was taken for the files that do not have it, and lets `lanes` go of it.
+    pub(super) fn end_recovery(&mut self, lanes: &mut dyn BatchLanes) {
+        let has_room = self.persist(|files| {
+            files.wanting().try_for_each(RotatingFileHandler::make_room_for_lines)
+        });
+        if has_room && self.commit(lanes) {
+            self.is_recovering = false;
+            self.files.iter_mut().for_each(|file| file.is_complete = false);
+            // The batch may have been all written: then nothing has noted that it is done.
+            let _begun = self.journal.end();
+        }
     }
 
     pub(super) fn has_given_up(&self) -> bool {
@@ -104,6 +139,14 @@ impl Files {
 
     /// Takes a record into the batch; false where the batch has to be committed before it.
     pub(super) fn offer(&mut self, record: &Record<'_>) -> bool {
+        if self.is_recovering {
+            // In two batches, what the files have would not be the same after the first.
+            for file in self.wanting() {
+                file.offer(record);
+                file.take_offered();
+            }
+            return true;
+        }
         let fits = self.wanting().all(|file| file.offer(record));
         if fits {
             self.wanting().for_each(RotatingFileHandler::take_offered);
@@ -126,15 +169,17 @@ impl Files {
     /// Writes the batch and lets `lanes` go of it. Waits while it cannot be written; false where
     /// that was given up, and the lanes keep it.
     pub(super) fn commit(&mut self, lanes: &mut dyn BatchLanes) -> bool {
-        let mut noted: Option<Vec<Segment>> = None;
+        let mut noted: Option<Vec<Entry>> = None;
         if !self.persist(|files| files.write(lanes, &mut noted)) {
             return false;
         }
         self.wanting().for_each(RotatingFileHandler::settle);
         lanes.advance();
+        fault::point("after-heads");
         if noted.is_some() {
             // A batch that is not noted as done is found complete by the next listener.
             let _begun = self.journal.end();
+            fault::point("after-done");
             if self.sync.written() && !self.sync.is_resting() {
                 self.sync();
             }
@@ -142,27 +187,32 @@ impl Files {
         true
     }
 
-    /// Without a segment nothing can be doubled, and the journal is not bothered.
+    /// Where nothing is to be written nothing can be doubled, and the journal is not bothered.
     fn write(
         &mut self,
         lanes: &mut dyn BatchLanes,
-        noted: &mut Option<Vec<Segment>>,
+        noted: &mut Option<Vec<Entry>>,
     ) -> Result<(), HandlerError> {
-        let prepared = self.wanting().map(RotatingFileHandler::prepare);
-        let segments: Vec<_> = prepared.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-        if !segments.is_empty() && noted.as_ref() != Some(&segments) {
-            let batch = match noted {
-                None => self.journal.begin(&segments),
-                Some(_) => self.journal.begin_again(&segments),
+        let entries = self.files.iter_mut().map(LogFile::prepare).collect::<Result<Vec<_>, _>>()?;
+        let is_begun = entries.iter().any(|entry| matches!(entry, Entry::Begun(_)));
+        if is_begun && noted.as_ref() != Some(&entries) {
+            fault::point("before-note");
+            let batch = if noted.is_some() || self.is_recovering {
+                self.journal.begin_again(&entries)
+            } else {
+                self.journal.begin(&entries)
             };
-            lanes.announce(batch.map_err(|source| HandlerError::Io {
-                operation: "write",
-                path: self.journal.path().to_owned(),
-                source,
-            })?);
-            *noted = Some(segments);
+            let batch = batch.map_err(|source| self.journal_error(source))?;
+            fault::point("after-note");
+            lanes.announce(batch);
+            fault::point("after-announce");
+            *noted = Some(entries);
         }
         self.wanting().try_for_each(RotatingFileHandler::write_prepared)
+    }
+
+    fn journal_error(&self, source: std::io::Error) -> HandlerError {
+        HandlerError::Io { operation: "write", path: self.journal.path().to_owned(), source }
     }
 
     /// The files that take what is given now.
@@ -214,6 +264,10 @@ impl Files {
     /// # Errors
     /// The first that one of them met, or that of the last sync; all are closed all the same.
     pub(super) fn close(self) -> Result<(), HandlerError> {
+        if let Some(failure) = self.failure {
+            // What waits is still in the lanes; written now, it would be written twice.
+            return Err(failure);
+        }
         let closed: Vec<_> = self.files.into_iter().map(|file| file.handler.close()).collect();
         closed.into_iter().collect::<Result<(), _>>()?;
         self.sync_error.map_or(Ok(()), Err)
@@ -227,7 +281,10 @@ impl Files {
         {
             self.troubles.write_failed(&error);
             let rest = self.hub.next_flush_deadline().map_or(pause, |left| left.min(pause));
-            self.given_up = !self.stop.rest(rest, self.drain_timeout);
+            if !self.stop.rest(rest, self.drain_timeout) {
+                self.given_up = true;
+                self.failure = Some(error);
+            }
             pause = (pause * 2).min(BACK_OFF.1);
             self.sync_if_due();
             self.hub.fail_late_flushes();

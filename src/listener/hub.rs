@@ -19,6 +19,12 @@ use crate::Process;
 use crate::queue::control::{Reply, ToWorker, TransportKind, Update, WorkerFacts};
 use crate::queue::status::{StopReport, SyncStatus, Trouble};
 
+/// Most peers of `ctl` that wait for a flush, and for a stop.
+const MAX_WAITING_PEERS: usize = 64;
+
+/// Most losses that wait to be told of; workers that have more to tell are asked to come again.
+const MAX_LOSSES: usize = 1024;
+
 #[derive(Default)]
 pub(super) struct Hub {
     state: Mutex<State>,
@@ -49,7 +55,8 @@ struct Worker {
     process: Arc<Process>,
     transport: TransportKind,
     first_seq: u64,
-    reply: IpcSender<ToWorker>,
+    /// `None` once it is gone, so that no descriptor waits for the drain.
+    reply: Option<IpcSender<ToWorker>>,
     pending: Option<Update>,
     /// A message was sent and not acknowledged: the next one could block.
     unseen: bool,
@@ -58,6 +65,15 @@ struct Worker {
     gone: bool,
     overflow: String,
     tally: Tally,
+}
+
+impl Worker {
+    fn next_message(&mut self) -> Option<(IpcSender<ToWorker>, Update)> {
+        let reply = self.reply.as_ref().filter(|_| !self.unseen)?.clone();
+        let update = self.pending.take()?;
+        self.unseen = true;
+        Some((reply, update))
+    }
 }
 
 /// Records that a worker handed to a listener which ended before it said that they were written.
@@ -89,11 +105,14 @@ impl Hub {
         reply: IpcSender<ToWorker>,
     ) -> Result<(), Refusal> {
         let mut state = self.lock();
-        if state.stopping {
+        if state.stopping || state.ended {
             return Err(Refusal::Stopping);
         }
         if state.workers.contains_key(&facts.lane) {
             return Err(Refusal::BadHello);
+        }
+        if state.losses.len() >= MAX_LOSSES {
+            return Err(Refusal::TooMany);
         }
         let process = Arc::new(facts.process());
         if facts.unconfirmed > 0 {
@@ -104,7 +123,7 @@ impl Hub {
             process,
             transport: facts.transport,
             first_seq: facts.first_seq,
-            reply,
+            reply: Some(reply),
             pending: None,
             // The welcome, which whoever registers is about to send.
             unseen: true,
@@ -138,8 +157,14 @@ impl Hub {
         if let Some(worker) = self.lock().workers.get_mut(&lane) {
             worker.gone = true;
             worker.pending = None;
+            worker.reply = None;
         }
         self.told.notify_all();
+    }
+
+    /// Workers that are attached, or not yet drained.
+    pub(super) fn worker_count(&self) -> usize {
+        self.lock().workers.len()
     }
 
     /// All that a gone worker sent is drained.
@@ -178,12 +203,8 @@ impl Hub {
             if state.ended {
                 return None;
             }
-            let ready =
-                |worker: &&mut Worker| worker.pending.is_some() && !worker.unseen && !worker.gone;
-            if let Some(worker) = state.workers.values_mut().find(ready) {
-                worker.unseen = true;
-                let update = worker.pending.take().unwrap_or_default();
-                return Some((worker.reply.clone(), update));
+            if let Some(message) = state.workers.values_mut().find_map(Worker::next_message) {
+                return Some(message);
             }
             self.told.notify_all();
             state = self.outbox.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -214,6 +235,7 @@ impl Hub {
         let mut state = self.lock();
         match state.report {
             Some(report) => report_stop(vec![reply], report),
+            None if state.stop_replies.len() >= MAX_WAITING_PEERS => refuse_peer(&mut state),
             None => state.stop_replies.push(reply),
         }
     }
@@ -226,16 +248,21 @@ impl Hub {
         state.workers.values().filter(is_open).count() as u64
     }
 
-    /// Waits until every worker was told all there is to tell, at most `timeout`; then hands over
-    /// who asked for the stop.
-    pub(super) fn finish(&self, report: StopReport, timeout: Duration) -> Vec<IpcSender<Reply>> {
+    /// Waits until every worker was told all there is to tell, at most `timeout`.
+    pub(super) fn wait_told(&self, timeout: Duration) {
         let waiting = |state: &mut State| {
             state.workers.values().any(|worker| !worker.gone && worker.pending.is_some())
         };
-        let waited = self.told.wait_timeout_while(self.lock(), timeout, waiting);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        drop(self.told.wait_timeout_while(self.lock(), timeout, waiting));
+    }
+
+    /// Tells everybody who asked for the stop how it went, also those who still ask.
+    pub(super) fn report_stop(&self, report: StopReport) {
+        let mut state = self.lock();
         state.report = Some(report);
-        std::mem::take(&mut state.stop_replies)
+        let replies = std::mem::take(&mut state.stop_replies);
+        drop(state);
+        report_stop(replies, report);
     }
 
     /// Lets go of all workers, so that they look for a successor, and lets the other threads end.
@@ -253,8 +280,12 @@ impl Hub {
     }
 }
 
-/// Tells everybody who asked for the stop how it went.
-pub(super) fn report_stop(replies: Vec<IpcSender<Reply>>, report: StopReport) {
+/// Counts a peer of `ctl` that is one too many; it sees its channel closed.
+fn refuse_peer(state: &mut State) {
+    *state.refused.entry(Refusal::TooMany).or_default() += 1;
+}
+
+fn report_stop(replies: Vec<IpcSender<Reply>>, report: StopReport) {
     for reply in replies {
         // Whoever asked may be gone.
         let _gone = reply.send(Reply::Stopped(report));

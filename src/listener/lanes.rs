@@ -2,59 +2,52 @@
 //! as these are written, and removed when their worker has ended.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::files::BatchLanes;
-use super::round::{Chunk, LaneInput, Source};
+use super::lane::Lane;
+use super::round::LaneInput;
+use crate::Process;
 use crate::causes::with_causes;
+use crate::fault;
 use crate::queue::QueueDir;
-use crate::queue::ring::{LANES_DIR, LaneReader};
-use crate::{Process, Thread};
+use crate::queue::ring::{LANES_DIR, LaneError, LaneReader, quarantine, remove_unfinished};
 
 /// Most bytes that a round takes from one lane.
 const MAX_READ_BYTES: usize = 128 * 1024;
+
+/// Most bytes that a round takes from all lanes, but at least one entry of each.
+const MAX_ROUND_BYTES: usize = 16 << 20;
+
+/// Most lanes that are read at the same time; others wait until there are fewer. The bound on the
+/// bytes of a queue is reached long before, unless lanes are smaller than workers make them.
+const MAX_LANES: usize = 4096;
 
 /// How often the folder is looked into although nothing seems to have changed in it, and lanes are
 /// asked whether their workers live.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Two changes of a folder within this time may leave it with the same time of change.
+/// Two changes of a folder within this time may leave it with the same time of change: after the
+/// first it has to be looked into once more.
 const CHANGE_RESOLUTION: Duration = Duration::from_millis(50);
 
 pub(super) struct Lanes {
     folder: PathBuf,
     lanes: Vec<Lane>,
-    /// Files that are no lanes, or damaged ones: told once, left where they are.
-    refused: HashSet<OsString>,
+    /// Their file names.
+    names: HashSet<OsString>,
+    /// Files that were told of and are still there: each is told of once.
+    told: HashSet<OsString>,
     troubles: Vec<String>,
+    damaged: u64,
     looked_at: Option<Instant>,
     changed_at: Option<SystemTime>,
     /// Nothing behind the tails of that time is read any more.
     is_stopping: bool,
-}
-
-/// One lane, as far as it is read.
-pub(super) struct Lane {
-    reader: LaneReader,
-    name: OsString,
-    pub(super) process: Arc<Process>,
-    /// The thread of the last record.
-    thread: Thread<'static>,
-    pub(super) next_seq: u64,
-    /// Entries before this position are written.
-    head: u64,
-    /// Entries before this position are in the batch.
-    taken: u64,
-    /// Nothing behind this position is read, where a stop has set it.
-    limit: Option<u64>,
-    /// Calls that have waited for room, as last seen.
-    waits: u64,
-    asked_alive_at: Instant,
-    is_damaged: bool,
 }
 
 /// The ends of all lanes at one time.
@@ -65,8 +58,10 @@ impl Lanes {
         Lanes {
             folder: queue.path().join(LANES_DIR),
             lanes: Vec::new(),
-            refused: HashSet::new(),
+            names: HashSet::new(),
+            told: HashSet::new(),
             troubles: Vec::new(),
+            damaged: 0,
             looked_at: None,
             changed_at: None,
             is_stopping: false,
@@ -97,12 +92,12 @@ impl Lanes {
             return self.remove_ended(LOOK_INTERVAL);
         }
         let changed_at = fs::metadata(&self.folder).and_then(|folder| folder.modified()).ok();
-        let is_recent = changed_at.is_some_and(|at| {
-            SystemTime::now().duration_since(at).is_ok_and(|since| since < CHANGE_RESOLUTION)
-        });
         let is_due = self.looked_at.is_none_or(|at| at.elapsed() >= LOOK_INTERVAL);
-        if is_due || is_recent || changed_at != self.changed_at {
-            self.changed_at = changed_at;
+        if is_due || changed_at != self.changed_at {
+            let is_recent = |at: SystemTime| {
+                SystemTime::now().duration_since(at).is_ok_and(|since| since < CHANGE_RESOLUTION)
+            };
+            self.changed_at = changed_at.filter(|at| !is_recent(*at));
             self.looked_at = Some(Instant::now());
             self.find();
         }
@@ -114,22 +109,67 @@ impl Lanes {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return;
         };
+        let told = std::mem::take(&mut self.told);
         for entry in entries.flatten() {
-            let name = entry.file_name();
-            let is_lane = name.as_encoded_bytes().ends_with(b".lane");
-            let known =
-                self.refused.contains(&name) || self.lanes.iter().any(|lane| lane.name == name);
-            if !is_lane || known {
-                continue;
-            }
-            match LaneReader::open(&entry.path()) {
-                Ok(reader) => self.lanes.push(Lane::new(reader, name)),
-                Err(error) => {
-                    self.troubles.push(with_causes(&error));
-                    self.refused.insert(name);
-                }
+            let (name, path) = (entry.file_name(), entry.path());
+            let outcome = match path.extension().and_then(OsStr::to_str) {
+                Some("lane") if !self.names.contains(&name) => self.open(&path, &name),
+                Some("new") => remove_unfinished(&path),
+                _ => Ok(()),
+            };
+            self.told.extend(told.get(&name).cloned());
+            if let Err(error) = outcome {
+                self.complain(name, &error);
             }
         }
+    }
+
+    /// Takes in the lane at `path`. What the system refuses now it may allow at the next look.
+    fn open(&mut self, path: &Path, name: &OsString) -> Result<(), LaneError> {
+        if self.lanes.len() >= MAX_LANES {
+            return Err(LaneError::Waits { path: path.to_owned(), limit: MAX_LANES });
+        }
+        match LaneReader::open(path) {
+            Ok(reader) => {
+                self.names.insert(name.clone());
+                self.lanes.push(Lane::new(reader, name.clone()));
+                Ok(())
+            }
+            Err(LaneError::Unusable { problem, .. }) => {
+                let kept = quarantine(path)?;
+                self.tell_damage(format!("a lane is damaged: {problem}"), &kept);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn tell_damage(&mut self, what: String, kept: &Path) {
+        self.damaged += 1;
+        let kept = kept.display();
+        self.troubles.push(format!("{what}; what could not be read is kept in {kept} for a while"));
+    }
+
+    /// Says what is wrong with a file, unless that was said before.
+    fn complain(&mut self, name: OsString, error: &LaneError) {
+        if self.told.insert(name) {
+            self.troubles.push(with_causes(error));
+        }
+    }
+
+    /// Lanes that were taken out of use because they cannot be read.
+    pub(super) fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    /// The worker that has the lane of this number has left: asks its lanes soon whether they have
+    /// ended.
+    pub(super) fn ask_soon(&mut self, lane: u64) {
+        let known = self.lanes.iter().find(|known| known.reader.facts().lane == lane);
+        let Some(process) = known.map(|known| Arc::clone(&known.process)) else {
+            return;
+        };
+        self.lanes.iter_mut().filter(|lane| lane.process == process).for_each(Lane::ask_soon);
     }
 
     /// Asks every lane whether it has ended, and gives back what is of no use without lanes.
@@ -142,36 +182,56 @@ impl Lanes {
     }
 
     /// Removes the lanes that were read to their end and whose workers have ended; asks each at most
-    /// once in `interval`. Damaged ones stay for whoever wants to know, and are not read any more.
+    /// once in `interval`. Damaged ones are taken out of use.
     fn remove_ended(&mut self, interval: Duration) {
-        let (troubles, refused) = (&mut self.troubles, &mut self.refused);
-        let ended = self.lanes.extract_if(.., |lane| lane.is_damaged || lane.has_ended(interval));
-        for lane in ended {
-            if lane.is_damaged {
-                refused.insert(lane.name);
-            } else if let Err(error) = lane.reader.remove() {
-                troubles.push(with_causes(&error));
-                refused.insert(lane.name);
+        let is_over = |lane: &mut Lane| {
+            !lane.is_in_batch() && (lane.damage.is_some() || lane.has_ended(interval))
+        };
+        let over: Vec<_> = self.lanes.extract_if(.., is_over).collect();
+        for lane in over {
+            self.names.remove(&lane.name);
+            let name = lane.name.clone();
+            fault::point("before-lane-removal");
+            if let Err(error) = self.part_with(lane) {
+                self.complain(name, &error);
             }
         }
+    }
+
+    fn part_with(&mut self, lane: Lane) -> Result<(), LaneError> {
+        let Some(damage) = &lane.damage else {
+            return lane.reader.remove();
+        };
+        let kept = quarantine(&self.folder.join(&lane.name))?;
+        let Process { name, id, .. } = &*lane.process;
+        let next_seq = lane.next_seq;
+        self.tell_damage(
+            format!("a lane of {name} ({id}) is damaged from record {next_seq} on: {damage}"),
+            &kept,
+        );
+        Ok(())
     }
 
     /// From now on reads nothing that becomes visible later, and finds no more lanes.
     pub(super) fn stop_at_tails(&mut self) {
         self.is_stopping = true;
-        self.lanes.iter_mut().for_each(|lane| lane.limit = Some(lane.reader.tail()));
+        self.lanes.iter_mut().for_each(Lane::stop_at_tail);
     }
 
-    /// Copies what has become visible, at most [`MAX_READ_BYTES`] of each lane.
+    /// Whether there is something to read.
+    pub(super) fn has_news(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.unread().is_some())
+    }
+
+    /// Copies what has become visible: at most [`MAX_READ_BYTES`] of each lane, and so much of each
+    /// that all together stay below [`MAX_ROUND_BYTES`].
     pub(super) fn read(&mut self) -> Vec<LaneInput> {
-        let mut inputs = Vec::new();
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
-            let tail = lane.limit.unwrap_or_else(|| lane.reader.tail());
-            if tail != lane.head && !lane.is_damaged {
-                inputs.extend(lane.read(index, tail, MAX_READ_BYTES, &mut self.troubles));
-            }
-        }
-        inputs
+        let unread = self.lanes.iter().enumerate();
+        let unread: Vec<_> =
+            unread.filter_map(|(index, lane)| Some((index, lane.unread()?))).collect();
+        let share = (MAX_ROUND_BYTES / unread.len().max(1)).min(MAX_READ_BYTES);
+        let read = |(index, tail): (usize, u64)| self.lanes[index].read(index, tail, share);
+        unread.into_iter().filter_map(read).collect()
     }
 
     /// Copies exactly what batch `batch` has announced.
@@ -179,8 +239,8 @@ impl Lanes {
         let mut inputs = Vec::new();
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             let next_head = lane.reader.next_head();
-            if lane.reader.batch() == batch && next_head != lane.head {
-                inputs.extend(lane.read(index, next_head, usize::MAX, &mut self.troubles));
+            if lane.reader.batch() == batch && next_head > lane.head {
+                inputs.extend(lane.read(index, next_head, usize::MAX));
             }
         }
         inputs
@@ -215,98 +275,19 @@ impl Lanes {
     }
 }
 
-impl Lane {
-    fn new(reader: LaneReader, name: OsString) -> Lane {
-        let head = reader.head();
-        Lane {
-            process: Arc::new(reader.facts().process.clone()),
-            thread: Thread::default(),
-            next_seq: reader.written(),
-            head,
-            taken: head,
-            limit: None,
-            waits: 0,
-            asked_alive_at: Instant::now(),
-            is_damaged: false,
-            reader,
-            name,
-        }
-    }
-
-    fn read(
-        &mut self,
-        index: usize,
-        tail: u64,
-        max_bytes: usize,
-        troubles: &mut Vec<String>,
-    ) -> Option<LaneInput> {
-        let mut bytes = Vec::new();
-        match self.reader.read(self.head, tail, max_bytes, &mut bytes) {
-            Ok(range) => Some(LaneInput {
-                source: Source::Ring(index),
-                lane: self.reader.facts().lane,
-                process: Arc::clone(&self.process),
-                thread: self.thread.clone(),
-                chunks: vec![Chunk::Ring { bytes, range }],
-            }),
-            Err(damage) => {
-                let Process { name, id, .. } = &*self.process;
-                let file = self.name.to_string_lossy();
-                troubles.push(format!(
-                    "lane {file} of {name} ({id}) is damaged and not read any more: {damage}"
-                ));
-                self.is_damaged = true;
-                None
-            }
-        }
-    }
-
-    /// Whether calls are written that may be said to be on the disk when they are.
-    fn may_be_synced(&self) -> bool {
-        self.reader.written() > self.reader.synced() && !self.reader.is_doubtful()
-    }
-
-    /// The entries before `position` are in the batch.
-    pub(super) fn take(&mut self, position: u64) {
-        self.taken = position;
-    }
-
-    /// How many calls have waited for room since this was last asked.
-    pub(super) fn take_waits(&mut self) -> u64 {
-        let seen = std::mem::replace(&mut self.waits, self.reader.waits());
-        self.waits.saturating_sub(seen)
-    }
-
-    /// Keeps the thread of the last entry for the next round.
-    pub(super) fn set_thread(&mut self, thread: Thread<'static>) {
-        self.thread = thread;
-    }
-
-    /// Whether nobody writes any more and all is written; asked at most once in `interval`.
-    fn has_ended(&mut self, interval: Duration) -> bool {
-        if self.head != self.reader.tail() || self.asked_alive_at.elapsed() < interval {
-            return false;
-        }
-        self.asked_alive_at = Instant::now();
-        // First asked, then looked: what was written before the end is visible then.
-        !self.reader.is_alive().unwrap_or(true) && self.head == self.reader.tail()
+impl Tails {
+    /// Once passed they are passed for good, and need no more looks.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
     }
 }
 
 impl BatchLanes for Lanes {
     fn announce(&mut self, batch: u64) {
-        for lane in self.lanes.iter().filter(|lane| lane.taken != lane.head) {
-            lane.reader.set_next_head(lane.taken);
-            lane.reader.set_batch(batch);
-        }
+        self.lanes.iter().filter(|lane| lane.is_in_batch()).for_each(|lane| lane.announce(batch));
     }
 
     fn advance(&mut self) {
-        for lane in self.lanes.iter_mut().filter(|lane| lane.taken != lane.head) {
-            lane.head = lane.taken;
-            // In this order: killed in between, the next listener counts nothing as missing.
-            lane.reader.set_written(lane.next_seq);
-            lane.reader.set_head(lane.head);
-        }
+        self.lanes.iter_mut().filter(|lane| lane.is_in_batch()).for_each(Lane::advance);
     }
 }

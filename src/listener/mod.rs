@@ -12,13 +12,15 @@ mod files;
 mod filters;
 mod handshake;
 mod hub;
-mod journal;
+mod lane;
 mod lanes;
 mod notices;
 mod outlet;
 mod outlets;
 mod receive;
+mod recovery;
 mod refusal;
+mod room;
 mod round;
 mod stop;
 mod sync;
@@ -47,14 +49,16 @@ use self::drain::{Drain, Pace};
 use self::files::Files;
 use self::filters::Filters;
 use self::handshake::Reception;
-use self::hub::{Hub, StatusBase, report_stop};
-use self::journal::{Journal, MAX_SEGMENTS};
+use self::hub::{Hub, StatusBase};
 use self::lanes::Lanes;
 use self::notices::Notices;
 use self::outlets::Outlets;
 use self::receive::{Event, MAX_WAITING_BATCHES, start_bell, start_marker, start_receiver};
+use self::recovery::Recovery;
+use self::room::Room;
 use crate::filter::Filter;
-use crate::handler::{Handler, HandlerError, RotatingFileHandler};
+use crate::handler::{Handler, HandlerError, OnUnresolved, RotatingFileHandler};
+use crate::journal::{Journal, MAX_FILES};
 use crate::lock::LockError;
 use crate::queue::control::ToWorker;
 use crate::queue::ring::Bell;
@@ -74,12 +78,12 @@ pub enum ListenError {
     /// The queue directory cannot be used.
     #[error(transparent)]
     Directory(#[from] QueueDirError),
-    /// Another listener has the queue, or its lock file cannot be used.
+    /// Another listener has the queue, or has left a log unresolved; or a lock file cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// A log file could not be closed.
+    /// A log file could not be taken, or not be closed.
     #[error(transparent)]
-    Handler(#[from] HandlerError),
+    Handler(HandlerError),
     /// The level table for workers cannot be read.
     #[error("the level table `{table}` for workers cannot be read: {reason}")]
     WorkerLevels {
@@ -100,6 +104,15 @@ pub enum ListenError {
     },
 }
 
+impl From<HandlerError> for ListenError {
+    fn from(error: HandlerError) -> ListenError {
+        match error {
+            HandlerError::Lock(error) => ListenError::Lock(error),
+            error => ListenError::Handler(error),
+        }
+    }
+}
+
 /// Settings of a [`QueueListener`].
 #[must_use = "a builder does nothing until `bind`"]
 pub struct ListenerBuilder {
@@ -111,6 +124,7 @@ pub struct ListenerBuilder {
     drain_timeout: Duration,
     sync: SyncPolicy,
     socket_place: SocketPlace,
+    on_unresolved: OnUnresolved,
 }
 
 impl ListenerBuilder {
@@ -166,29 +180,48 @@ impl ListenerBuilder {
         self
     }
 
+    /// Takes a log amid whose records a listener of another queue was killed. What is there of its
+    /// last batch is cut off, unless it is all of it: those records are still in the lanes of the
+    /// other queue (with the Channel transport they are lost), and its next listener writes them, to
+    /// another log. Default: [`bind`](Self::bind) refuses such a log.
+    pub fn force(mut self) -> ListenerBuilder {
+        self.on_unresolved = OnUnresolved::Resolve;
+        self
+    }
+
     /// Takes the queue: its directory (made if missing), its lock, its socket. Workers may attach
     /// from now on; they are served by [`QueueListener::run`].
     ///
     /// Raises this process's soft limit of descriptors to the hard one, because each worker takes
-    /// two.
+    /// two. Workers beyond three quarters of the limit are refused: those with the Ring transport go
+    /// on through shared memory, unseen by `ctl status` and without the level table.
     ///
     /// # Errors
-    /// Another listener has the queue, the directory or a socket cannot be made, or the level table for
-    /// workers cannot be read.
-    pub fn bind(self) -> Result<QueueListener, ListenError> {
+    /// Another listener has the queue, or was killed in the middle of a log ([`force`](Self::force));
+    /// the directory or a socket cannot be made; or the level table for workers cannot be read.
+    pub fn bind(mut self) -> Result<QueueListener, ListenError> {
         if let Some(table) = &self.worker_levels {
             check_levels(table)?;
         }
-        if self.files.len() > MAX_SEGMENTS {
+        if self.files.len() > MAX_FILES {
             let source =
                 io::Error::new(io::ErrorKind::InvalidInput, "a listener has at most 16 log files");
             let path = self.queue.path().to_owned();
             return Err(ListenError::Io { operation: "listen", path, source });
         }
         let (bound, socket) = Bound::take(self.queue.clone(), self.socket_place)?;
+        for file in &mut self.files {
+            file.claim(self.queue.path(), self.on_unresolved)?;
+        }
+        let (journal, unresolved) = Journal::open(self.queue.path()).map_err(|source| {
+            let path = self.queue.path().to_owned();
+            ListenError::Io { operation: "open the journal", path, source }
+        })?;
+        let recovery = unresolved.map(|batch| Recovery::take(batch, &self.files)).transpose()?;
         let (sender, events) = sync_channel(MAX_WAITING_BATCHES);
         let stop = Stop::new(sender.clone());
-        Ok(QueueListener { settings: self, bound, socket, stop, sender, events })
+        let settings = self;
+        Ok(QueueListener { settings, bound, socket, journal, recovery, stop, sender, events })
     }
 }
 
@@ -221,6 +254,8 @@ pub struct QueueListener {
     settings: ListenerBuilder,
     bound: Bound,
     socket: UnixListener,
+    journal: Journal,
+    recovery: Option<Recovery>,
     stop: Stop,
     sender: SyncSender<Event>,
     events: Receiver<Event>,
@@ -238,6 +273,7 @@ impl QueueListener {
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             sync: SyncPolicy::default(),
             socket_place: SocketPlace::TemporaryDirectory,
+            on_unresolved: OnUnresolved::Refuse,
         }
     }
 
@@ -263,7 +299,8 @@ impl QueueListener {
     /// # Errors
     /// A thread, a channel or a handler could not be started, or a log file not be closed.
     pub fn run(self) -> Result<StopReport, ListenError> {
-        let QueueListener { settings, bound, socket, stop, sender, events } = self;
+        let QueueListener { settings, bound, socket, journal, recovery, stop, sender, events } =
+            self;
         let queue = settings.queue.path().to_owned();
         let io = |operation| {
             let path = queue.clone();
@@ -275,9 +312,11 @@ impl QueueListener {
             logs: settings.files.iter().map(|file| file.path().display().to_string()).collect(),
             started: Instant::now(),
         };
+        let outlets = Outlets::start(settings.handlers).map_err(io("start a handler"))?;
+        // Known before anybody can ask.
+        hub.set_counts(Counts { handlers: outlets.status(), ..Counts::default() });
         let threads = Threads::start(&hub, socket, sender, &stop, settings.worker_levels, status)
             .map_err(io("start"))?;
-        let (journal, unresolved) = Journal::open(&queue).map_err(io("open the journal"))?;
         let bell = Bell::open(&settings.queue)
             .map_err(|error| io("open the bell")(io::Error::other(error)))?;
         let bell = Arc::new(bell);
@@ -291,7 +330,7 @@ impl QueueListener {
                 stop.clone(),
                 settings.drain_timeout,
             ),
-            outlets: Outlets::start(settings.handlers).map_err(io("start a handler"))?,
+            outlets,
             notices: Notices::new(
                 getrandom::u64().map_err(|error| io("name a lane")(error.into()))?,
             ),
@@ -302,24 +341,27 @@ impl QueueListener {
             bell,
             counts: Counts::default(),
             unwritten_records: 0,
-            pace: Pace::Idle,
+            pace: Pace::Idle { looks: 0 },
             flush: None,
             hub: Arc::clone(&hub),
             stop,
             events,
         };
-        if let Some(unresolved) = unresolved {
-            drain.recover(&unresolved);
+        drain.files.enter_journal();
+        if let Some(recovery) = recovery {
+            drain.recover(&recovery);
         }
         let report = drain.run();
-        let replies = hub.finish(report, FAREWELL_TIMEOUT);
+        hub.wait_told(FAREWELL_TIMEOUT);
         let Drain { files, events, .. } = drain;
         // First, so that the receiving thread finds nobody to receive for, and ends.
         drop(events);
+        // Before the door closes: nobody may connect behind the last one that it serves.
+        bound.remove_socket();
         drop(threads);
         let closed = files.close();
         drop(bound);
-        report_stop(replies, report);
+        hub.report_stop(report);
         closed?;
         Ok(report)
     }
@@ -401,7 +443,8 @@ impl Threads {
             busy: AtomicUsize::new(0),
         };
         let reception = Arc::new(reception);
-        let door = Door { socket, wake: woken, reception, hub: Arc::clone(hub), attached, gone };
+        let (hub_of_door, room) = (Arc::clone(hub), Room::of_this_process()?);
+        let door = Door { socket, wake: woken, reception, hub: hub_of_door, room, attached, gone };
         let door = thread::Builder::new().name("logboom-door".into()).spawn(move || door.run())?;
         Ok(Threads { hub: Arc::clone(hub), door: Some(door), wake })
     }

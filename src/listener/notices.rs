@@ -15,12 +15,17 @@ use crate::{Field, Level, Process, Record, Value};
 /// The logger of all these records.
 const LOGGER: &str = "logboom";
 
+/// Most notices of one round; others are counted.
+const MAX_WAITING: usize = 256;
+
 /// Records of the listener's own, in a lane of its own.
 pub(super) struct Notices {
     lane: u64,
     next_seq: u64,
     process: Arc<Process>,
     waiting: Vec<Told>,
+    /// Notices of this round beyond [`MAX_WAITING`].
+    omitted: u64,
 }
 
 impl Notices {
@@ -31,7 +36,7 @@ impl Notices {
             program: LOGGER.into(),
             started_ns: now_ns(),
         };
-        Notices { lane, next_seq: 0, process: Arc::new(process), waiting: Vec::new() }
+        Notices { lane, next_seq: 0, process: Arc::new(process), waiting: Vec::new(), omitted: 0 }
     }
 
     /// The record that stands in a lane where calls were dropped; it has the sequence number of the
@@ -99,6 +104,10 @@ impl Notices {
     }
 
     fn tell(&mut self, message: String, about: Option<usize>) {
+        if self.waiting.len() >= MAX_WAITING {
+            self.omitted += 1;
+            return;
+        }
         let record = self.record(Level::ERROR, message);
         self.waiting.push(Told { record, about });
     }
@@ -112,8 +121,15 @@ impl Notices {
         record
     }
 
+    /// What there is to say, with how much was left out.
     pub(super) fn take(&mut self) -> Vec<Told> {
-        std::mem::take(&mut self.waiting)
+        let mut taken = std::mem::take(&mut self.waiting);
+        let omitted = std::mem::take(&mut self.omitted);
+        if omitted > 0 {
+            let message = format!("{omitted} more notices like these were left out");
+            taken.push(Told { record: self.record(Level::ERROR, message), about: None });
+        }
+        taken
     }
 }
 
@@ -121,4 +137,20 @@ impl Notices {
 fn clock(time_ns: i64) -> String {
     let time = Timestamp::from_nanosecond(time_ns.into()).unwrap_or_default();
     time.to_zoned(TimeZone::system()).strftime("%H:%M:%S%.3f").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_has_only_so_many_notices_and_says_how_many_it_has_left_out() {
+        let mut notices = Notices::new(1);
+        (0..MAX_WAITING + 5).for_each(|number| notices.trouble(number.to_string()));
+        let taken = notices.take();
+        assert_eq!(taken.len(), MAX_WAITING + 1);
+        assert_eq!(taken[MAX_WAITING].record.message, "5 more notices like these were left out");
+        assert!(taken.iter().map(|told| told.record.seq).eq(0..=MAX_WAITING as u64));
+        assert!(notices.take().is_empty());
+    }
 }

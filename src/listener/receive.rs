@@ -78,10 +78,11 @@ fn send_mark(data: &IpcBytesSender, lane: u64) {
 pub(super) fn start_bell(bell: Arc<Bell>, stop: Stop, hub: Arc<Hub>) -> io::Result<()> {
     thread::Builder::new().name("logboom-bell".into()).spawn(move || {
         while !hub.has_ended() {
-            bell.sleep(BELL_INTERVAL, || false);
-            stop.wake();
-            // A worker whose lane stays half full would ring with every record.
-            thread::sleep(BELL_PAUSE);
+            if bell.sleep(BELL_INTERVAL, || false) {
+                stop.wake();
+                // A worker whose lane stays half full would ring with every record.
+                thread::sleep(BELL_PAUSE);
+            }
         }
     })?;
     Ok(())

@@ -8,6 +8,7 @@ pub(super) enum Refusal {
     OtherUser,
     OtherVersion,
     TooMany,
+    NoDescriptors,
     Stopping,
     BadHello,
     UnknownLane,
@@ -23,6 +24,9 @@ impl Refusal {
             Refusal::OtherUser => "another user",
             Refusal::OtherVersion => "another protocol version",
             Refusal::TooMany => "too many attach at once, try again",
+            Refusal::NoDescriptors => {
+                "too many workers for the listener's limit of descriptors (ulimit -Hn): raise it"
+            }
             Refusal::Stopping => "stopping",
             Refusal::BadHello => "no valid hello",
             Refusal::UnknownLane => "batch of an unknown lane",

@@ -83,9 +83,9 @@ fn parts(error: &HandlerError) -> (&'static str, &Path, String) {
         | HandlerError::Lock(LockError::Io { operation, path, source }) => {
             (*operation, path, with_causes(source))
         }
-        HandlerError::Lock(held @ LockError::Held { path, .. }) => {
-            ("lock", path, with_causes(held))
-        }
+        HandlerError::Lock(
+            held @ (LockError::Held { path, .. } | LockError::Unresolved { log: path, .. }),
+        ) => ("lock", path, with_causes(held)),
         HandlerError::Other(error) => ("write to", Path::new("a log file"), with_causes(&**error)),
     }
 }

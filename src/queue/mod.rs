@@ -34,6 +34,12 @@ pub(crate) trait Transport: Send + Sync {
     /// Waits until all records sent before are as certain as asked, or `timeout` has passed.
     fn flush(&self, certainty: Certainty, timeout: Duration) -> FlushReport;
 
+    /// Waits, before the process ends, until the records sent before survive its end; and, where a
+    /// listener is attached, until they are in its log files; at most `timeout`.
+    fn settle(&self, timeout: Duration) {
+        let _pending = self.flush(Certainty::Written, timeout);
+    }
+
     /// Ends the lane once its queue is empty. Does not wait.
     fn close(&self);
 

@@ -70,6 +70,8 @@ pub struct Status {
     pub logs: Vec<String>,
     /// The workers attached now.
     pub workers: Vec<WorkerStatus>,
+    /// How many more are attached than are listed.
+    pub more_workers: u64,
     /// Records given to the handlers.
     pub records: u64,
     /// Records dropped by the workers' overflow policy.
@@ -80,6 +82,8 @@ pub struct Status {
     pub missing: u64,
     /// As in [`StopReport::unconfirmed`].
     pub unconfirmed: u64,
+    /// Lanes that could not be read to their end: each is told in the log, with where it is kept.
+    pub damaged_lanes: u64,
     /// How often a filter has panicked; the records have passed it.
     pub filter_panics: u64,
     /// Peers and batches that were refused, with the reason and how many.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Rule;
+use crate::fault;
 use crate::regular_file::{self, FileError, refused};
 
 /// The numbered names of one log: `app.log` (number 0), `app.log.1` (the newest backup), …
@@ -25,7 +26,9 @@ impl Backups {
         let is_taken = |number| Ok(regular_file::look(&self.path(number))?.is_some());
         for shift in self.rule.shifts(is_taken)? {
             let from = self.path(shift.from);
+            fault::point_of("before-rename", shift.to);
             fs::rename(&from, self.path(shift.to)).map_err(refused("rename", &from))?;
+            fault::point_of("after-rename", shift.to);
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use nix::errno::Errno;
 
+use crate::fault;
 use crate::regular_file::{self, FileError, FileId, refused};
 
 /// Creates the directory of `path` and those above it, as far as they are missing.
@@ -36,7 +37,8 @@ pub(crate) enum Place {
 pub(crate) struct Segment {
     pub(crate) device: u64,
     pub(crate) inode: u64,
-    /// Inode numbers are reused at once; with the time of birth they are not.
+    /// Inode numbers are reused at once; with the time of birth they are not. Zero where the file
+    /// system does not know it: then an inode number that is used again misleads.
     pub(crate) birth_ns: u64,
     pub(crate) offset: u64,
     pub(crate) length: u64,
@@ -74,6 +76,11 @@ impl CurrentFile {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o640);
         let file = regular_file::open(path, &mut options).map_err(refused("open", path))?;
+        CurrentFile::of(path, file)
+    }
+
+    /// The file at `path`, open for reading and appending.
+    pub(super) fn of(path: &Path, file: File) -> Result<CurrentFile, FileError> {
         let metadata = file.metadata().map_err(refused("examine", path))?;
         Ok(CurrentFile {
             path: path.to_owned(),
@@ -90,7 +97,9 @@ impl CurrentFile {
 
     /// Opens whatever is at the path now, or a new file. On an error the old one stays open.
     pub(crate) fn reopen(&mut self) -> Result<(), FileError> {
+        fault::point("before-open");
         let mut opened = CurrentFile::open(&self.path)?;
+        fault::point("after-open");
         opened.mended_lines += self.mended_lines;
         *self = opened;
         Ok(())
@@ -134,10 +143,15 @@ impl CurrentFile {
         Segment { device, inode, birth_ns: self.birth_ns, offset: self.size_bytes, length }
     }
 
+    /// Whether `segment` is about this file.
+    pub(crate) fn has(&self, segment: &Segment) -> bool {
+        let (device, inode) = self.id.parts();
+        (segment.device, segment.inode, segment.birth_ns) == (device, inode, self.birth_ns)
+    }
+
     /// How much of `segment` is in this file; `None` where it is about another file.
-    pub(crate) fn resolve(&mut self, segment: &Segment) -> Result<Option<Resolution>, FileError> {
-        let same_file = Segment { offset: segment.offset, ..self.segment(segment.length) };
-        if same_file != *segment {
+    pub(super) fn resolve(&mut self, segment: &Segment) -> Result<Option<Resolution>, FileError> {
+        if !self.has(segment) {
             return Ok(None);
         }
         let metadata = self.file.metadata().map_err(refused("examine", &self.path))?;
@@ -149,6 +163,7 @@ impl CurrentFile {
         if self.size_bytes > segment.offset {
             self.file.set_len(segment.offset).map_err(refused("truncate", &self.path))?;
             self.size_bytes = segment.offset;
+            fault::point("after-cut");
         }
         Ok(Some(Resolution::Absent))
     }
@@ -196,7 +211,10 @@ fn birth_ns(metadata: &Metadata) -> u64 {
 
 impl Write for CurrentFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        fault::point("before-write");
+        fault::short_write(&self.file, bytes);
         let written = self.file.write(bytes)?;
+        fault::point("after-write");
         self.size_bytes += written as u64;
         Ok(written)
     }

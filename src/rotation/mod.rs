@@ -4,8 +4,10 @@
 
 mod backups;
 mod current_file;
+mod left;
 mod rule;
 
 pub(crate) use backups::Backups;
 pub(crate) use current_file::{CurrentFile, Place, Resolution, Segment, create_directory};
+pub(crate) use left::resolve_left;
 pub(crate) use rule::Rule;

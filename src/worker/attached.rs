@@ -110,7 +110,9 @@ impl Attachable for Ring {
         self.attached(link.stream);
     }
 
-    fn unlink(&self) {}
+    fn unlink(&self) {
+        self.detached();
+    }
 
     fn update(&self, _update: &Update) {}
 

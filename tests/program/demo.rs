@@ -10,7 +10,9 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 
 use logboom::QueueDir;
-use support::{Place, Process, lines_of};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::{Place, Process, lines_of, processes_with, wait_until};
 
 /// Runs a demo to its good end; what it printed. No process and no queue of it may be left.
 fn demo(mut command: Command) -> String {
@@ -21,23 +23,8 @@ fn demo(mut command: Command) -> String {
     assert_eq!(process.wait(), 0, "{printed}");
     let queue = QueueDir::named(&format!("demo-{}", process.pid())).unwrap();
     assert!(!queue.path().exists(), "{} is left", queue.path().display());
-    assert_eq!(processes_of(&queue), Vec::<String>::new());
+    assert_eq!(processes_with(queue.path().to_str().unwrap()), Vec::<String>::new());
     printed
-}
-
-/// Processes that have the queue in their command line or environment.
-fn processes_of(queue: &QueueDir) -> Vec<String> {
-    let queue = queue.path().to_str().unwrap().as_bytes();
-    let mentions = |path: String| {
-        fs::read(path).unwrap_or_default().windows(queue.len()).any(|part| part == queue)
-    };
-    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        entry.unwrap().file_name().into_string().ok().filter(|name| name.parse::<u32>().is_ok())
-    });
-    pids.filter(|pid| {
-        ["cmdline", "environ"].iter().any(|file| mentions(format!("/proc/{pid}/{file}")))
-    })
-    .collect()
 }
 
 /// `DATE TIME WORKER LOGGER LEVEL MESSAGE`, in the widths of the cookbook's pattern.
@@ -95,6 +82,28 @@ fn the_records_of_each_worker_come_in_their_order() {
         *expected += 1;
     }
     assert!(next.len() == 10 && next.values().all(|count| *count == 10), "{next:?}");
+}
+
+#[test]
+fn a_demo_whose_listener_is_killed_shows_all_records_all_the_same() {
+    let place = Place::new();
+    let mut command = place.logboom(&["demo", "--format=%(processName)s %(seq)d"]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut process = Process(child);
+    let queue = QueueDir::named(&format!("demo-{}", process.pid())).unwrap();
+    let log = place.path("logboom-demo/mptest.log");
+    wait_until("the first records", || log.exists() && !lines_of(&log).is_empty());
+    let listener = logboom::control::status(&queue).unwrap().pid;
+    kill(Pid::from_raw(listener as i32), Signal::SIGKILL).unwrap();
+    let mut printed = String::new();
+    process.0.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert_eq!(process.wait(), 0, "{printed}");
+    assert!(printed.ends_with("\n100 records from 10 workers, none missing\n"), "{printed}");
+    let mut lines = lines_of(&log);
+    lines.sort();
+    lines.dedup();
+    assert_eq!(lines.len(), 100, "doubled or lost");
+    assert!(!queue.path().exists(), "{} is left", queue.path().display());
 }
 
 #[test]

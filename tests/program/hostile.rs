@@ -1,13 +1,14 @@
 //! Peers that do not keep the protocol are refused and counted; nobody else notices.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/peer.rs"]
+mod peer;
 mod support;
 
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 
-use ipc_channel::ipc::{self, IpcBytesSender, IpcReceiver, IpcSender};
-use serde::{Deserialize, Serialize};
+use ipc_channel::ipc::IpcSender;
+use peer::{Facts, GREETING, attach, connect, facts, greet, wait_refused};
 use support::{Listener, Place, role, wait_until};
 
 /// Logs one record and waits until it is written.
@@ -17,98 +18,6 @@ fn worker_process() {
         let _guard = logboom::init().unwrap();
         log::info!("unaffected");
     }
-}
-
-/// The greeting of a worker, as an honest one sends it.
-const GREETING: [u8; 12] = *b"logboom\n\x01\0\x01\0";
-
-/// The hello of a worker, as its bytes are on the wire.
-#[derive(Serialize, Deserialize)]
-struct Hello {
-    magic: [u8; 8],
-    version: u16,
-    body: Body,
-}
-
-#[derive(Serialize, Deserialize)]
-enum Body {
-    Worker { facts: Facts, reply: IpcSender<ToWorker> },
-}
-
-#[derive(Serialize, Deserialize)]
-struct Facts {
-    transport: Transport,
-    lane: u64,
-    first_seq: u64,
-    unconfirmed: u64,
-    name: String,
-    pid: u32,
-    program: String,
-    started_ns: i64,
-    overflow: String,
-}
-
-#[derive(Serialize, Deserialize)]
-enum Transport {
-    Channel,
-}
-
-#[derive(Serialize, Deserialize)]
-enum ToWorker {
-    Welcome { data: IpcBytesSender, levels: Option<String> },
-}
-
-fn facts() -> Facts {
-    Facts {
-        transport: Transport::Channel,
-        lane: 7,
-        first_seq: 0,
-        unconfirmed: 0,
-        name: "hostile".to_owned(),
-        pid: 1,
-        program: "hostile".to_owned(),
-        started_ns: 0,
-        overflow: String::new(),
-    }
-}
-
-fn hello(reply: IpcSender<ToWorker>) -> Hello {
-    Hello { magic: *b"logboom\n", version: 1, body: Body::Worker { facts: facts(), reply } }
-}
-
-fn connect(place: &Place) -> UnixStream {
-    UnixStream::connect(place.queue().path().join("control.sock")).unwrap()
-}
-
-/// Greets well; the name of the one-shot server that the listener answers with.
-fn greet(stream: &mut UnixStream) -> String {
-    stream.write_all(&GREETING).unwrap();
-    let mut head = [0; 5];
-    stream.read_exact(&mut head).unwrap();
-    assert_eq!(head[0], 1, "refused");
-    let mut name = vec![0; usize::from(u16::from_le_bytes([head[3], head[4]]))];
-    stream.read_exact(&mut name).unwrap();
-    String::from_utf8(name).unwrap()
-}
-
-/// Attaches as an honest worker would.
-fn attach(place: &Place) -> (UnixStream, IpcBytesSender, IpcReceiver<ToWorker>) {
-    let mut stream = connect(place);
-    let name = greet(&mut stream);
-    let (reply, updates) = ipc::channel().unwrap();
-    IpcSender::connect(name).unwrap().send(hello(reply)).unwrap();
-    stream.write_all(&[1]).unwrap();
-    let ToWorker::Welcome { data, .. } = updates.recv().unwrap();
-    (stream, data, updates)
-}
-
-fn refused(place: &Place, reason: &str) -> u64 {
-    let status = place.status();
-    status.refused.iter().find(|(why, _)| why == reason).map_or(0, |(_, count)| *count)
-}
-
-fn wait_refused(place: &Place, reason: &str, count: u64) {
-    wait_until(reason, || refused(place, reason) == count);
 }
 
 /// A worker logs and leaves; nothing but its record is in the log.

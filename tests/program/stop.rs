@@ -5,8 +5,9 @@ mod support;
 
 use std::fs;
 use std::io::Read;
+use std::time::Duration;
 
-use logboom::{Certainty, Level, Overflow, QueueDir, QueueListener};
+use logboom::{AttachError, Certainty, Level, Overflow, QueueDir, QueueListener};
 use nix::sys::signal::Signal;
 use support::{PATIENCE, Place, by_channel, hear, role, say, wait_until};
 
@@ -26,7 +27,7 @@ fn worker_process() {
     say("logged");
     hear();
     log::info!("after");
-    let report = guard.flush(Certainty::Written, std::time::Duration::from_millis(100));
+    let report = guard.flush(Certainty::Written, Duration::from_millis(100));
     say(&report.pending_records.to_string());
 }
 
@@ -132,6 +133,39 @@ fn while_stopping_nobody_attaches_and_a_second_sentinel_changes_nothing() {
     let report = asked.join().unwrap();
     assert_eq!((report.drained, report.missing, report.left_lanes), (1, 0, 0));
     assert_eq!(listener.process.wait(), 0);
+}
+
+#[test]
+fn everybody_who_asks_before_the_end_gets_the_report_and_later_ones_find_no_listener() {
+    const ROUNDS: usize = 20;
+    const ASKERS: u64 = 8;
+    let mut answered = 0;
+    for _ in 0..ROUNDS {
+        let place = Place::new();
+        let mut listener = place.listen(&[]);
+        assert!(place.run(&["log", "record"]).status.success());
+        let ask = |number| {
+            std::thread::sleep(Duration::from_micros(300 * number));
+            logboom::control::stop(&place.queue(), PATIENCE)
+        };
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let askers: Vec<_> =
+                (0..ASKERS).map(|number| scope.spawn(move || ask(number))).collect();
+            askers.into_iter().map(|asker| asker.join().unwrap()).collect()
+        });
+        assert_eq!(listener.process.wait(), 0);
+        for answer in answers {
+            match answer {
+                Ok(report) => {
+                    assert_eq!((report.drained, report.missing, report.left_lanes), (1, 0, 0));
+                    answered += 1;
+                }
+                Err(AttachError::NoListener { .. }) => {}
+                Err(error) => panic!("connected, and yet: {error}"),
+            }
+        }
+    }
+    assert!(answered > ROUNDS, "never two at once: nothing is shown");
 }
 
 #[test]

@@ -3,24 +3,38 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use logboom::{Certainty, Overflow};
+use logboom::{Certainty, Guard, Overflow};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use support::{PATIENCE, Place, hear, role, say, wait_until};
 
-const PATTERN: &str = "%(processName)s %(message)s";
+/// What `logboom verify` needs, behind what the tests look for.
+const PATTERN: &str = "%(processName)s %(lane)s %(seq)s %(name)s %(message)s";
 
 /// How long the listener stands still.
-const STANDSTILL: Duration = Duration::from_secs(5);
+const STANDSTILL: Duration = Duration::from_secs(10);
 
-/// `POLICY N`: logs one record, waits, logs N more, tells how it went, waits, flushes.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// How many warnings a worker logs when its queue is full.
+const WARNINGS: u64 = 100;
+
+/// Most by which a worker may grow: 10 s of records that were kept would be hundreds of megabytes.
+const MAX_GROWTH_KB: u64 = 16 * 1024;
+
+/// `role[0]` is a policy. Logs one record, waits; then logs until it is told to stop, flushes, and
+/// tells how it went.
 #[test]
 fn worker_process() {
     let Some(role) = role() else { return };
     let overflow = match role[0].as_str() {
         "block" => Overflow::Block,
-        "block-for" => Overflow::BlockFor(Duration::from_millis(200)),
+        "block-for" => Overflow::BlockFor(WAIT),
+        "drop-below" => Overflow::DropBelow(logboom::Level::WARNING),
         _ => Overflow::DropNewest,
     };
     let guard = logboom::builder().overflow(overflow).init().unwrap();
@@ -31,17 +45,37 @@ fn worker_process() {
         log::info!("last words");
         return;
     }
-    let begun = Instant::now();
+    let told = log_until_told(&guard);
+    assert!(guard.flush(Certainty::Written, PATIENCE).is_complete());
+    say(&told);
+    hear();
+}
+
+/// Calls; dropped calls; number of the first warning; the longest call in ms; growth in kB.
+fn log_until_told(guard: &Guard) -> String {
     let before_kb = resident_kb();
-    for number in 1..=role[1].parse::<u32>().unwrap() {
-        log::info!("record {number}");
-    }
-    let elapsed = begun.elapsed();
-    let grown_kb = resident_kb().saturating_sub(before_kb);
-    say(&format!("{} {} {grown_kb}", elapsed.as_millis(), guard.handler().stats().dropped));
-    if hear() == "flush" {
-        assert!(guard.flush(Certainty::Written, PATIENCE).is_complete());
-    }
+    let (mut calls, mut first_warning, mut longest) = (1, None, Duration::ZERO);
+    let told = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            hear();
+            told.store(true, Ordering::Relaxed);
+        });
+        while !told.load(Ordering::Relaxed) {
+            let begun = Instant::now();
+            log::info!("record {calls}");
+            longest = longest.max(begun.elapsed());
+            calls += 1;
+            if first_warning.is_none() && guard.handler().stats().dropped > 0 {
+                first_warning = Some(calls);
+                (calls..calls + WARNINGS).for_each(|number| log::warn!("record {number}"));
+                calls += WARNINGS;
+            }
+        }
+    });
+    let (dropped, grown_kb) =
+        (guard.handler().stats().dropped, resident_kb().saturating_sub(before_kb));
+    format!("{calls} {dropped} {} {} {grown_kb}", first_warning.unwrap_or(0), longest.as_millis())
 }
 
 fn resident_kb() -> u64 {
@@ -50,115 +84,140 @@ fn resident_kb() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-struct Outcome {
-    calls_took: Duration,
+/// What a worker tells of itself.
+struct Told {
+    calls: u64,
     dropped: u64,
+    first_warning: u64,
+    longest: Duration,
     grown_kb: u64,
 }
 
-impl Outcome {
-    fn read(text: &str) -> Outcome {
+impl Told {
+    fn read(text: &str) -> Told {
         let numbers: Vec<u64> = text.split(' ').map(|word| word.parse().unwrap()).collect();
-        Outcome {
-            calls_took: Duration::from_millis(numbers[0]),
-            dropped: numbers[1],
-            grown_kb: numbers[2],
-        }
+        let [calls, dropped, first_warning, longest_ms, grown_kb] = numbers[..] else {
+            panic!("{text}")
+        };
+        let longest = Duration::from_millis(longest_ms);
+        Told { calls, dropped, first_warning, longest, grown_kb }
     }
 }
 
-/// Every call of `records` is in the log, or counted in a drop line in its place.
-fn accounted(place: &Place, worker: &str, records: u64) -> u64 {
-    let (mut next, mut dropped) = (0, 0);
-    for message in place.messages_of(worker) {
+/// The numbers of the calls that are in the log. Every other one of `calls` is counted in a drop line
+/// in its place.
+fn written(place: &Place, told: &Told) -> Vec<u64> {
+    let (mut next, mut dropped, mut written) = (0, 0, Vec::new());
+    for line in place.messages_of("w") {
+        let message = line.splitn(4, ' ').nth(3).unwrap();
         if let Some(number) = message.strip_prefix("record ") {
             assert_eq!(number.parse::<u64>().unwrap(), next, "out of place");
+            written.push(next);
             next += 1;
         } else {
             let count = message.strip_prefix("dropped ").unwrap().split(' ').next().unwrap();
             let count: u64 = count.parse().unwrap();
-            assert!(
-                message.contains(&format!("(INFO {count}) from {worker} between ")),
-                "{message}"
-            );
+            assert!(message.contains(") from w between "), "{message}");
             (next, dropped) = (next + count, dropped + count);
         }
     }
-    assert_eq!(next, records, "calls that are neither written nor counted as dropped");
-    dropped
+    assert_eq!((next, dropped), (told.calls, told.dropped), "neither written nor counted");
+    written
 }
 
-fn calls_under_a_standstill(policy: &str) -> Outcome {
-    const RECORDS: u64 = 400_000;
+/// What `ctl status` says that the one worker has dropped.
+fn dropped_by_status(place: &Place) -> u64 {
+    let output = place.run(&["ctl", "status", "--json"]);
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(status["workers"][0]["name"], "w");
+    status["workers"][0]["dropped"].as_u64().unwrap()
+}
+
+/// Lets a worker log while its listener stands still; what it tells, and which calls are written.
+fn standstill(policy: &str, transport: &str) -> (Told, Vec<u64>) {
     let place = Place::new();
     let listener = place.listen(&["--format", PATTERN]);
-    let mut worker = place.worker("w", &[policy, &RECORDS.to_string()]);
+    let mut worker = place.start_worker("w", &[policy], |command| {
+        command.env("LOGBOOM_TRANSPORT", transport);
+    });
     worker.heard();
+    // The counters of a worker are those since it was attached.
+    wait_until("the worker", || place.status().workers.len() == 1);
     listener.process.signal(Signal::SIGSTOP);
     let stopped = Instant::now();
     worker.tell("go");
-    let outcome = Outcome::read(&worker.heard());
     wait_until("the end of the standstill", || stopped.elapsed() >= STANDSTILL);
     listener.process.signal(Signal::SIGCONT);
-    worker.tell("flush");
+    worker.tell("stop");
+    let told = Told::read(&worker.heard());
+    wait_until("the counters", || dropped_by_status(&place) == told.dropped);
     worker.finish();
     let report = listener.stop();
-
-    assert_eq!(accounted(&place, "w", RECORDS + 1), outcome.dropped);
-    assert_eq!((report.dropped, report.missing), (outcome.dropped, 0));
-    assert!(outcome.dropped > 0);
-    assert!(outcome.grown_kb < 16 * 1024, "the worker grew by {} kB", outcome.grown_kb);
-    outcome
+    assert_eq!((report.dropped, report.missing), (told.dropped, 0));
+    let verified = place.run(&["verify", "--format", PATTERN, "app.log"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    let written = written(&place, &told);
+    assert!(told.grown_kb < MAX_GROWTH_KB, "the worker grew by {} kB", told.grown_kb);
+    (told, written)
 }
 
-#[test]
-fn drop_newest_never_waits_and_counts_what_it_drops() {
-    let outcome = calls_under_a_standstill("drop");
-    assert!(outcome.calls_took < Duration::from_secs(10), "{:?}", outcome.calls_took);
+fn block_waits_and_loses_nothing(transport: &str) {
+    let (told, written) = standstill("block", transport);
+    assert_eq!((told.dropped, written.len() as u64), (0, told.calls));
+    assert!(told.longest >= STANDSTILL / 2, "10 s of records fitted into the queue");
 }
 
-#[test]
-fn block_for_waits_once_per_outage_and_counts_what_it_drops() {
-    let outcome = calls_under_a_standstill("block-for");
-    assert!(outcome.calls_took >= Duration::from_millis(200), "it did not wait");
-    // Waiting for every dropped call would take hours.
-    assert!(outcome.calls_took < Duration::from_secs(10), "{:?}", outcome.calls_took);
+fn block_for_waits_once_per_outage_and_counts_what_it_drops(transport: &str) {
+    let (told, _) = standstill("block-for", transport);
+    assert!(told.longest >= WAIT, "it did not wait");
+    // With a wait for each there would be time for 50.
+    assert!(told.dropped > 1000, "{} calls dropped: it waited again and again", told.dropped);
 }
 
-#[test]
-fn block_waits_until_the_listener_goes_on_and_loses_nothing() {
-    const RECORDS: u64 = 100_000;
-    let place = Place::new();
-    let listener = place.listen(&["--format", PATTERN]);
-    let mut worker = place.worker("w", &["block", &RECORDS.to_string()]);
-    worker.heard();
-    listener.process.signal(Signal::SIGSTOP);
-    let stopped = Instant::now();
-    worker.tell("go");
-    wait_until("the end of the standstill", || stopped.elapsed() >= STANDSTILL);
-    listener.process.signal(Signal::SIGCONT);
-    let outcome = Outcome::read(&worker.heard());
-    worker.tell("flush");
-    worker.finish();
-    listener.stop();
+fn drop_newest_never_waits_and_counts_what_it_drops(transport: &str) {
+    let (told, _) = standstill("drop-newest", transport);
+    assert!(told.dropped > 1000, "{} calls dropped: it waited", told.dropped);
+}
 
-    assert!(outcome.calls_took >= STANDSTILL / 2, "100 000 records fitted into the queue");
-    assert!(outcome.grown_kb < 16 * 1024, "the worker grew by {} kB", outcome.grown_kb);
-    assert_eq!(accounted(&place, "w", RECORDS + 1), 0);
+fn drop_below_keeps_what_matters(transport: &str) {
+    let (told, written) = standstill("drop-below", transport);
+    assert!(told.dropped > 1000, "{} calls dropped: it waited", told.dropped);
+    let warnings = told.first_warning..told.first_warning + WARNINGS;
+    let kept = written.iter().filter(|number| warnings.contains(number)).count();
+    assert_eq!(kept as u64, WARNINGS, "warnings are dropped");
+}
+
+/// All at once, because each takes as long as the listener stands still.
+#[test]
+fn each_policy_is_kept_while_the_listener_stands_still() {
+    let policies = [
+        block_waits_and_loses_nothing,
+        block_for_waits_once_per_outage_and_counts_what_it_drops,
+        drop_newest_never_waits_and_counts_what_it_drops,
+        drop_below_keeps_what_matters,
+    ];
+    thread::scope(|scope| {
+        for transport in ["ring", "channel"] {
+            for policy in policies {
+                scope.spawn(move || policy(transport));
+            }
+        }
+    });
 }
 
 #[test]
 fn a_worker_ends_while_its_listener_stands_still() {
     let place = Place::new();
     let listener = place.listen(&["--format", PATTERN]);
-    let mut worker = place.worker("w", &["drop", "0"]);
+    let mut worker = place.worker("w", &["drop-newest"]);
     worker.heard();
     listener.process.signal(Signal::SIGSTOP);
     worker.tell("leave");
     worker.finish();
     listener.process.signal(Signal::SIGCONT);
     listener.stop();
-    assert_eq!(place.messages_of("w"), ["record 0", "last words"]);
+    let lines = place.messages_of("w");
+    assert!(lines.len() == 2 && lines[1].ends_with(" last words"), "{lines:?}");
 }
 
 #[test]
@@ -180,7 +239,7 @@ fn ctl_gives_up_on_a_listener_that_stands_still_and_the_stop_is_done_when_it_goe
 fn a_listener_stops_at_its_deadline_while_a_worker_stands_still() {
     let place = Place::new();
     let listener = place.listen(&["--format", PATTERN, "--drain-timeout", "1"]);
-    let mut worker = place.worker("w", &["drop", "0"]);
+    let mut worker = place.worker("w", &["drop-newest"]);
     worker.heard();
     worker.process.signal(Signal::SIGSTOP);
     let report = listener.stop();

@@ -1,7 +1,8 @@
 //! Kill anything, at any instant: no record whose call had returned is lost, none is doubled, no line
 //! is torn.
 //!
-//! `LOGBOOM_STORM_SECONDS` makes it longer than the usual quarter of a minute.
+//! Each test has a number of kills that it has to reach; `LOGBOOM_STORM_SECONDS` lets both go on for at
+//! least so long, best with `cargo test --release`: proving the log of many seconds takes its time.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -9,34 +10,45 @@ mod support;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use logboom::{Certainty, Overflow};
+use logboom::{Certainty, Overflow, TransportChoice};
 use nix::sys::signal::Signal;
-use support::{Listener, PATIENCE, Place, Worker, role, say};
+use support::{
+    PATIENCE, Place, Process, Worker, is_alive, processes_with, role, signal, wait_for, wait_until,
+    worker_script,
+};
 
-const FORM: &[&str] = &[
-    "--format",
-    "%(processName)s %(message)s",
-    "--max-bytes",
-    "100kB",
-    "--backup-count",
-    "1000000",
-];
+const WORKERS: usize = 6;
+
+/// JSON has lane and sequence number, which `logboom verify` needs.
+const FORM: [&str; 6] = ["--format", "json", "--max-bytes", "500kB", "--backup-count", "1000000"];
 
 /// Logs numbered records until it is killed or `role[2]` exists; after each call writes into
-/// `role[1]` how many have returned.
+/// `role[1]`, behind its process number, how many have returned. Pauses after every `role[3]` records,
+/// so that the log can be read in the time of a test.
 #[test]
 fn worker_process() {
     let Some(role) = role() else { return };
-    let guard = logboom::builder().overflow(Overflow::Block).init().unwrap();
-    let returned = File::options().write(true).create(true).truncate(false).open(&role[1]).unwrap();
-    say("started");
-    for number in 0_u64.. {
-        log::info!("record {number}");
-        returned.write_all_at(&(number + 1).to_le_bytes(), 0).unwrap();
-        if number % 64 == 0 && fs::exists(&role[2]).unwrap() {
-            break;
+    let returned = File::options().write(true).create_new(true).open(&role[1]).unwrap();
+    let tell = |place: u64, number: u64| {
+        returned.write_all_at(&number.to_le_bytes(), 8 * place).unwrap();
+    };
+    tell(0, std::process::id().into());
+    // By no other transport, should there be no room for a lane.
+    let builder = logboom::builder().overflow(Overflow::Block).transport(TransportChoice::Ring);
+    let guard = builder.init().unwrap();
+    let burst: u64 = role[3].parse().unwrap();
+    for number in 1_u64.. {
+        log::info!("record {}", number - 1);
+        tell(1, number);
+        if number.is_multiple_of(burst) {
+            if fs::exists(&role[2]).unwrap() {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(400 * burst));
         }
     }
     assert!(guard.flush(Certainty::Written, PATIENCE).is_complete());
@@ -50,98 +62,246 @@ impl Random {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (self.0 >> 33) % bound
     }
+
+    /// An instant within the next `bound_us` microseconds.
+    fn wait(&mut self, bound_us: u64) {
+        std::thread::sleep(Duration::from_micros(self.below(bound_us)));
+    }
 }
 
+/// The processes of a `logboom run`.
+struct Tree {
+    supervisor: Process,
+    listener: i32,
+    workers: Vec<i32>,
+}
+
+/// A place where the weather is bad, and the names of all workers that ever ran there.
 struct Storm {
     place: Place,
-    started: usize,
+    random: Random,
+    end: Instant,
+    names: Vec<String>,
 }
 
 impl Storm {
+    fn new() -> Storm {
+        let seconds =
+            std::env::var("LOGBOOM_STORM_SECONDS").map_or(0, |text| text.parse().unwrap());
+        Storm {
+            place: Place::new(),
+            random: Random(0x9e37_79b9_7f4a_7c15),
+            end: Instant::now() + Duration::from_secs(seconds),
+            names: Vec::new(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.end
+    }
+
+    /// A name for one more worker, and its role: some log more at once than their lane holds.
+    fn next_worker(&mut self) -> (String, [String; 4]) {
+        let number = self.names.len();
+        let (name, burst) =
+            (format!("w{number}"), if number.is_multiple_of(4) { "4096" } else { "8" });
+        let paths = [self.told_by(&name), self.place.path("end")];
+        let [told, end] = paths.map(|path| path.display().to_string());
+        self.names.push(name.clone());
+        (name, ["storm".to_owned(), told, end, burst.to_owned()])
+    }
+
     fn start_worker(&mut self) -> Worker {
-        self.started += 1;
-        let name = format!("w{}", self.started);
-        let returned = self.place.path(&format!("returned-{name}")).display().to_string();
-        let end = self.place.path("end").display().to_string();
-        let mut worker = self.place.worker(&name, &["storm", &returned, &end]);
-        worker.heard();
-        worker
+        let (name, role) = self.next_worker();
+        self.place.worker(&name, &role.each_ref().map(String::as_str))
     }
 
-    fn listen(&self) -> Listener {
-        self.place.listen(FORM)
+    /// A listener that may not serve yet.
+    fn start_listener(&self) -> Process {
+        let mut command = self.place.logboom(&["listen", "--log", "app.log"]);
+        command.args(FORM).stdin(Stdio::null()).stderr(Stdio::null());
+        Process(command.spawn().unwrap())
     }
 
-    /// How many calls of each worker have returned.
-    fn returned(&self) -> HashMap<String, u64> {
-        let read = |number: usize| {
-            let name = format!("w{number}");
-            let bytes = fs::read(self.place.path(&format!("returned-{name}"))).unwrap();
-            (name, bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)))
+    /// `logboom run` with a listener and all its workers at work.
+    fn start_tree(&mut self) -> Tree {
+        let mut command = self.place.logboom(&["run", "-q", "--log", "app.log"]);
+        let said = self.place.path("said-by-run");
+        command.args(FORM).stdin(Stdio::null()).stderr(File::create(&said).unwrap());
+        let workers: Vec<_> = (0..WORKERS).map(|_| self.next_worker()).collect();
+        for (name, role) in &workers {
+            let script = worker_script(&role.each_ref().map(String::as_str));
+            command.arg("-c").arg(format!("{name}=exec {script} >/dev/null 2>&1"));
+        }
+        let mut supervisor = Process(command.spawn().unwrap());
+        let mut pid = |name: &str| {
+            wait_for("a worker", || {
+                let ended = supervisor.0.try_wait().unwrap();
+                assert!(ended.is_none(), "{ended:?}: {}", fs::read_to_string(&said).unwrap());
+                Some(self.told(name)[0]).filter(|pid| *pid > 0)
+            }) as i32
         };
-        (1..=self.started).map(read).collect()
+        let workers = workers.iter().map(|(name, _)| pid(name)).collect();
+        let listener = logboom::control::status(&self.place.queue()).unwrap().pid as i32;
+        Tree { supervisor, listener, workers }
+    }
+
+    /// Where a worker tells what it has done.
+    fn told_by(&self, name: &str) -> PathBuf {
+        self.place.path(&format!("told-{name}"))
+    }
+
+    /// What a worker has told: its process number; how many of its calls have returned.
+    fn told(&self, name: &str) -> [u64; 2] {
+        // Killed early, it has told nothing.
+        let bytes = fs::read(self.told_by(name)).unwrap_or_default();
+        let number = |place: usize| {
+            bytes
+                .get(8 * place..)
+                .and_then(|rest| rest.first_chunk().copied())
+                .map(u64::from_le_bytes)
+        };
+        [0, 1].map(|place| number(place).unwrap_or(0))
+    }
+
+    /// Lets the workers come to an end.
+    fn calm(&self) {
+        fs::write(self.place.path("end"), "").unwrap();
+    }
+
+    /// Nothing is there any more but the log, and it has all that was logged; how much that is.
+    fn prove(&self) -> u64 {
+        let prefix = self.place.directory.path().to_str().unwrap();
+        assert_eq!(processes_with(prefix), Vec::<String>::new(), "left behind");
+        assert_eq!(left_in_queue(&self.place), Vec::<PathBuf>::new(), "left behind");
+        assert!(!self.place.path(".app.log.lock").exists());
+
+        let verified = self.place.run(&["verify", "--json", "app.log"]);
+        let text = String::from_utf8(verified.stdout).unwrap();
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(verified.status.success() && report["dropped"] == 0, "{text}");
+
+        let mut written: HashMap<String, u64> = HashMap::new();
+        for line in self.place.lines() {
+            // The lines are JSON, as was just verified.
+            let Some(number) = after(&line, "\"message\":\"record ") else { continue };
+            let worker = after(&line, "\"worker\":\"").unwrap();
+            let next = written.entry(worker.to_owned()).or_default();
+            assert_eq!(number, next.to_string(), "{worker}: lost, doubled or moved");
+            *next += 1;
+        }
+        for name in &self.names {
+            let (written, [_, returned]) = (written.remove(name).unwrap_or(0), self.told(name));
+            let message = format!("{name}: {returned} calls have returned, {written} are written");
+            assert!(written == returned || written == returned + 1, "{message}");
+        }
+        assert!(written.is_empty(), "from nobody: {written:?}");
+        report["records"].as_u64().unwrap()
     }
 }
 
-fn kill(process: &mut support::Process) {
+/// What stands between `start` and the next quotation mark.
+fn after<'a>(line: &'a str, start: &str) -> Option<&'a str> {
+    line.split_once(start)?.1.split('"').next()
+}
+
+/// What is in the queue directory. Workers that were killed while they made a lane leave it
+/// under its temporary name.
+fn left_in_queue(place: &Place) -> Vec<PathBuf> {
+    let entries =
+        |path: PathBuf| fs::read_dir(path).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let lanes = place.queue().path().join("lanes");
+    let unfinished = |path: &PathBuf| path.extension().is_some_and(|end| end == "new");
+    let mut left: Vec<_> = entries(lanes.clone()).filter(|path| !unfinished(path)).collect();
+    let beside_lanes = entries(place.queue().path().to_owned());
+    if entries(lanes.clone()).count() == 0 {
+        left.extend(beside_lanes.filter(|path| !unfinished(path)));
+    }
+    left
+}
+
+/// Kills those who have outlived their tree, unless its listener has asked them to end in time.
+fn end_orphans(orphans: &mut Vec<i32>) {
+    orphans.iter().filter(|pid| is_alive(**pid)).for_each(|pid| signal(*pid, Signal::SIGKILL));
+    wait_until("the end of the orphans", || !orphans.iter().any(|pid| is_alive(*pid)));
+    orphans.clear();
+}
+
+fn kill(process: &mut Process) {
     process.signal(Signal::SIGKILL);
     process.wait();
 }
 
 #[test]
 fn whatever_is_killed_nothing_that_was_logged_is_lost_doubled_or_torn() {
-    let seconds = std::env::var("LOGBOOM_STORM_SECONDS").map_or(15, |text| text.parse().unwrap());
-    let end = Instant::now() + Duration::from_secs(seconds);
-    let mut storm = Storm { place: Place::new(), started: 0 };
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let mut listener = storm.listen();
-    let mut workers: Vec<_> = (0..4).map(|_| storm.start_worker()).collect();
-    let (mut killed_workers, mut killed_listeners) = (0, 0);
-    while Instant::now() < end {
-        std::thread::sleep(Duration::from_micros(random.below(60_000)));
-        match random.below(8) {
-            0..3 => {
-                let victim = random.below(4) as usize;
-                kill(&mut workers[victim].process);
-                workers[victim] = storm.start_worker();
-                killed_workers += 1;
-            }
-            3..7 => {
-                kill(&mut listener.process);
-                listener = storm.listen();
-                killed_listeners += 1;
-            }
-            _ => {
-                kill(&mut listener.process);
-                workers.iter_mut().for_each(|worker| kill(&mut worker.process));
-                listener = storm.listen();
-                workers = (0..4).map(|_| storm.start_worker()).collect();
-                killed_workers += 4;
-                killed_listeners += 1;
-            }
+    const KILLS: [usize; 3] = [100, 100, 20];
+    let mut storm = Storm::new();
+    let mut listener = storm.start_listener();
+    let mut workers: Vec<_> = (0..WORKERS).map(|_| storm.start_worker()).collect();
+    // Of a worker, of a listener, of all at once.
+    let mut killed = [0; 3];
+    while !storm.is_over() || (0..3).any(|kind| killed[kind] < KILLS[kind]) {
+        storm.random.wait(60_000);
+        let kind = [0, 0, 0, 1, 1, 1, 2][storm.random.below(7) as usize];
+        killed[kind] += 1;
+        if kind == 0 {
+            let victim = storm.random.below(WORKERS as u64) as usize;
+            kill(&mut workers[victim].process);
+            workers[victim] = storm.start_worker();
+            continue;
         }
+        kill(&mut listener);
+        if kind == 2 {
+            workers.iter_mut().for_each(|worker| kill(&mut worker.process));
+            workers = (0..WORKERS).map(|_| storm.start_worker()).collect();
+        }
+        listener = storm.start_listener();
     }
-    fs::write(storm.place.path("end"), "").unwrap();
+    kill(&mut listener);
+    let listener = storm.place.listen(&FORM);
+    storm.calm();
     workers.into_iter().for_each(Worker::finish);
     let report = listener.stop();
     assert_eq!((report.missing, report.dropped, report.left_lanes), (0, 0, 0));
+    let [of_workers, of_listeners, of_all] = killed;
+    println!(
+        "{of_workers} kills of a worker, {of_listeners} of the listener, {of_all} of all; {} records",
+        storm.prove()
+    );
+}
 
-    let mut written: HashMap<String, u64> = HashMap::new();
-    for line in storm.place.lines() {
-        let words: Vec<_> = line.split(' ').collect();
-        assert!(words.len() == 3 && words[1] == "record", "torn, or no record: {line:?}");
-        let next = written.entry(words[0].to_owned()).or_default();
-        assert_eq!(words[2].parse::<u64>().unwrap(), *next, "{}: lost, doubled or moved", words[0]);
-        *next += 1;
+#[test]
+fn whatever_is_killed_of_a_supervised_tree_the_next_start_finds_all() {
+    const KILLS: usize = 21;
+    let (mut storm, mut kills) = (Storm::new(), 0);
+    // Workers that have outlived their supervisor and their listener.
+    let mut orphans: Vec<i32> = Vec::new();
+    while !storm.is_over() || kills < KILLS {
+        let mut tree = storm.start_tree();
+        storm.random.wait(60_000);
+        end_orphans(&mut orphans);
+        kill(&mut tree.supervisor);
+        match kills % 3 {
+            0 => {
+                // The listener ends the workers, drains, and ends.
+                let all = || tree.workers.iter().chain([&tree.listener]);
+                wait_until("the end of the tree", || !all().any(|pid| is_alive(*pid)));
+            }
+            1 => {
+                signal(tree.listener, Signal::SIGKILL);
+                orphans = tree.workers;
+            }
+            _ => {
+                signal(tree.listener, Signal::SIGKILL);
+                tree.workers.iter().for_each(|pid| signal(*pid, Signal::SIGKILL));
+            }
+        }
+        wait_until("the end of the listener", || !is_alive(tree.listener));
+        kills += 1;
     }
-    for (worker, returned) in storm.returned() {
-        let written = written.get(&worker).copied().unwrap_or(0);
-        assert!(
-            written >= returned,
-            "{worker}: {returned} calls have returned, {written} are written"
-        );
-        assert!(written <= returned + 1, "{worker}: written before it was logged");
-    }
-    println!("{killed_workers} workers and {killed_listeners} listeners killed");
-    assert!(killed_workers > 10 && killed_listeners > 10, "hardly a storm");
+    let mut last = storm.start_tree();
+    end_orphans(&mut orphans);
+    storm.calm();
+    assert_eq!(last.supervisor.wait(), 0);
+    println!("{kills} kills of a supervisor and more; {} records", storm.prove());
 }

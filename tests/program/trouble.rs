@@ -4,12 +4,12 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use logboom::Overflow;
 use support::{
-    PATIENCE, Place, by_channel, copy_program, hear, role, say, unprivileged, wait_until,
+    PATIENCE, Place, SmallDisk, by_channel, copy_program, hear, role, say, unprivileged, wait_until,
 };
 
 /// Logs `role[1]` records once told to.
@@ -93,44 +93,14 @@ fn a_log_that_is_no_regular_file_is_refused() {
     }
 }
 
-/// A small file system in memory; unmounted on drop.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path) -> Option<SmallDisk> {
-        fs::create_dir(at).unwrap();
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "none"]).arg(at).output();
-        mount.ok()?.status.success().then(|| SmallDisk(at.to_owned()))
-    }
-
-    fn fill(&self) -> PathBuf {
-        let filler = self.0.join("filler");
-        let error = fs::write(&filler, vec![0; 1 << 20]).unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
-        filler
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
-        assert!(
-            unmounted.is_ok_and(|status| status.success()),
-            "{} stays mounted",
-            self.0.display()
-        );
-    }
-}
-
 #[test]
 fn a_listener_does_not_start_on_a_full_disk_and_says_so() {
     let place = Place::new();
-    let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
+    let Some(disk) = SmallDisk::mount(&place.path("disk"), "256k") else {
         println!("skipped: a tmpfs cannot be mounted here");
         return;
     };
-    disk.fill();
+    disk.fill(1 << 20);
     let output = place.run(&["listen", "--log", "disk/app.log"]);
     assert_eq!(output.status.code(), Some(74));
     let text = one_line(&output);
@@ -141,7 +111,7 @@ fn a_listener_does_not_start_on_a_full_disk_and_says_so() {
 fn when_the_disk_fills_up_records_wait_and_all_are_written_when_there_is_room() {
     const RECORDS: u64 = 1000;
     let place = Place::new();
-    let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
+    let Some(disk) = SmallDisk::mount(&place.path("disk"), "256k") else {
         println!("skipped: a tmpfs cannot be mounted here");
         return;
     };
@@ -154,7 +124,7 @@ fn when_the_disk_fills_up_records_wait_and_all_are_written_when_there_is_room() 
     ]);
     command.args(["--max-bytes", "0"]);
     let listener = place.serve(command);
-    let filler = disk.fill();
+    let filler = disk.fill(1 << 20);
     let mut worker = place.worker("w", &["log", &RECORDS.to_string()]);
     worker.heard();
     worker.tell("go");
@@ -182,13 +152,13 @@ fn when_the_disk_fills_up_records_wait_and_all_are_written_when_there_is_room() 
 #[test]
 fn a_stop_on_a_full_disk_says_what_is_missing() {
     let place = Place::new();
-    let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
+    let Some(disk) = SmallDisk::mount(&place.path("disk"), "256k") else {
         println!("skipped: a tmpfs cannot be mounted here");
         return;
     };
     let listener =
         place.serve(place.logboom(&["listen", "--log", "disk/app.log", "--drain-timeout", "1"]));
-    disk.fill();
+    disk.fill(1 << 20);
     let mut worker = place.start_worker("w", &["log", "100"], by_channel);
     worker.heard();
     worker.tell("go");
@@ -200,13 +170,13 @@ fn a_stop_on_a_full_disk_says_what_is_missing() {
 #[test]
 fn a_stop_on_a_full_disk_leaves_lanes_for_the_next_listener() {
     let place = Place::new();
-    let Some(disk) = SmallDisk::mount(&place.path("disk")) else {
+    let Some(disk) = SmallDisk::mount(&place.path("disk"), "256k") else {
         println!("skipped: a tmpfs cannot be mounted here");
         return;
     };
     let listen = || place.logboom(&["listen", "--log", "disk/app.log", "--drain-timeout", "1"]);
     let mut listener = place.serve(listen());
-    let filler = disk.fill();
+    let filler = disk.fill(1 << 20);
     let mut worker = place.worker("w", &["log", "100"]);
     worker.heard();
     worker.tell("go");

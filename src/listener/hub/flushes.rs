@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ipc_channel::ipc::IpcSender;
 
-use super::{Hub, State, Worker};
+use super::{Hub, MAX_WAITING_PEERS, State, Worker, refuse_peer};
 use crate::queue::control::{Reply, TransportKind};
 use crate::queue::status::Flushed;
 
@@ -32,7 +32,8 @@ pub(in crate::listener) struct FinishedFlush {
 }
 
 impl Hub {
-    /// Begins a `ctl flush`: every attached worker is asked to send what it has.
+    /// Begins a `ctl flush`: every attached worker is asked to send what it has. After the end it
+    /// gives up the reply, which tells whoever asked.
     pub(in crate::listener) fn begin_flush(
         &self,
         sync: bool,
@@ -40,6 +41,12 @@ impl Hub {
         reply: IpcSender<Reply>,
     ) {
         let mut state = self.lock();
+        if state.ended {
+            return;
+        }
+        if state.flushes.len() >= MAX_WAITING_PEERS {
+            return refuse_peer(&mut state);
+        }
         state.last_flush += 1;
         let number = state.last_flush;
         let mut lanes = Vec::new();

@@ -7,6 +7,15 @@ use crate::Process;
 use crate::listener::counts::{Counts, Tally};
 use crate::queue::status::{Status, SyncStatus, Trouble, WorkerStatus};
 
+/// Most bytes of workers in a status, so that it is one message.
+const MAX_STATUS_BYTES: usize = 128 * 1024;
+
+/// At most what the numbers of one worker take there.
+const NUMBERS_BYTES: usize = 64;
+
+/// At most what its drops of one level take there.
+const LEVEL_BYTES: usize = 12;
+
 /// What a status says that never changes.
 pub(in crate::listener) struct StatusBase {
     pub(in crate::listener) queue: String,
@@ -53,7 +62,8 @@ impl Hub {
             .map(|(lane, worker)| worker.status(*lane))
             .collect();
         workers.sort_by(|a, b| (&a.name, a.pid, &a.lane).cmp(&(&b.name, b.pid, &b.lane)));
-        let Counts { records, drops, missing, unconfirmed, filter_panics, handlers } =
+        let more_workers = cut(&mut workers);
+        let Counts { records, drops, missing, unconfirmed, damaged_lanes, filter_panics, handlers } =
             state.counts.clone();
         Status {
             pid: std::process::id(),
@@ -61,11 +71,13 @@ impl Hub {
             uptime_s: base.started.elapsed().as_secs(),
             logs: base.logs.clone(),
             workers,
+            more_workers,
             records,
             dropped: drops.total(),
             dropped_by_level: drops.by_level(),
             missing,
             unconfirmed,
+            damaged_lanes,
             filter_panics,
             refused: state
                 .refused
@@ -98,4 +110,22 @@ impl Worker {
             missing: *missing,
         }
     }
+}
+
+/// Cuts the list of workers to what one message may hold; how many are left out.
+fn cut(workers: &mut Vec<WorkerStatus>) -> u64 {
+    let mut bytes = 0;
+    let mut fits = |worker: &WorkerStatus| {
+        bytes += text_bytes(worker) + NUMBERS_BYTES + worker.dropped_by_level.len() * LEVEL_BYTES;
+        bytes <= MAX_STATUS_BYTES
+    };
+    let listed = workers.iter().take_while(|worker| fits(worker)).count();
+    let rest = workers.len() - listed;
+    workers.truncate(listed);
+    rest as u64
+}
+
+fn text_bytes(worker: &WorkerStatus) -> usize {
+    let WorkerStatus { name, program, lane, transport, overflow, .. } = worker;
+    [name, program, lane, transport, overflow].iter().map(|text| text.len()).sum()
 }

@@ -33,16 +33,23 @@ impl Bell {
     /// Opens the bell of `dir`, or hangs up a new one.
     pub(crate) fn open(dir: &QueueDir) -> Result<Bell, LaneError> {
         let path = dir.path().join("bell");
-        let file = match open_existing(&path) {
+        match Bell::try_open(&path) {
+            Err(error) if error.is_taken_away() => Bell::try_open(&path),
+            opened => opened,
+        }
+    }
+
+    fn try_open(path: &Path) -> Result<Bell, LaneError> {
+        let file = match open_existing(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                create(&path)?;
-                open_existing(&path)
+                create(path)?;
+                open_existing(path)
             }
             opened => opened,
         };
-        let file = file.map_err(refused("open", &path))?;
-        verify(&file, &path)?;
-        let mapping = Mapping::of(&file, 0).map_err(refused("map", &path))?;
+        let file = file.map_err(refused("open", path))?;
+        verify(&file, path)?;
+        let mapping = Mapping::of(&file, 0).map_err(refused("map", path))?;
         Ok(Bell { mapping, file })
     }
 
@@ -67,6 +74,19 @@ impl Bell {
         self.mapping.word(1024)
     }
 
+    /// Wakes a listener that rests, and with it looks at no lane. Without a fence, which every log
+    /// call would pay for: a listener that begins to rest at the same instant may miss it, and looks
+    /// at its next tick.
+    pub(super) fn ring_if_resting(&self) {
+        if self.resting().load(Ordering::Relaxed) != 0 {
+            self.ring();
+        }
+    }
+
+    fn resting(&self) -> &AtomicU64 {
+        self.mapping.word(1152)
+    }
+
     fn heartbeat_word(&self) -> &AtomicU64 {
         self.mapping.word(1088)
     }
@@ -80,14 +100,29 @@ impl Bell {
         self.heartbeat_word().fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Asks the workers to ring with every record; look for news once more after this.
+    pub(crate) fn rest(&self) {
+        protocol::announce_sleep(self.resting());
+    }
+
+    /// The listener looks at the lanes again by itself.
+    pub(crate) fn rise(&self) {
+        // A store takes the cache line away from every worker.
+        if self.resting().load(Ordering::Relaxed) != 0 {
+            self.resting().store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Sleeps until a worker rings or `timeout` has passed, unless `has_news` after the announcement
-    /// that we sleep.
-    pub(crate) fn sleep(&self, timeout: Duration, has_news: impl FnOnce() -> bool) {
+    /// that we sleep; tells whether there was a ring or news.
+    pub(crate) fn sleep(&self, timeout: Duration, has_news: impl FnOnce() -> bool) -> bool {
         protocol::announce_sleep(self.asleep());
-        if !has_news() {
+        let has_news = has_news();
+        if !has_news {
             futex::wait(self.asleep(), 1, timeout);
         }
-        self.asleep().store(0, Ordering::Relaxed);
+        // Whoever rings takes the announcement away.
+        self.asleep().swap(0, Ordering::Relaxed) == 0 || has_news
     }
 }
 
@@ -170,7 +205,8 @@ mod tests {
         let (listener, worker) = (Bell::open(&dir).expect("a bell"), Bell::open(&dir));
         let worker = worker.expect("the same bell");
         let begun = Instant::now();
-        listener.sleep(LONG, || true);
+        assert!(listener.sleep(LONG, || true));
+        assert!(!listener.sleep(Duration::from_millis(1), || false));
         thread::scope(|scope| {
             let sleeping = scope.spawn(|| listener.sleep(LONG, || false));
             while !sleeping.is_finished() {

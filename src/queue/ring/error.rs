@@ -14,8 +14,14 @@ pub(crate) enum LaneError {
         "the lanes in {path} may take {limit_bytes} bytes and no more: start a listener, which removes those of ended workers, or run fewer workers"
     )]
     Full { path: PathBuf, limit_bytes: u64 },
+    #[cfg(feature = "listener")]
+    #[error("{path} is not read before others have ended: at most {limit} lanes are read at once")]
+    Waits { path: PathBuf, limit: usize },
     #[error("{path} is of no use: {problem}; remove it")]
     Unusable { path: PathBuf, problem: &'static str },
+    #[cfg(feature = "listener")]
+    #[error("{path} is of another release of logboom: use one for worker and listener")]
+    OtherRelease { path: PathBuf },
     #[error(transparent)]
     Directory(#[from] QueueDirError),
 }
@@ -33,8 +39,16 @@ impl LaneError {
                     | io::ErrorKind::OutOfMemory
                     | io::ErrorKind::Unsupported
             ),
-            LaneError::Unusable { .. } | LaneError::Directory(_) => false,
+            _ => false,
         }
+    }
+
+    /// Whether a listener has removed, or has its hand on, what was not finished: to begin again helps.
+    pub(super) fn is_taken_away(&self) -> bool {
+        let LaneError::Io { source, .. } = self else {
+            return false;
+        };
+        matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::WouldBlock)
     }
 }
 

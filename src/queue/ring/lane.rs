@@ -17,6 +17,9 @@ use crate::Process;
 use crate::queue::QueueDir;
 use crate::queue::directory::verify_private;
 
+/// How often a lane is begun again whose file, or folder, a listener has removed as a leftover.
+const MAX_ATTEMPTS: u32 = 4;
+
 /// A lane of this process, as all its threads see it; only the one that has the
 /// [`LaneWriter`](super::writer::LaneWriter) writes.
 pub(super) struct Lane {
@@ -31,7 +34,7 @@ pub(super) struct Lane {
     /// Sequence number behind the last call that is visible to the listener.
     pub(super) published_seq: AtomicU64,
     /// Its file was deleted: nobody will read what is written from now on.
-    retired: AtomicBool,
+    deleted: AtomicBool,
 }
 
 impl Words for Lane {
@@ -47,6 +50,16 @@ impl Lane {
         process: &Process,
         guard: &mut Guard,
     ) -> Result<Lane, LaneError> {
+        let mut attempt = 1;
+        loop {
+            match Lane::try_create(dir, process, guard) {
+                Err(error) if error.is_taken_away() && attempt < MAX_ATTEMPTS => attempt += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn try_create(dir: &QueueDir, process: &Process, guard: &mut Guard) -> Result<Lane, LaneError> {
         let lanes = lanes_dir(dir)?;
         check_room(&lanes)?;
         let id =
@@ -66,7 +79,7 @@ impl Lane {
             records: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             published_seq: AtomicU64::new(0),
-            retired: AtomicBool::new(false),
+            deleted: AtomicBool::new(false),
         })
     }
 
@@ -75,16 +88,18 @@ impl Lane {
         self.proof.withdraw(guard);
     }
 
-    /// Retires the lane if its file was deleted; tells whether it is retired.
+    /// Looks whether its file was deleted; tells whether the lane is retired.
     pub(super) fn check(&self, guard: &Guard) -> bool {
         if self.proof.is_unlinked(guard) {
-            self.retired.store(true, Ordering::Relaxed);
+            self.deleted.store(true, Ordering::Relaxed);
         }
         self.is_retired()
     }
 
+    /// Whether nobody will read what is written from now on: its file was deleted, or a listener
+    /// has found it damaged.
     pub(super) fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::Relaxed)
+        self.deleted.load(Ordering::Relaxed) || self.quarantined().load(Ordering::Relaxed) != 0
     }
 
     /// Whether what is written now is ours to write, and will be read.
@@ -144,7 +159,8 @@ fn lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// A file under its temporary name, which is gone when this is dropped.
+/// A file under its temporary name, which is gone when this is dropped. What a kill leaves behind is
+/// removed by a listener: see `leftovers.rs`.
 pub(super) struct Unfinished {
     pub(super) path: PathBuf,
     pub(super) file: File,

@@ -5,6 +5,7 @@
 //!   32 started_ns i64       40 pid u32     44 name length u16               46 program length u16
 //!   48 name [256]          304 program [256]                        all numbers little-endian
 //! 1024 words, each writer's on cache lines of its own
+//! 2048 and 2560 the thread that speaks: see `speaker.rs`
 //! ```
 
 use super::mapping::{Mapping, PAGE_BYTES};
@@ -19,6 +20,9 @@ const LAYOUT: u32 = 1;
 
 /// Longest display name and program name.
 const MAX_NAME_BYTES: usize = 256;
+
+/// On a cache line that is written once at most, because every log call looks at it.
+pub(super) const QUARANTINED_AT: usize = 1344;
 
 const NAME_AT: usize = 48;
 const PROGRAM_AT: usize = NAME_AT + MAX_NAME_BYTES;
@@ -84,6 +88,21 @@ pub(super) trait Words {
     fn is_doubtful(&self) -> &AtomicU64 {
         self.mapping().word(1296)
     }
+
+    /// Not 0: the lane is damaged, and no listener reads it any more.
+    fn quarantined(&self) -> &AtomicU64 {
+        self.mapping().word(QUARANTINED_AT)
+    }
+}
+
+/// Why the page of a lane says nothing.
+#[cfg(feature = "listener")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PageRefusal {
+    /// It may be whole, for others.
+    OtherRelease,
+    /// No worker has left it so.
+    Damage(&'static str),
 }
 
 /// What a lane says of itself.
@@ -119,28 +138,28 @@ impl LaneFacts {
         page
     }
 
-    /// Reads the page of a lane; the error says what is wrong with it.
+    /// Reads the page of a lane.
     #[cfg(feature = "listener")]
-    pub(super) fn decode(page: &[u8; PAGE_BYTES]) -> Result<LaneFacts, &'static str> {
+    pub(super) fn decode(page: &[u8; PAGE_BYTES]) -> Result<LaneFacts, PageRefusal> {
         let half = |at: usize| u16::from_le_bytes([page[at], page[at + 1]]);
         let single = |at: usize| u32::from(half(at)) | u32::from(half(at + 2)) << 16;
         let double = |at: usize| u64::from(single(at)) | u64::from(single(at + 4)) << 32;
         if &page[..8] != MAGIC {
-            return Err("it is no lane");
+            return Err(PageRefusal::Damage("it is no lane"));
         }
         if single(8) != LAYOUT || single(12) != u32::from(SCHEMA) {
-            return Err("its worker is of another release");
+            return Err(PageRefusal::OtherRelease);
         }
         let text = |at: usize, length: u16| {
             let length = Some(usize::from(length)).filter(|length| *length <= MAX_NAME_BYTES);
             let text = length.and_then(|length| str::from_utf8(&page[at..at + length]).ok());
-            text.ok_or("a name in it is no text")
+            text.ok_or(PageRefusal::Damage("a name in it is no text"))
         };
-        let capacity_bytes = usize::try_from(double(16)).map_err(|_| "it is too large")?;
+        let capacity_bytes = usize::try_from(double(16)).unwrap_or(usize::MAX);
         if !(PAGE_BYTES..=super::MAX_QUEUE_BYTES as usize).contains(&capacity_bytes)
             || !capacity_bytes.is_power_of_two()
         {
-            return Err("its capacity cannot be");
+            return Err(PageRefusal::Damage("its capacity cannot be"));
         }
         Ok(LaneFacts {
             lane: double(24),
@@ -183,6 +202,6 @@ mod tests {
         }
         let mut page = good;
         page[NAME_AT] = 0xff;
-        assert_eq!(LaneFacts::decode(&page), Err("a name in it is no text"));
+        assert_eq!(LaneFacts::decode(&page), Err(PageRefusal::Damage("a name in it is no text")));
     }
 }

@@ -18,6 +18,8 @@ mod futex;
 mod gate;
 mod lane;
 mod layout;
+#[cfg(feature = "listener")]
+mod leftovers;
 mod mapping;
 mod pool;
 mod protocol;
@@ -25,6 +27,8 @@ mod protocol;
 mod reader;
 mod seat;
 mod slot;
+#[cfg(feature = "listener")]
+mod speaker;
 mod sync;
 #[cfg(all(test, feature = "listener"))]
 mod tests;
@@ -35,6 +39,8 @@ mod writer;
 pub(crate) use bell::Bell;
 pub(crate) use error::LaneError;
 pub(crate) use fork::generation;
+#[cfg(feature = "listener")]
+pub(crate) use leftovers::{quarantine, remove_unfinished};
 #[cfg(feature = "listener")]
 pub(crate) use reader::{Entries, LaneReader, ReadRange};
 pub(crate) use transport::Ring;

@@ -43,7 +43,7 @@ pub(super) struct Pool {
     free: Vec<LaneWriter>,
     /// The last lane, shared by the threads that found no other.
     common: Option<Arc<Common>>,
-    /// Counts of lanes that were deleted under our hands.
+    /// Counts of lanes that are ours no more.
     retired: QueueStats,
     /// The connection to the listener, by which it sees our end.
     listener: Option<UnixStream>,
@@ -99,7 +99,7 @@ impl Pool {
         settings: &Settings,
         guard: &mut Guard,
     ) -> Result<Place, LaneError> {
-        self.retire_deleted(guard);
+        self.forget_retired(guard);
         if let Some(writer) = self.free.pop() {
             return Ok(Place::Own(writer));
         }
@@ -160,16 +160,16 @@ impl Pool {
         }
     }
 
-    /// Forgets lanes whose files were deleted.
-    pub(super) fn retire_deleted(&mut self, guard: &mut Guard) {
+    /// Forgets lanes that nobody will read any more.
+    pub(super) fn forget_retired(&mut self, guard: &mut Guard) {
         let retired = &mut self.retired;
         self.lanes.retain(|lane| {
-            let deleted = lane.check(guard);
-            if deleted {
+            let is_retired = lane.check(guard);
+            if is_retired {
                 lane.end(guard);
                 *retired = sum(*retired, stats(lane));
             }
-            !deleted
+            !is_retired
         });
         self.free.retain(|writer| !writer.lane().is_retired());
         self.common.take_if(|common| common.lane.is_retired());
@@ -193,6 +193,11 @@ impl Pool {
             futex::wake_all(lane.head());
         }
         self.disconnect();
+    }
+
+    /// Whether a listener is there.
+    pub(super) fn is_attached(&self) -> bool {
+        self.listener.is_some()
     }
 
     /// Lets the listener see our end.

@@ -1,6 +1,6 @@
 //! The reading side of a lane: trusts nothing that it finds there, and reads nothing twice.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use std::sync::atomic::Ordering;
 
 use super::entry::{Damage, FRAME_BYTES, entry_length, framed_bytes};
 use super::error::{LaneError, refused};
-use super::layout::{LaneFacts, Words};
+use super::layout::{LaneFacts, PageRefusal, Words};
 use super::mapping::{Mapping, PAGE_BYTES};
-use super::{futex, protocol};
-use crate::regular_file;
+use super::{futex, leftovers, protocol, speaker};
+use crate::{Thread, regular_file};
 
 /// A lane, as the listener sees it. Keeps no descriptor open.
 ///
@@ -52,7 +52,10 @@ impl LaneReader {
         }
         let mut page = [0; PAGE_BYTES];
         file.read_exact_at(&mut page, 0).map_err(|_| unusable("it is too short"))?;
-        let facts = LaneFacts::decode(&page).map_err(unusable)?;
+        let facts = LaneFacts::decode(&page).map_err(|refusal| match refusal {
+            PageRefusal::OtherRelease => LaneError::OtherRelease { path: path.to_owned() },
+            PageRefusal::Damage(problem) => unusable(problem),
+        })?;
         if metadata.len() != (PAGE_BYTES + facts.capacity_bytes) as u64 {
             return Err(unusable("its size is not what it says"));
         }
@@ -147,6 +150,16 @@ impl LaneReader {
         }
     }
 
+    /// The thread that speaks at the head, unless a mark behind it says another.
+    pub(crate) fn thread(&self) -> Thread<'static> {
+        speaker::read(&self.mapping, self.head())
+    }
+
+    /// Keeps for the next listener who speaks at `position`; call it before the head goes there.
+    pub(crate) fn keep_thread(&self, position: u64, thread: &Thread<'_>) {
+        speaker::write(&self.mapping, self.head(), position, thread);
+    }
+
     /// What the head is to become when batch [`batch`](Self::batch) is written.
     pub(crate) fn next_head(&self) -> u64 {
         protocol::observe(Words::next_head(self))
@@ -219,12 +232,7 @@ impl LaneReader {
     /// # Errors
     /// The system refused; that it is gone already is none.
     pub(crate) fn remove(self) -> Result<(), LaneError> {
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(refused("remove", &self.path)(error))
-            }
-            _ => Ok(()),
-        }
+        leftovers::remove(&self.path)
     }
 }
 

@@ -16,6 +16,9 @@ use crate::{Level, Thread};
 /// Most records that wait for the one whose `Display` logged them.
 const MAX_NESTED: usize = 64;
 
+/// Most lanes that are retired under one call before it is dropped.
+const MAX_MOVES: usize = 8;
+
 /// How long a thread that could not get a lane drops before it asks again.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -143,17 +146,16 @@ impl Writing {
 
     /// Writes a finished record, or drops it by policy.
     fn append(&mut self, ring: &Shared, entry: &mut [u8], call: &Call<'_>) {
-        // Once more for each time that the lane is deleted meanwhile.
-        loop {
+        // Once more for each time that the lane is retired meanwhile.
+        for _ in 0..MAX_MOVES {
             self.settle(ring);
-            let Some(place) = &mut self.place else {
-                return self.count_drop(ring, call);
-            };
+            let Some(place) = &mut self.place else { break };
             let Err(Homeless) = place.with_writer(|writer| writer.append(entry, call, &ring.gate))
             else {
                 return;
             };
         }
+        self.count_drop(ring, call);
     }
 
     /// Finds a place if there is none that anybody would read; leaves it when the ring is closed.

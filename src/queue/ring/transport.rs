@@ -20,6 +20,9 @@ use crate::queue::{Certainty, FlushReport, Overflow, QueueDir, QueueStats, Trans
 /// Longest sleep of a flush without a look at the clock and the lane.
 const FLUSH_SLICE: Duration = Duration::from_millis(10);
 
+/// Longest wait for a listener without a look whether it is still there.
+const SETTLE_SLICE: Duration = Duration::from_millis(50);
+
 /// The lanes of one process in one queue. Needs no listener: what is queued waits for one, and for
 /// the next where one ends. In the child of a fork it goes on with lanes of the child's own.
 #[derive(Clone)]
@@ -76,6 +79,11 @@ impl Ring {
         });
     }
 
+    /// Forgets the connection to a listener that is gone.
+    pub(crate) fn detached(&self) {
+        self.shared.with_pool(|pool, _| pool.disconnect());
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.shared.gate.is_closed()
     }
@@ -83,7 +91,7 @@ impl Ring {
     /// Leaves lanes whose files were deleted: the next records go into new ones. Call it now and
     /// then, since no log call spends a system call on it.
     pub(crate) fn leave_deleted_lanes(&self) {
-        self.shared.with_pool(Pool::retire_deleted);
+        self.shared.with_pool(Pool::forget_retired);
     }
 
     /// Writes the marks of dropped calls, as far as no other thread is at it.
@@ -131,6 +139,22 @@ impl Transport for Ring {
         FlushReport { pending_records: lanes.iter().map(pending).sum() }
     }
 
+    /// What is in shared memory survives: only a listener that is there is worth a wait.
+    fn settle(&self, timeout: Duration) {
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let is_attached = self.shared.with_pool(|pool, _| pool.is_attached());
+            let left =
+                deadline.map_or(SETTLE_SLICE, |at| at.saturating_duration_since(Instant::now()));
+            if !is_attached || left.is_zero() {
+                return self.mark_drops();
+            }
+            if self.flush(Certainty::Written, left.min(SETTLE_SLICE)).is_complete() {
+                return;
+            }
+        }
+    }
+
     fn close(&self) {
         self.mark_drops();
         self.shared.gate.close();
@@ -151,7 +175,8 @@ fn wait(lane: &Lane, certainty: Certainty, target: u64, deadline: Option<Instant
         let seen = protocol::observe(word);
         let left = deadline
             .map_or(FLUSH_SLICE, |deadline| deadline.saturating_duration_since(Instant::now()));
-        if seen >= target || left.is_zero() {
+        // Nobody will ever write what is in a retired lane.
+        if seen >= target || left.is_zero() || lane.is_retired() {
             return target.saturating_sub(seen);
         }
         protocol::announce_sleep(lane.flush_asleep());

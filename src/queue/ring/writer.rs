@@ -47,7 +47,7 @@ pub(super) enum Written {
     Aside,
 }
 
-/// The lane's file was deleted while a call waited for room.
+/// The lane was retired while a call waited for room.
 pub(super) struct Homeless;
 
 impl LaneWriter {
@@ -101,7 +101,7 @@ impl LaneWriter {
                 self.commit(end, call);
             }
             Room::Full => self.adopt_drops(&Drops::of(0, call.level, call.time_ns)),
-            Room::Deleted => return Err(Homeless),
+            Room::Retired => return Err(Homeless),
         }
         Ok(())
     }
@@ -176,7 +176,7 @@ impl LaneWriter {
                 return Room::Full;
             };
             if self.lane.check(&fork::hold_off()) {
-                return Room::Deleted;
+                return Room::Retired;
             }
             if !std::mem::replace(&mut has_waited, true) {
                 self.lane.waits().fetch_add(1, Ordering::Relaxed);
@@ -215,6 +215,8 @@ impl LaneWriter {
         let used_bytes = end.wrapping_sub(self.head);
         if call.level >= Level::WARNING || used_bytes > LANE_BYTES as u64 / 2 {
             self.bell.ring();
+        } else {
+            self.bell.ring_if_resting();
         }
     }
 
@@ -242,5 +244,5 @@ impl Marks {
 enum Room {
     Free,
     Full,
-    Deleted,
+    Retired,
 }

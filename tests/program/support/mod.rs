@@ -1,6 +1,9 @@
 //! Real processes for tests: a listener, workers that are this test program started again, and the
 //! log they leave behind. Everything a test starts ends with it.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used)]
+
+pub mod sequence;
+mod small_disk;
 
 pub mod strace;
 
@@ -15,6 +18,7 @@ use logboom::QueueDir;
 use logboom::control::{self, Status};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+pub use small_disk::SmallDisk;
 use tempfile::TempDir;
 
 /// Longest wait for anything: generous, because machines are slow, and a test that waits this long
@@ -46,6 +50,12 @@ pub struct Place {
 impl Place {
     pub fn new() -> Place {
         Place { directory: tempfile::Builder::new().prefix("lb").tempdir().unwrap() }
+    }
+
+    /// The same on tmpfs, where queues are: for tests with many lanes.
+    pub fn in_shared_memory() -> Place {
+        let directory = tempfile::Builder::new().prefix("lb").tempdir_in("/dev/shm").unwrap();
+        Place { directory }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -148,6 +158,16 @@ impl Place {
 const WORKER_TEST: &str = "worker_process";
 const ROLE: &str = "LOGBOOM_TEST_ROLE";
 
+/// The same as a command for a shell, to which it leaves queue and name.
+pub fn worker_script(role: &[&str]) -> String {
+    let program = std::env::current_exe().unwrap();
+    let role = role.join("\u{1f}");
+    format!(
+        "env {ROLE}='{role}' '{}' --exact {WORKER_TEST} --nocapture --test-threads=1",
+        program.display()
+    )
+}
+
 /// The role of this process, when it was started as a worker.
 pub fn role() -> Option<Vec<String>> {
     let role = std::env::var(ROLE).ok()?;
@@ -198,6 +218,35 @@ impl Drop for Process {
             let _ = self.0.wait();
         }
     }
+}
+
+/// Sends a signal to a process that may have ended.
+pub fn signal(pid: i32, signal: Signal) {
+    let _ended = kill(Pid::from_raw(pid), signal);
+}
+
+/// Whether the process is there and no zombie. One whose other threads are still ending has its files
+/// open, and its locks.
+pub fn is_alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    let is_zombie = |(_, rest): (&str, &str)| rest.starts_with(['Z', 'X']);
+    stat.rsplit_once(") ").is_some_and(|state| !is_zombie(state) || threads > 1)
+}
+
+/// Processes that have `text` in their command line or environment.
+pub fn processes_with(text: &str) -> Vec<String> {
+    let has_text = |path: String| {
+        let bytes = fs::read(path).unwrap_or_default();
+        bytes.windows(text.len()).any(|part| part == text.as_bytes())
+    };
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        entry.unwrap().file_name().into_string().ok().filter(|name| name.parse::<u32>().is_ok())
+    });
+    pids.filter(|pid| {
+        ["cmdline", "environ"].iter().any(|file| has_text(format!("/proc/{pid}/{file}")))
+    })
+    .collect()
 }
 
 pub struct Listener {
@@ -262,12 +311,21 @@ pub fn lines_of(log: &Path) -> Vec<String> {
     String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Lets a command's process run under another limit of open files, by the shell's `ulimit`.
+/// Lets a command's process run under another soft limit of open files.
 pub fn with_descriptor_limit(command: &Command, soft: u32) -> Command {
+    with_limit(command, &format!("-Sn {soft}"))
+}
+
+/// Lets a command's process run under another limit of open files, soft and hard.
+pub fn with_hard_descriptor_limit(command: &Command, hard: u32) -> Command {
+    with_limit(command, &format!("-n {hard}"))
+}
+
+fn with_limit(command: &Command, limit: &str) -> Command {
     let mut shell = Command::new("sh");
     shell
         .arg("-c")
-        .arg(format!("ulimit -Sn {soft} && exec \"$@\""))
+        .arg(format!("ulimit {limit} && exec \"$@\""))
         .arg("sh")
         .arg(command.get_program());
     shell.args(command.get_args());

@@ -4,6 +4,7 @@ mod contract;
 mod damage;
 mod model;
 mod processes;
+mod retired;
 mod threads;
 
 use std::fs;

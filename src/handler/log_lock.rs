@@ -1,0 +1,151 @@
+//! The lock of a log, and what the listener that had it before may have left unresolved there.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::HandlerError;
+use crate::fault;
+use crate::journal::{Entry, Journal, LeftFile, Unresolved};
+use crate::lock::{FileLock, LockError};
+use crate::regular_file::{is_same, is_same_name, refused};
+use crate::rotation::{Resolution, Segment, resolve_left};
+
+/// What to do with a batch that the listener of another queue has left unresolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnUnresolved {
+    /// Leave the log alone.
+    Refuse,
+    /// Resolve it for the other queue, and tell so in its journal.
+    Resolve,
+}
+
+/// The lock file `.NAME.lock` beside a log. Its second line is the directory of the queue whose
+/// listener writes the log; the journal there knows whether its last batch is unresolved. So a note
+/// that a killed listener has left is enough, and no batch touches the lock file.
+#[derive(Debug)]
+pub(crate) struct LogLock {
+    lock: FileLock,
+    log: PathBuf,
+    is_claimed: bool,
+}
+
+impl LogLock {
+    /// Takes the lock of the log at the absolute path `log`, whose directory exists.
+    pub(crate) fn acquire(log: &Path) -> Result<LogLock, HandlerError> {
+        let lock = FileLock::acquire(&lock_path(log)?)?;
+        Ok(LogLock { lock, log: log.to_owned(), is_claimed: false })
+    }
+
+    /// Takes the lock again if its file was deleted or moved.
+    pub(super) fn renew(&mut self) -> Result<(), LockError> {
+        self.lock.renew()
+    }
+
+    /// Makes sure that no other queue has a batch unresolved in the file that `is_ours` knows, and
+    /// notes that the listener of `queue` writes it from now on.
+    pub(super) fn claim(
+        &mut self,
+        queue: &Path,
+        on_unresolved: OnUnresolved,
+        is_ours: impl Fn(&Segment) -> bool,
+    ) -> Result<(), LockError> {
+        if let Some(other) = self.queue().filter(|other| !is_same(other, queue)) {
+            let touches = |left: &LeftFile| match left.entry {
+                Entry::Begun(segment) => is_ours(&segment),
+                Entry::Untouched | Entry::Complete => false,
+            };
+            let unresolved = look(&other)?;
+            if unresolved.is_some_and(|batch| batch.files.iter().any(touches)) {
+                match on_unresolved {
+                    OnUnresolved::Refuse => {
+                        return Err(LockError::Unresolved { log: self.log.clone(), queue: other });
+                    }
+                    OnUnresolved::Resolve => self.resolve_for(&other, touches)?,
+                }
+            }
+        }
+        self.lock.set_note(queue.as_os_str())?;
+        fault::point("after-claim");
+        self.is_claimed = true;
+        Ok(())
+    }
+
+    /// The same for a log without a queue, the first time.
+    pub(super) fn claim_once(
+        &mut self,
+        is_ours: impl Fn(&Segment) -> bool,
+    ) -> Result<(), LockError> {
+        if self.is_claimed {
+            return Ok(());
+        }
+        self.claim(Path::new(""), OnUnresolved::Refuse, is_ours)
+    }
+
+    /// Cuts off what `queue` has of its batch in this log, unless that is all of it, so that its next
+    /// listener finds nothing to do here.
+    fn resolve_for(
+        &self,
+        queue: &Path,
+        touches: impl Fn(&LeftFile) -> bool,
+    ) -> Result<(), LockError> {
+        let mut queue_lock = FileLock::acquire(&queue.join("lock"))?;
+        queue_lock.set_note(queue.as_os_str())?;
+        let io = |operation| move |source| refused(operation, &queue.join("journal"))(source);
+        let (mut journal, unresolved) = Journal::open(queue).map_err(io("open"))?;
+        let mut entries = Vec::new();
+        for left in unresolved.iter().flat_map(|unresolved| &unresolved.files) {
+            entries.push(match left.entry {
+                Entry::Begun(segment) if touches(left) => {
+                    match resolve_left(&self.log, &segment)? {
+                        Resolution::Complete => Entry::Complete,
+                        Resolution::Absent => Entry::Untouched,
+                    }
+                }
+                entry => entry,
+            });
+        }
+        if unresolved.is_some() {
+            journal.begin_again(&entries).map_err(io("write"))?;
+        }
+        Ok(())
+    }
+
+    /// The queue whose listener wrote the log last, as far as it is noted.
+    fn queue(&self) -> Option<PathBuf> {
+        let note = self.lock.note();
+        (!note.is_empty()).then(|| PathBuf::from(note))
+    }
+
+    fn is_left_unresolved(&self) -> bool {
+        let Some(queue) = self.queue() else { return false };
+        let begun = |left: &LeftFile| {
+            matches!(left.entry, Entry::Begun(_)) && is_same_name(&left.path, &self.log)
+        };
+        // A note too many does no harm.
+        look(&queue).map_or(true, |batch| batch.is_some_and(|batch| batch.files.iter().any(begun)))
+    }
+}
+
+impl Drop for LogLock {
+    fn drop(&mut self) {
+        if self.is_left_unresolved() {
+            self.lock.leave_file();
+        }
+    }
+}
+
+fn look(queue: &Path) -> Result<Option<Unresolved>, LockError> {
+    Ok(Journal::look(queue).map_err(refused("read", &queue.join("journal")))?)
+}
+
+fn lock_path(log: &Path) -> Result<PathBuf, HandlerError> {
+    let Some(name) = log.file_name() else {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, "it has no file name: add one");
+        return Err(refused("open", log)(source).into());
+    };
+    let mut lock_name = OsString::from(".");
+    lock_name.push(name);
+    lock_name.push(".lock");
+    Ok(log.with_file_name(lock_name))
+}

@@ -1,0 +1,155 @@
+//! A listener that is killed at each step of a write, of a rotation and of a recovery: the next one
+//! goes on there, and every record is in the log once.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::Path;
+
+use logboom::control;
+use logboom::formatter::PatternFormatter;
+use logboom::handler::RotatingFileHandler;
+use logboom::{QueueDir, QueueListener};
+use support::sequence::{
+    FORM, assert_end_is_whole, assert_once_over, assert_whole, die_at, log_sequence,
+    put_foreign_files, start_workers, to,
+};
+use support::{PATIENCE, Place, Worker, role, wait_until};
+
+/// `sequence`: logs it. Otherwise a listener with two log files in this directory.
+#[test]
+fn worker_process() {
+    match role() {
+        None => {}
+        Some(role) if role[0] == "sequence" => log_sequence(),
+        Some(role) => listen_to_two_files(Path::new(&role[1])),
+    }
+}
+
+/// Kills a listener at each of the points, one after the other, and lets another one finish.
+fn die_and_finish(points: &[&str]) {
+    let place = Place::new();
+    put_foreign_files(&place);
+    let workers = start_workers(&place);
+    points.iter().for_each(|point| die_at(&place, point, &to("app.log", FORM)));
+    let listener = place.listen(FORM);
+    workers.into_iter().for_each(Worker::finish);
+    let report = listener.stop();
+    assert_eq!((report.missing, report.dropped, report.left_lanes), (0, 0, 0));
+    assert_whole(&place);
+}
+
+macro_rules! killed_at {
+    ($($test:ident: $($point:literal),+;)+) => {
+        $(#[test]
+        fn $test() {
+            die_and_finish(&[$($point),+]);
+        })+
+    };
+}
+
+killed_at! {
+    at_start_before_any_batch: "after-claim", "after-names";
+    before_the_note: "before-note:5";
+    between_note_and_announcement: "after-note:5";
+    amid_the_announcement_of_a_lane: "amid-announce:8";
+    between_announcements: "after-announce-of-lane:7";
+    between_announcement_and_write: "after-announce:5";
+    before_the_first_write: "before-write";
+    before_a_write: "before-write:6";
+    amid_the_first_write: "after-short-write";
+    amid_a_write: "after-short-write:6";
+    after_a_write: "after-write:6";
+    between_written_and_head: "before-head:8";
+    between_heads: "after-head-of-lane:7";
+    after_heads: "after-heads:7";
+    after_the_batch_is_done: "after-done:5";
+    before_the_rename_of_the_current_file: "before-rename-1:3";
+    after_the_rename_of_the_current_file: "after-rename-1:3";
+    before_the_first_rename_of_a_backup: "before-rename-2";
+    after_a_rename_of_a_backup: "after-rename-2:2";
+    before_the_first_rename_of_a_rotation: "before-rename-4";
+    after_the_first_rename_of_a_rotation: "after-rename-4";
+    amid_the_renames_of_a_rotation: "after-rename-3:2";
+    before_the_opening_of_a_new_file: "before-open:3";
+    after_the_opening_of_a_new_file: "after-open:3";
+    before_the_removal_of_a_lane: "before-lane-removal:2";
+    recovery_before_it_names_its_files: "after-short-write:3", "after-claim";
+    recovery_after_it_has_named_its_files: "after-short-write:3", "after-names";
+    recovery_after_the_cut: "after-short-write:3", "after-cut";
+    recovery_after_the_note: "after-short-write:3", "after-note";
+    recovery_amid_the_announcement: "after-short-write:3", "amid-announce";
+    recovery_between_announcements: "after-short-write:3", "after-announce-of-lane";
+    recovery_amid_its_write: "after-short-write:3", "after-short-write", "after-short-write";
+    recovery_after_its_write: "after-short-write:3", "after-write";
+    recovery_between_heads: "after-write:3", "after-head-of-lane";
+    recovery_after_heads: "after-write:3", "after-heads";
+    recovery_after_a_rotation: "after-rename-2:2", "after-open", "after-rename-1";
+}
+
+/// The oldest backup goes; what is kept has no gap.
+#[test]
+fn renames_at_the_limit_of_backups() {
+    const FEW: &[&str] = &["--backup-count", "3"];
+    let form: Vec<_> = FORM.iter().take(4).chain(FEW).copied().collect();
+    for point in ["before-rename-3:3", "after-rename-3:3", "after-rename-2:4", "after-rename-1:5"] {
+        let place = Place::new();
+        put_foreign_files(&place);
+        let workers = start_workers(&place);
+        die_at(&place, point, &to("app.log", &form));
+        let listener = place.listen(&form);
+        workers.into_iter().for_each(Worker::finish);
+        assert_eq!(listener.stop().missing, 0);
+        assert_end_is_whole(&place);
+    }
+}
+
+fn listen_to_two_files(directory: &Path) {
+    let open = |name: &str| {
+        let pattern = "%(lane)s %(seq)s %(name)s %(processName)s %(message)s";
+        let log = RotatingFileHandler::builder(directory.join(name));
+        let log = log.max_bytes(if name == "one.log" { 4000 } else { 7000 }).backup_count(1000);
+        log.open(PatternFormatter::new(pattern).unwrap()).unwrap()
+    };
+    let queue = QueueDir::from_env().unwrap().unwrap();
+    let listener = QueueListener::builder(queue).file(open("one.log")).file(open("two.log"));
+    let report = listener.bind().unwrap().run().unwrap();
+    assert_eq!(report.missing, 0);
+}
+
+/// Whatever one file has, the other one gets what it has not.
+#[test]
+fn two_log_files_killed_between_them() {
+    let cases: [&[&str]; 11] = [
+        &["before-write:6"],
+        &["after-short-write:6"],
+        &["after-write:5"],
+        &["after-write:6"],
+        &["after-open:3"],
+        &["after-write:5", "after-note"],
+        &["after-write:5", "after-announce-of-lane"],
+        &["after-write:5", "after-short-write"],
+        &["after-write:5", "after-write"],
+        &["after-write:5", "after-head-of-lane"],
+        &["after-write:5", "after-done"],
+    ];
+    for points in cases {
+        let place = Place::new();
+        let directory = place.directory.path().display().to_string();
+        let workers = start_workers(&place);
+        for point in points {
+            let mut listener = place.start_worker("listener", &["listen", &directory], |command| {
+                command.env("LOGBOOM_FAULT", point);
+            });
+            assert_eq!(listener.process.wait(), 128 + 9, "not killed at {point}");
+        }
+        let listener = place.worker("listener", &["listen", &directory]);
+        workers.into_iter().for_each(Worker::finish);
+        wait_until("the listener", || control::status(&place.queue()).is_ok());
+        control::stop(&place.queue(), PATIENCE).unwrap();
+        listener.finish();
+        println!("killed at {points:?}");
+        assert_once_over(&[place.path("one.log")]);
+        assert_once_over(&[place.path("two.log")]);
+    }
+}

@@ -1,0 +1,108 @@
+//! Workers that log a sequence of numbers, listeners that kill themselves at a named point, and
+//! whether every number is in the logs afterwards, once and in order.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use logboom::{Certainty, Overflow};
+
+use super::{PATIENCE, Place, Process, Worker, files_of, lines_of};
+
+const PATTERN: &str = "%(lane)s %(seq)s %(name)s %(processName)s %(message)s";
+/// Some lines make a file, so that the logs of these tests are rotated.
+pub const FORM: &[&str] =
+    &["--format", PATTERN, "--max-bytes", "4kB", "--backup-count", "1000", "--drain-timeout", "1"];
+const RECORDS: u64 = 250;
+const WORKERS: usize = 3;
+const FOREIGN: [&str; 4] = ["app.log.old", "app.log.1.gz", "app.log.", "another.log"];
+
+/// Logs the sequence and returns when it is written.
+pub fn log_sequence() {
+    let guard = logboom::builder().overflow(Overflow::Block).init().unwrap();
+    (0..RECORDS).for_each(|number| log::info!("record {number} {:60}", ""));
+    assert!(guard.flush(Certainty::Written, PATIENCE).is_complete());
+}
+
+pub fn start_workers(place: &Place) -> Vec<Worker> {
+    (0..WORKERS).map(|number| place.worker(&format!("w{number}"), &["sequence"])).collect()
+}
+
+/// Puts files of others beside the log, with names like those of backups.
+pub fn put_foreign_files(place: &Place) {
+    FOREIGN.iter().for_each(|name| fs::write(place.path(name), *name).unwrap());
+}
+
+/// A listener with these arguments kills itself at the point.
+pub fn die_at(place: &Place, point: &str, args: &[&str]) {
+    let mut command = place.logboom(&["listen"]);
+    let mut listener = Process(command.args(args).env("LOGBOOM_FAULT", point).spawn().unwrap());
+    assert_eq!(listener.wait(), 128 + 9, "not killed at {point}");
+}
+
+/// The arguments of a listener that logs to `log`.
+pub fn to<'a>(log: &'a str, form: &[&'a str]) -> Vec<&'a str> {
+    [&["--log", log], form].concat()
+}
+
+/// A log of which nothing is lost, doubled, torn, out of order, or left behind.
+pub fn assert_whole(place: &Place) {
+    assert_once_over(&[place.log()]);
+    let output = place.run(&["verify", "app.log", "--format", PATTERN]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_contiguous(place);
+}
+
+/// The sequences of the workers are in these logs, in this order, and nothing is torn.
+pub fn assert_once_over(logs: &[PathBuf]) {
+    let numbers = numbers_in(logs);
+    assert_eq!(numbers.len(), WORKERS, "{numbers:?}");
+    for (worker, numbers) in numbers {
+        assert!(numbers.iter().copied().eq(0..RECORDS), "{worker}: {numbers:?}");
+    }
+}
+
+/// What is kept by a log with few backups is the end of the sequences.
+pub fn assert_end_is_whole(place: &Place) {
+    let numbers = numbers_in(&[place.log()]);
+    assert!(!numbers.is_empty());
+    for (worker, numbers) in numbers {
+        assert!(numbers.iter().copied().eq(numbers[0]..RECORDS), "{worker}: {numbers:?}");
+    }
+    assert_contiguous(place);
+}
+
+/// Backups have the numbers from 1 on, and nothing else has come or changed.
+fn assert_contiguous(place: &Place) {
+    let mut expected: Vec<_> = files_of(&place.log());
+    for name in FOREIGN {
+        assert_eq!(fs::read_to_string(place.path(name)).unwrap(), name);
+        expected.push(place.path(name));
+    }
+    expected.sort();
+    let entries = fs::read_dir(place.directory.path()).unwrap();
+    let mut found: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.is_file());
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+fn numbers_in(logs: &[PathBuf]) -> HashMap<String, Vec<u64>> {
+    let mut numbers: HashMap<String, Vec<u64>> = HashMap::new();
+    for line in logs.iter().flat_map(|log| whole_lines_of(log)) {
+        let words: Vec<_> = line.split_whitespace().collect();
+        assert!(words.len() >= 5, "torn: {line:?}");
+        if words[4] == "record" && words[3].starts_with('w') {
+            numbers.entry(words[3].to_owned()).or_default().push(words[5].parse().unwrap());
+        }
+    }
+    numbers
+}
+
+fn whole_lines_of(log: &Path) -> Vec<String> {
+    for file in files_of(log) {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'), "{} is torn", file.display());
+    }
+    lines_of(log)
+}
