@@ -1,5 +1,6 @@
 //! The `logboom` program: one file per command, each a thin layer over the library.
 
+mod bench;
 mod ctl;
 mod demo;
 mod exit;
@@ -45,6 +46,9 @@ enum Command {
     Tail(tail::Args),
     Ctl(ctl::Args),
     Verify(verify::Args),
+    Bench(bench::Args),
+    #[command(hide = true)]
+    BenchProducer(bench::ProducerArgs),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +63,8 @@ fn main() -> ExitCode {
         Command::Tail(args) => tail::run(args),
         Command::Ctl(args) => ctl::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Bench(args) => bench::run(args, &cli.output),
+        Command::BenchProducer(args) => bench::work(args),
     };
     outcome.unwrap_or_else(|error| exit::report(&error))
 }

@@ -212,7 +212,8 @@ pub(crate) fn parse_format(text: &str) -> Result<Format, String> {
     format.formatter().map(|_| format).map_err(|error| format!("{error:#}"))
 }
 
-fn parse_size(text: &str) -> Result<u64, String> {
+/// Reads a number of bytes, with a unit or without.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
         "" | "b" => 1,
