@@ -35,6 +35,7 @@ pub struct Facts {
     pub pid: u32,
     pub program: String,
     pub started_ns: i64,
+    pub overflow: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +58,7 @@ pub fn facts() -> Facts {
         pid: 1,
         program: "hostile".to_owned(),
         started_ns: 0,
+        overflow: String::new(),
     }
 }
 
