@@ -1,6 +1,7 @@
 //! What one log call says, as handlers, filters and formatters see it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -64,6 +65,14 @@ impl<'a> Record<'a> {
             lane: 0,
             seq: 0,
         }
+    }
+
+    /// The value of the field with this key: of the call, else of the innermost span that has it.
+    /// Of several the last counts.
+    pub fn field(&self, key: &str) -> Option<&Value<'a>> {
+        let of_spans = self.spans.iter().flat_map(|span| &span.fields);
+        let mut innermost = of_spans.chain(&self.fields).rev();
+        innermost.find(|field| field.key == key).map(|field| &field.value)
     }
 
     /// The same record, owning all its text.
@@ -152,6 +161,21 @@ impl Value<'_> {
             Value::U64(value) => Value::U64(value),
             Value::F64(value) => Value::F64(value),
             Value::Str(value) => Value::Str(own(value)),
+        }
+    }
+}
+
+/// Text as it is, `null`, `true`, and numbers of floating point with a point or an exponent.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("null"),
+            Value::Bool(value) => value.fmt(f),
+            Value::I64(value) => value.fmt(f),
+            Value::U64(value) => value.fmt(f),
+            // Debug keeps the point of 1.0 and writes 1e300 short.
+            Value::F64(value) => write!(f, "{value:?}"),
+            Value::Str(value) => value.fmt(f),
         }
     }
 }

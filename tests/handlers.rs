@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use logboom::control::{self, HandlerStatus, StopReport};
-use logboom::filter::{Filter, LevelFilter};
+use logboom::filter::{DuplicateFilter, Filter, LevelFilter, RedactFilter};
 use logboom::formatter::PatternFormatter;
 use logboom::handler::{Handler, HandlerError, RotatingFileHandler};
 use logboom::{
@@ -247,6 +247,28 @@ fn a_level_table_that_cannot_be_read_is_refused() {
     assert!(error.to_string().contains("`warn,loud=very`"), "{error}");
     assert!(!queue.path().exists(), "something was begun");
     bind("warn,loud=trace").unwrap();
+}
+
+#[test]
+fn filters_change_records_for_all_and_tell_what_they_have_hidden() {
+    let keeping = Keeping::default();
+    let threaded = Threaded::start(|builder| {
+        let builder = builder.filter(RedactFilter::new().pattern("[0-9]{4}").unwrap());
+        let builder = builder.filter(DuplicateFilter::new(Duration::from_secs(3600)));
+        builder.handler("keeping", keeping.clone())
+    });
+    let worker = threaded.worker();
+    for text in ["pin 1234", "pin 5678", "other", "pin 9999"] {
+        worker.log(Level::ERROR, "test", format_args!("{text}"));
+    }
+    assert!(worker.flush(Certainty::Written, PATIENCE).is_complete());
+    let (report, lines) = threaded.stop();
+    let expected = ["ERROR pin ***", "ERROR other", "ERROR last message repeated 2 times: pin ***"];
+    assert_eq!(lines[1..], expected);
+    assert_eq!(report.drained, 2);
+    let kept = keeping.0.lock().unwrap();
+    let kept: Vec<_> = kept.iter().map(|message| format!("ERROR {message}")).collect();
+    assert_eq!(kept, expected);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The drain: rounds of batches, merged, filtered, and given to the handlers.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::queue::MAX_BATCH_BYTES;
 use crate::queue::control::Reply;
 use crate::queue::ring::Bell;
 use crate::queue::status::{Flushed, StopReport};
+use crate::record::now_ns;
 
 /// How long a round waits for more lanes, so that the merge has something to merge.
 const GATHER: Duration = Duration::from_millis(2);
@@ -272,17 +274,37 @@ impl Drain {
     }
 
     fn emit(&mut self, record: &Record<'_>) {
-        if self.filters.pass(record) {
-            self.counts.records += 1;
-            self.take(record);
-            self.outlets.take(record);
+        if self.filters.is_empty() {
+            return self.take_record(record);
+        }
+        let mut record = Cow::Borrowed(record);
+        let passes = self.filters.pass(&mut record);
+        self.summarize(record.time_ns);
+        if passes {
+            self.take_record(&record);
         }
     }
 
+    fn take_record(&mut self, record: &Record<'_>) {
+        self.counts.records += 1;
+        self.take(record);
+        self.outlets.take(record);
+    }
+
     fn emit_notice(&mut self, notice: Told) {
-        if self.filters.pass(&notice.record) {
-            self.take(&notice.record);
-            self.outlets.take_told(notice);
+        let mut record = Cow::Owned(notice.record);
+        if self.filters.pass(&mut record) {
+            self.take(&record);
+            self.outlets.take_told(Told { record: record.into_owned(), about: notice.about });
+        }
+    }
+
+    /// Takes what the filters say of records they have hidden.
+    fn summarize(&mut self, now_ns: i64) {
+        for summary in self.filters.take_summaries(now_ns) {
+            let told = Told { record: self.notices.number(summary), about: None };
+            self.take(&told.record);
+            self.outlets.take_told(told);
         }
     }
 
@@ -314,6 +336,9 @@ impl Drain {
         let troubles = troubles.chain(self.filters.take_notices());
         troubles.for_each(|text| self.notices.trouble(text));
         self.notices.take().into_iter().for_each(|notice| self.emit_notice(notice));
+        if !self.filters.is_empty() {
+            self.summarize(now_ns());
+        }
         self.commit();
         self.outlets.hand_over();
     }
@@ -381,6 +406,8 @@ impl Drain {
     }
 
     fn finish(&mut self) -> StopReport {
+        self.summarize(i64::MAX);
+        self.settle();
         self.lanes.close();
         let left_lanes = self.hub.open_lanes() + self.lanes.count();
         self.outlets.close(&self.stop, self.drain_timeout);
