@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde::ser::{SerializeSeq, Serializer};
+use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
 use super::Formatter;
 use super::datetime::Clock;
 use super::fields::last_of_each_key;
+use super::json_keys::{JsonKeyError, Keys};
 use crate::{Field, Record, Span, Value};
 
 /// Prints each record as a JSON object on one line.
@@ -22,12 +23,35 @@ use crate::{Field, Record, Span, Value};
 #[derive(Clone, Debug)]
 pub struct JsonFormatter {
     clock: Clock,
+    keys: Option<Keys>,
 }
 
 impl JsonFormatter {
     /// A formatter of JSON lines.
     pub fn new() -> JsonFormatter {
-        JsonFormatter { clock: Clock::rfc3339() }
+        JsonFormatter { clock: Clock::rfc3339(), keys: None }
+    }
+
+    /// Prints these keys and no others, in this order: each a name and which of the keys above it
+    /// stands for. `*` stands for the fields of spans and call as keys of the object itself; one
+    /// that has the name of another key is called `fields.NAME` then.
+    ///
+    /// ```
+    /// use logboom::formatter::JsonFormatter;
+    ///
+    /// let keys = [("ts", "time"), ("severity", "level"), ("msg", "message"), ("", "*")];
+    /// let formatter = JsonFormatter::new().keys(keys)?;
+    /// # let _ = formatter;
+    /// # Ok::<(), logboom::formatter::JsonKeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A key does not exist or comes twice, or there is none.
+    pub fn keys<'k>(
+        self,
+        keys: impl IntoIterator<Item = (&'k str, &'k str)>,
+    ) -> Result<JsonFormatter, JsonKeyError> {
+        Ok(JsonFormatter { keys: Some(Keys::new(keys)?), ..self })
     }
 }
 
@@ -40,13 +64,16 @@ impl Default for JsonFormatter {
 impl Formatter for JsonFormatter {
     fn format(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let object = Object::of(record, self.clock.text(record.time_ns));
-        serde_json::to_writer(out, &object)
-            .expect("invariant: writing to memory does not fail, and all keys are strings");
+        let written = match &self.keys {
+            None => serde_json::to_writer(out, &object),
+            Some(keys) => serde_json::to_writer(out, &keys.of(&object)),
+        };
+        written.expect("invariant: writing to memory does not fail, and all keys are strings");
     }
 }
 
 #[derive(Serialize)]
-struct Object<'r> {
+pub(super) struct Object<'r> {
     time: &'r str,
     level: Cow<'static, str>,
     levelno: u8,
@@ -68,9 +95,9 @@ struct Object<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     exception: Option<&'r str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "spans")]
-    spans: &'r [Span<'r>],
+    pub(super) spans: &'r [Span<'r>],
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "fields")]
-    fields: &'r [Field<'r>],
+    pub(super) fields: &'r [Field<'r>],
     #[serde(serialize_with = "lane")]
     lane: u64,
     seq: u64,
@@ -100,6 +127,60 @@ impl<'r> Object<'r> {
     }
 }
 
+/// Spans, fields and lane in the form they have in an object.
+struct Spans<'r>(&'r [Span<'r>]);
+struct Fields<'r>(&'r [Field<'r>]);
+struct Lane(u64);
+
+impl Serialize for Spans<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        spans(self.0, serializer)
+    }
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fields(self.0, serializer)
+    }
+}
+
+impl Serialize for Lane {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        lane(&self.0, serializer)
+    }
+}
+
+impl Object<'_> {
+    /// Adds the key `own` to `map` as `name`, unless the record does not have it.
+    pub(super) fn serialize_entry<M: SerializeMap>(
+        &self,
+        own: &str,
+        name: &str,
+        map: &mut M,
+    ) -> Result<(), M::Error> {
+        match own {
+            "time" => map.serialize_entry(name, self.time),
+            "level" => map.serialize_entry(name, &self.level),
+            "levelno" => map.serialize_entry(name, &self.levelno),
+            "logger" => map.serialize_entry(name, self.logger),
+            "message" => map.serialize_entry(name, self.message),
+            "worker" if !self.worker.is_empty() => map.serialize_entry(name, self.worker),
+            "pid" => map.serialize_entry(name, &self.pid),
+            "program" if !self.program.is_empty() => map.serialize_entry(name, self.program),
+            "thread" if !self.thread.is_empty() => map.serialize_entry(name, self.thread),
+            "thread_id" if self.thread_id.is_some() => map.serialize_entry(name, &self.thread_id),
+            "file" if self.file.is_some() => map.serialize_entry(name, &self.file),
+            "line" if self.line.is_some() => map.serialize_entry(name, &self.line),
+            "exception" if self.exception.is_some() => map.serialize_entry(name, &self.exception),
+            "spans" if !self.spans.is_empty() => map.serialize_entry(name, &Spans(self.spans)),
+            "fields" if !self.fields.is_empty() => map.serialize_entry(name, &Fields(self.fields)),
+            "lane" => map.serialize_entry(name, &Lane(self.lane)),
+            "seq" => map.serialize_entry(name, &self.seq),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn spans<S: Serializer>(spans: &[Span<'_>], serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Named<'r> {
@@ -123,7 +204,7 @@ fn lane<S: Serializer>(lane: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{lane:016x}"))
 }
 
-struct Scalar<'r>(&'r Value<'r>);
+pub(super) struct Scalar<'r>(pub(super) &'r Value<'r>);
 
 impl Serialize for Scalar<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
