@@ -33,12 +33,15 @@
 //! | `supervisor` | starting and watching workers |
 //! | `tail` | reading a log across its rotation |
 //! | `verify` | proving a log whole |
+//! | `conformance` | rules to check handlers, filters and formatters of your own by |
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("logboom runs on Linux only");
 
 mod causes;
 mod codec;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod control;
 #[cfg(feature = "listener")]
 mod fault;
