@@ -74,7 +74,7 @@ pub mod tail;
 pub mod verify;
 mod worker;
 
-pub use level::{Level, ParseLevelError};
+pub use level::{Level, LevelNames, ParseLevelError};
 #[cfg(feature = "listener")]
 pub use listener::{
     DEFAULT_DRAIN_TIMEOUT, ListenError, ListenerBuilder, ListenerThread, ParseSyncPolicyError,

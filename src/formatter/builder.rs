@@ -78,8 +78,8 @@ impl PatternBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::formatter::{Formatter, Multiline};
-    use crate::{Field, Level, Record, Span};
+    use crate::formatter::{Formatter, JsonFormatter, LogfmtFormatter, Multiline};
+    use crate::{Field, Level, LevelNames, Record, Span};
 
     fn record() -> Record<'static> {
         let field = |key: &'static str, value| Field { key: key.into(), value };
@@ -141,6 +141,32 @@ mod tests {
         assert_eq!(out, b"1969-12-31 19:00:01,500");
         let refusal = formatter.zone("Middle/Earth").expect_err("no zone").to_string();
         assert!(refusal.starts_with("unknown time zone `Middle/Earth`: "), "{refusal}");
+    }
+
+    #[test]
+    fn levels_have_the_names_they_are_given_in_every_formatter() {
+        let names = || LevelNames::new().with(Level::WARNING, "WARN");
+        let mut formatters: Vec<Box<dyn Formatter>> = vec![
+            Box::new(JsonFormatter::new().level_names(names())),
+            Box::new(LogfmtFormatter::new().level_names(names())),
+        ];
+        for (style, pattern) in [
+            (Style::Percent, "|level=%(levelname)-6s|"),
+            (Style::Brace, "|level={levelname:<6}|"),
+            (Style::Dollar, "|level=$levelname  |"),
+        ] {
+            let formatter = PatternFormatter::builder(pattern).style(style).build().expect(pattern);
+            // The last table counts.
+            let formatter = formatter.level_names(LevelNames::new().with(Level::WARNING, "W"));
+            formatters.push(Box::new(formatter.level_names(names())));
+        }
+        for mut formatter in formatters {
+            let mut out = Vec::new();
+            formatter.format(&record(), &mut out);
+            let text = String::from_utf8(out).expect("UTF-8");
+            let expected = ["level=WARN ", r#""level":"WARN""#, "|level=WARN  |"];
+            assert!(expected.iter().any(|expected| text.contains(expected)), "{text}");
+        }
     }
 
     #[test]

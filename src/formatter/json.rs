@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde::ser::{SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{SerializeSeq, Serializer};
 
 use super::Formatter;
 use super::datetime::Clock;
 use super::fields::last_of_each_key;
 use super::json_keys::{JsonKeyError, Keys};
-use crate::{Field, Record, Span, Value};
+use crate::{Field, LevelNames, Record, Span, Value};
 
 /// Prints each record as a JSON object on one line.
 ///
@@ -24,12 +24,18 @@ use crate::{Field, Record, Span, Value};
 pub struct JsonFormatter {
     clock: Clock,
     keys: Option<Keys>,
+    level_names: LevelNames,
 }
 
 impl JsonFormatter {
     /// A formatter of JSON lines.
     pub fn new() -> JsonFormatter {
-        JsonFormatter { clock: Clock::rfc3339(), keys: None }
+        JsonFormatter { clock: Clock::rfc3339(), keys: None, level_names: LevelNames::new() }
+    }
+
+    /// Prints the names of levels by a table of its own.
+    pub fn level_names(self, level_names: LevelNames) -> JsonFormatter {
+        JsonFormatter { level_names, ..self }
     }
 
     /// Prints these keys and no others, in this order: each a name and which of the keys above it
@@ -63,7 +69,8 @@ impl Default for JsonFormatter {
 
 impl Formatter for JsonFormatter {
     fn format(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let object = Object::of(record, self.clock.text(record.time_ns));
+        let level = self.level_names.name(record.level);
+        let object = Object::of(record, self.clock.text(record.time_ns), level);
         let written = match &self.keys {
             None => serde_json::to_writer(out, &object),
             Some(keys) => serde_json::to_writer(out, &keys.of(&object)),
@@ -74,40 +81,40 @@ impl Formatter for JsonFormatter {
 
 #[derive(Serialize)]
 pub(super) struct Object<'r> {
-    time: &'r str,
-    level: Cow<'static, str>,
-    levelno: u8,
-    logger: &'r str,
-    message: &'r str,
+    pub(super) time: &'r str,
+    pub(super) level: Cow<'r, str>,
+    pub(super) levelno: u8,
+    pub(super) logger: &'r str,
+    pub(super) message: &'r str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    worker: &'r str,
-    pid: u32,
+    pub(super) worker: &'r str,
+    pub(super) pid: u32,
     #[serde(skip_serializing_if = "str::is_empty")]
-    program: &'r str,
+    pub(super) program: &'r str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    thread: &'r str,
+    pub(super) thread: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    thread_id: Option<u64>,
+    pub(super) thread_id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'r str>,
+    pub(super) file: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u32>,
+    pub(super) line: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    exception: Option<&'r str>,
+    pub(super) exception: Option<&'r str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "spans")]
     pub(super) spans: &'r [Span<'r>],
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "fields")]
     pub(super) fields: &'r [Field<'r>],
     #[serde(serialize_with = "lane")]
-    lane: u64,
-    seq: u64,
+    pub(super) lane: u64,
+    pub(super) seq: u64,
 }
 
 impl<'r> Object<'r> {
-    fn of(record: &'r Record<'_>, time: &'r str) -> Object<'r> {
+    fn of(record: &'r Record<'_>, time: &'r str, level: Cow<'r, str>) -> Object<'r> {
         Object {
             time,
-            level: record.level.name(),
+            level,
             levelno: record.level.number(),
             logger: &record.logger,
             message: &record.message,
@@ -127,61 +134,7 @@ impl<'r> Object<'r> {
     }
 }
 
-/// Spans, fields and lane in the form they have in an object.
-struct Spans<'r>(&'r [Span<'r>]);
-struct Fields<'r>(&'r [Field<'r>]);
-struct Lane(u64);
-
-impl Serialize for Spans<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        spans(self.0, serializer)
-    }
-}
-
-impl Serialize for Fields<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields(self.0, serializer)
-    }
-}
-
-impl Serialize for Lane {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        lane(&self.0, serializer)
-    }
-}
-
-impl Object<'_> {
-    /// Adds the key `own` to `map` as `name`, unless the record does not have it.
-    pub(super) fn serialize_entry<M: SerializeMap>(
-        &self,
-        own: &str,
-        name: &str,
-        map: &mut M,
-    ) -> Result<(), M::Error> {
-        match own {
-            "time" => map.serialize_entry(name, self.time),
-            "level" => map.serialize_entry(name, &self.level),
-            "levelno" => map.serialize_entry(name, &self.levelno),
-            "logger" => map.serialize_entry(name, self.logger),
-            "message" => map.serialize_entry(name, self.message),
-            "worker" if !self.worker.is_empty() => map.serialize_entry(name, self.worker),
-            "pid" => map.serialize_entry(name, &self.pid),
-            "program" if !self.program.is_empty() => map.serialize_entry(name, self.program),
-            "thread" if !self.thread.is_empty() => map.serialize_entry(name, self.thread),
-            "thread_id" if self.thread_id.is_some() => map.serialize_entry(name, &self.thread_id),
-            "file" if self.file.is_some() => map.serialize_entry(name, &self.file),
-            "line" if self.line.is_some() => map.serialize_entry(name, &self.line),
-            "exception" if self.exception.is_some() => map.serialize_entry(name, &self.exception),
-            "spans" if !self.spans.is_empty() => map.serialize_entry(name, &Spans(self.spans)),
-            "fields" if !self.fields.is_empty() => map.serialize_entry(name, &Fields(self.fields)),
-            "lane" => map.serialize_entry(name, &Lane(self.lane)),
-            "seq" => map.serialize_entry(name, &self.seq),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn spans<S: Serializer>(spans: &[Span<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn spans<S: Serializer>(spans: &[Span<'_>], serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Named<'r> {
         name: &'r str,
@@ -195,12 +148,15 @@ fn spans<S: Serializer>(spans: &[Span<'_>], serializer: S) -> Result<S::Ok, S::E
     list.end()
 }
 
-fn fields<S: Serializer>(fields: &[Field<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn fields<S: Serializer>(
+    fields: &[Field<'_>],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let once = last_of_each_key(fields.iter());
     serializer.collect_map(once.map(|field| (&field.key, Scalar(&field.value))))
 }
 
-fn lane<S: Serializer>(lane: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn lane<S: Serializer>(lane: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{lane:016x}"))
 }
 

@@ -3,7 +3,8 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::fields::last_of_each_key;
-use super::json::{Object, Scalar};
+use super::json::{self, Object, Scalar};
+use crate::{Field, Span};
 
 /// The keys of an object in their order, each with its name.
 #[derive(Clone, Debug)]
@@ -101,7 +102,7 @@ impl Serialize for Chosen<'_> {
         let mut map = serializer.serialize_map(None)?;
         for (name, key) in &self.keys.0 {
             match key {
-                Key::Own(own) => self.object.serialize_entry(own, name, &mut map)?,
+                Key::Own(own) => self.serialize_own(own, name, &mut map)?,
                 Key::Flat => self.serialize_fields(&mut map)?,
             }
         }
@@ -121,6 +122,67 @@ impl Chosen<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Spans, fields and lane in the form they have in an object.
+struct Spans<'r>(&'r [Span<'r>]);
+struct Fields<'r>(&'r [Field<'r>]);
+struct Lane(u64);
+
+impl Serialize for Spans<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        json::spans(self.0, serializer)
+    }
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        json::fields(self.0, serializer)
+    }
+}
+
+impl Serialize for Lane {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        json::lane(&self.0, serializer)
+    }
+}
+
+impl Chosen<'_> {
+    /// Adds the key `own` to `map` as `name`, unless the record does not have it.
+    fn serialize_own<M: SerializeMap>(
+        &self,
+        own: &str,
+        name: &str,
+        map: &mut M,
+    ) -> Result<(), M::Error> {
+        let object = self.object;
+        match own {
+            "time" => map.serialize_entry(name, object.time),
+            "level" => map.serialize_entry(name, &object.level),
+            "levelno" => map.serialize_entry(name, &object.levelno),
+            "logger" => map.serialize_entry(name, object.logger),
+            "message" => map.serialize_entry(name, object.message),
+            "worker" if !object.worker.is_empty() => map.serialize_entry(name, object.worker),
+            "pid" => map.serialize_entry(name, &object.pid),
+            "program" if !object.program.is_empty() => map.serialize_entry(name, object.program),
+            "thread" if !object.thread.is_empty() => map.serialize_entry(name, object.thread),
+            "thread_id" if object.thread_id.is_some() => {
+                map.serialize_entry(name, &object.thread_id)
+            }
+            "file" if object.file.is_some() => map.serialize_entry(name, &object.file),
+            "line" if object.line.is_some() => map.serialize_entry(name, &object.line),
+            "exception" if object.exception.is_some() => {
+                map.serialize_entry(name, &object.exception)
+            }
+            "spans" if !object.spans.is_empty() => map.serialize_entry(name, &Spans(object.spans)),
+            "fields" if !object.fields.is_empty() => {
+                map.serialize_entry(name, &Fields(object.fields))
+            }
+            "lane" => map.serialize_entry(name, &Lane(object.lane)),
+            "seq" => map.serialize_entry(name, &object.seq),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::Formatter;
 use super::datetime::Clock;
 use super::escape::is_control;
 use super::fields::last_of_each_key;
-use crate::{Record, Value};
+use crate::{LevelNames, Record, Value};
 
 /// The keys that are not fields.
 const OWN_KEYS: [&str; 12] = [
@@ -51,12 +51,18 @@ const OWN_KEYS: [&str; 12] = [
 #[derive(Clone, Debug)]
 pub struct LogfmtFormatter {
     clock: Clock,
+    level_names: LevelNames,
 }
 
 impl LogfmtFormatter {
     /// A formatter of logfmt lines.
     pub fn new() -> LogfmtFormatter {
-        LogfmtFormatter { clock: Clock::rfc3339() }
+        LogfmtFormatter { clock: Clock::rfc3339(), level_names: LevelNames::new() }
+    }
+
+    /// Prints the names of levels by a table of its own.
+    pub fn level_names(self, level_names: LevelNames) -> LogfmtFormatter {
+        LogfmtFormatter { level_names, ..self }
     }
 }
 
@@ -70,7 +76,7 @@ impl Formatter for LogfmtFormatter {
     fn format(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let process = &record.process;
         push(out, format_args!("time={}", self.clock.text(record.time_ns)));
-        push_pair("level", &record.level.name(), out);
+        push_pair("level", &self.level_names.name(record.level), out);
         push_pair("logger", &record.logger, out);
         push_pair("message", &record.message, out);
         push_some("worker", &process.name, out);

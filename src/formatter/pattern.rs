@@ -2,6 +2,7 @@
 
 use std::slice::SliceIndex;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
@@ -10,9 +11,10 @@ use super::datetime::{Clock, local_zone};
 use super::escape::{is_plain, mark_lines, push_lines};
 use super::line_heads::LineHeads;
 use super::parse::{Part, PatternError};
+use super::value::name_levels;
 use super::zone::named_zone;
 use super::{Formatter, Multiline};
-use crate::Record;
+use crate::{LevelNames, Record};
 
 /// The pattern of a formatter that was given none.
 pub const DEFAULT_PATTERN: &str =
@@ -107,6 +109,12 @@ impl PatternFormatter {
     pub fn zone(self, name: &str) -> Result<PatternFormatter, PatternError> {
         let clock = self.clock.clone().in_zone(named_zone(name)?);
         Ok(self.with_clock(clock))
+    }
+
+    /// Prints the names of levels by a table of its own.
+    pub fn level_names(mut self, names: LevelNames) -> PatternFormatter {
+        name_levels(&mut self.parts, &Arc::new(names));
+        PatternFormatter { heads: LineHeads::of(&self.parts), ..self }
     }
 
     /// Chooses what happens to line breaks and control characters.

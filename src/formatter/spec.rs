@@ -176,7 +176,9 @@ impl Spec {
 
 fn known(source: &Source) -> Known {
     match source {
-        Source::Attribute(Attribute::Asctime | Attribute::Text(_)) => Known::Text,
+        Source::Attribute(Attribute::Asctime | Attribute::Text(_)) | Source::LevelName(_) => {
+            Known::Text
+        }
         Source::Attribute(Attribute::Number(number)) if number.is_float() => Known::Float,
         Source::Attribute(Attribute::Number(_)) => Known::Int,
         Source::Field { .. } => Known::Nothing,

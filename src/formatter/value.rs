@@ -1,12 +1,15 @@
 //! What a pattern prints where a name stands: attributes in the form of `str.format`, and fields.
 
-use super::attribute::{Attribute, NumberValue};
+use std::sync::Arc;
+
+use super::attribute::{Attribute, NumberValue, Text};
 use super::conversion::{Conversion, Kind};
 use super::datetime::Clock;
 use super::escape::push_line;
+use super::parse::Part;
 use super::spec::Spec;
 use super::{Multiline, PatternError};
-use crate::{Record, Value};
+use crate::{LevelNames, Record, Value};
 
 /// What a pattern begins the name of a field with.
 const FIELD_PREFIX: &str = "fields.";
@@ -49,7 +52,12 @@ impl Defaults {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Source {
     Attribute(Attribute),
-    Field { key: Box<str>, default: Value<'static> },
+    Field {
+        key: Box<str>,
+        default: Value<'static>,
+    },
+    /// The name of the level, in a table of its own.
+    LevelName(Arc<LevelNames>),
 }
 
 /// How a value is printed.
@@ -64,6 +72,27 @@ pub(super) enum Print {
 pub(super) struct ValuePart {
     pub(super) source: Source,
     pub(super) print: Print,
+}
+
+/// Gives the names of levels in a pattern their own table.
+pub(super) fn name_levels(parts: &mut [Part], names: &Arc<LevelNames>) {
+    let own = || Source::LevelName(Arc::clone(names));
+    for part in parts {
+        match part {
+            Part::Attribute(Attribute::Text(Text::LevelName), conversion) => {
+                let print = Print::Percent(conversion.clone());
+                *part = Part::Value(ValuePart { source: own(), print });
+            }
+            Part::Value(ValuePart { source, .. }) if source.is_level_name() => *source = own(),
+            _ => {}
+        }
+    }
+}
+
+impl Source {
+    fn is_level_name(&self) -> bool {
+        matches!(self, Source::LevelName(_) | Source::Attribute(Attribute::Text(Text::LevelName)))
+    }
 }
 
 impl ValuePart {
@@ -83,6 +112,7 @@ impl ValuePart {
             Source::Attribute(Attribute::Asctime) => {
                 out.extend_from_slice(clock.text(record.time_ns).as_bytes());
             }
+            Source::LevelName(names) => push_line(&names.name(record.level), multiline, out),
             Source::Attribute(Attribute::Text(text)) => text.push(record, multiline, out),
             Source::Field { key, default } => {
                 let value = record.field(key).unwrap_or(default);
