@@ -308,6 +308,8 @@ struct Wrong {
     kept: Arc<Mutex<Vec<String>>>,
     waiting: Vec<String>,
     is_doubling: bool,
+    is_echoing: bool,
+    is_idle_an_error: bool,
     is_failing: bool,
     is_forgetful: bool,
     is_stuck_at: Option<&'static str>,
@@ -327,6 +329,13 @@ impl Handler for Wrong {
 
     fn flush(&mut self) -> Result<(), HandlerError> {
         let mut kept = self.kept.lock().unwrap();
+        if self.waiting.is_empty() && kept.is_empty() && self.is_idle_an_error {
+            return Err(HandlerError::other("nothing to do"));
+        }
+        if self.waiting.is_empty() && kept.len() == 10 && self.is_echoing {
+            let last = kept[9].clone();
+            kept.push(last);
+        }
         kept.append(&mut self.waiting);
         if self.is_doubling && kept.len() == 10 {
             let last = kept[9].clone();
@@ -353,6 +362,10 @@ fn a_handler_that_breaks_a_rule_is_told_which() {
     };
     assert_eq!(check(Wrong::default()), []);
     assert_eq!(check(Wrong { is_doubling: true, ..Wrong::default() }), [Rule::FlushShows]);
+    let echoing = check(Wrong { is_echoing: true, ..Wrong::default() });
+    assert_eq!(echoing, [Rule::FlushTwice, Rule::FlushShows]);
+    let idle = check(Wrong { is_idle_an_error: true, ..Wrong::default() });
+    assert_eq!(idle, [Rule::FlushOfNothing]);
     let forgetful = check(Wrong { is_forgetful: true, ..Wrong::default() });
     assert_eq!(forgetful, [Rule::CloseShows, Rule::GoesOn, Rule::AnyThread]);
     let stuck = check(Wrong { is_stuck_at: Some("\x1b"), ..Wrong::default() });
