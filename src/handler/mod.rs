@@ -19,8 +19,8 @@ use crate::{LockError, Record};
 
 pub use background::{BackgroundBuilder, BackgroundCounts, BackgroundHandler, BackgroundMonitor};
 pub use color::Color;
-pub(crate) use log_lock::{LogLock, OnUnresolved};
 pub use file::{FileBuilder, FileHandler, FileMode};
+pub(crate) use log_lock::{LogLock, OnUnresolved};
 pub use memory::{MAX_MEMORY_BYTES, MemoryHandler};
 pub use null::NullHandler;
 pub use rotating_file::{RotatingFileBuilder, RotatingFileHandler};
