@@ -39,6 +39,7 @@ compile_error!("logboom runs on Linux only");
 
 mod causes;
 mod codec;
+mod context;
 pub mod control;
 #[cfg(feature = "listener")]
 mod fault;
@@ -71,6 +72,8 @@ pub mod tail;
 pub mod verify;
 mod worker;
 
+pub use codec::FieldEncoder;
+pub use context::{Context, ContextError, Scope};
 pub use level::{Level, ParseLevelError};
 #[cfg(feature = "listener")]
 pub use listener::{
@@ -81,4 +84,7 @@ pub use lock::LockError;
 pub use queue::rendezvous::AttachError;
 pub use queue::{Certainty, FlushReport, Overflow, QueueDir, QueueDirError, QueueStats};
 pub use record::{Field, Process, Record, Span, Thread, Value};
-pub use worker::{Builder, Guard, QueueHandler, TransportChoice, builder, flush, init, log};
+pub use worker::{
+    Builder, Extra, Guard, Logger, LoggerAdapter, QueueHandler, TransportChoice, builder, flush,
+    inherit, init, log, logger,
+};

@@ -6,7 +6,7 @@ use std::io::Write;
 use super::Multiline;
 use super::datetime::{milliseconds, seconds};
 use super::escape::{push_line, push_lines};
-use super::fields::push_fields;
+use super::fields::{push_context, push_fields};
 use crate::Record;
 
 /// What Python prints for the file of a call it could not find.
@@ -24,6 +24,7 @@ pub(super) enum Attribute {
 /// An attribute that is text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Text {
+    Context,
     Fields,
     FileName,
     Lane,
@@ -58,8 +59,9 @@ pub(super) enum NumberValue {
     Float(f64),
 }
 
-const ATTRIBUTES: [(&str, Attribute); 21] = [
+const ATTRIBUTES: [(&str, Attribute); 22] = [
     ("asctime", Attribute::Asctime),
+    ("context", Attribute::Text(Text::Context)),
     ("created", Attribute::Number(Number::Created)),
     ("fields", Attribute::Text(Text::Fields)),
     ("filename", Attribute::Text(Text::FileName)),
@@ -99,6 +101,7 @@ impl Text {
     pub(super) fn push(self, record: &Record<'_>, multiline: Multiline, out: &mut Vec<u8>) {
         match self {
             Text::Message => push_lines(&record.message, multiline, out),
+            Text::Context => push_context(record, multiline, out),
             Text::Fields => push_fields(record, multiline, out),
             Text::Spans => push_spans(record, multiline, out),
             Text::Lane => write!(out, "{:016x}", record.lane)

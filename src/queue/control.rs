@@ -7,10 +7,12 @@
 use ipc_channel::ipc::{IpcBytesSender, IpcSender};
 use serde::{Deserialize, Serialize};
 
-use crate::Process;
+#[cfg(feature = "listener")]
+use crate::Context;
+use crate::{Process, context};
 
 /// Version of the greeting, the messages and the schema of the entries.
-pub(crate) const PROTOCOL_VERSION: u16 = 1;
+pub(crate) const PROTOCOL_VERSION: u16 = 2;
 
 /// Who greets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +155,8 @@ pub(crate) struct WorkerFacts {
     pub(crate) pid: u32,
     pub(crate) program: String,
     pub(crate) started_ns: i64,
+    /// The context of its process, as text.
+    pub(crate) context: String,
 }
 
 impl WorkerFacts {
@@ -168,6 +172,8 @@ impl WorkerFacts {
             id: self.pid,
             program: cut(&self.program),
             started_ns: self.started_ns,
+            // A worker hands on what can be read.
+            context: self.context.parse().unwrap_or_else(|_| Context::default()).into(),
         }
     }
 
@@ -181,6 +187,7 @@ impl WorkerFacts {
             pid: process.id,
             program: process.program.to_string(),
             started_ns: process.started_ns,
+            context: context::to_text(&process.context),
         }
     }
 }
