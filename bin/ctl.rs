@@ -1,16 +1,17 @@
 //! `logboom ctl`: talk to a running listener.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use logboom::control::{self, Status};
+use logboom::control;
 use logboom::{Certainty, QueueDir};
 
 use crate::exit;
 use crate::options::QueueOptions;
+use crate::status;
 
 const PRINTING: &str = "cannot print";
 
@@ -30,6 +31,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Request {
     /// Show the workers, what was written, dropped and refused
+    #[command(after_help = status::KEYS)]
     Status {
         /// Print one JSON object
         #[arg(long)]
@@ -61,7 +63,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
                 let text = serde_json::to_string(&status).context("cannot print the status")?;
                 writeln!(anstream::stdout(), "{text}").context(PRINTING)?;
             } else {
-                print_status(&status, &mut anstream::stdout().lock()).context(PRINTING)?;
+                status::print(&status, &mut anstream::stdout().lock()).context(PRINTING)?;
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -69,7 +71,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Request::Stop { timeout } => {
             let report = control::stop(&queue, seconds(timeout))?;
             exit::printed(writeln!(anstream::stdout(), "{report}")).context(PRINTING)?;
-            Ok(if report.missing == 0 { ExitCode::SUCCESS } else { exit::IO.into() })
+            Ok(if report.is_complete() { ExitCode::SUCCESS } else { exit::IO.into() })
         }
     }
 }
@@ -87,63 +89,11 @@ fn flush(queue: &QueueDir, sync: bool, timeout: Duration) -> anyhow::Result<Exit
             flushed.silent_workers
         );
     }
+    if !flushed.written {
+        bail!("not all records could be written in time: see `logboom ctl status`");
+    }
     if sync && !flushed.synced {
-        bail!("the log file could not be brought to the disk: see `logboom ctl status`");
+        bail!("a sync has failed, so the log may not be on the disk: see `logboom ctl status`");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn print_status(status: &Status, out: &mut impl Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "listener  {} (up {} s){}",
-        status.pid,
-        status.uptime_s,
-        if status.stopping { ", stopping" } else { "" }
-    )?;
-    writeln!(out, "queue     {}", status.queue)?;
-    for log in &status.logs {
-        writeln!(out, "log       {log}")?;
-    }
-    writeln!(
-        out,
-        "records   {} written, {} dropped, {} missing",
-        status.records, status.dropped, status.missing
-    )?;
-    if status.damaged_lanes > 0 {
-        writeln!(out, "damaged   {} lanes: see the log", status.damaged_lanes)?;
-    }
-    for (reason, count) in &status.refused {
-        writeln!(out, "refused   {count}: {reason}")?;
-    }
-    if let Some(trouble) = &status.trouble {
-        writeln!(out, "trouble   {trouble}")?;
-    }
-    for handler in &status.handlers {
-        let error =
-            handler.last_error.as_ref().map_or(String::new(), |error| format!(" ({error})"));
-        writeln!(
-            out,
-            "handler   {}: {} handled, {} failed, {} dropped{error}",
-            handler.name, handler.handled, handler.failed, handler.dropped
-        )?;
-    }
-    if !status.workers.is_empty() {
-        writeln!(
-            out,
-            "\n{:<16} {:>8} {:<16} {:>12} {:>10}",
-            "WORKER", "PID", "PROGRAM", "RECORDS", "DROPPED"
-        )?;
-    }
-    for worker in &status.workers {
-        writeln!(
-            out,
-            "{:<16} {:>8} {:<16} {:>12} {:>10}",
-            worker.name, worker.pid, worker.program, worker.records, worker.dropped
-        )?;
-    }
-    if status.more_workers > 0 {
-        writeln!(out, "and {} more", status.more_workers)?;
-    }
-    Ok(())
 }

@@ -178,7 +178,7 @@ fn show(log: &Path, outcome: &Outcome, report: &StopReport) -> io::Result<()> {
 }
 
 fn lost(report: &StopReport) -> u64 {
-    report.missing + report.dropped
+    report.missing + report.unconfirmed + report.dropped
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use logboom::QueueListener;
 use logboom::filter::LevelFilter;
 use logboom::handler::StreamHandler;
 use logboom::supervisor::SupervisorLink;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::exit;
@@ -41,6 +41,7 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     let mut builder = QueueListener::builder(queue.clone())
         .own_process()
         .file(args.log.open(&args.queue)?)
+        .sync(args.log.sync)
         .drain_timeout(Duration::from_secs(args.drain_timeout.into()));
     if args.log.force {
         builder = builder.force();
@@ -75,15 +76,17 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         Some(link) => link.report(report),
         None => output.say(&report),
     }
-    Ok(if report.missing == 0 { ExitCode::SUCCESS } else { exit::IO.into() })
+    Ok(if report.is_complete() { ExitCode::SUCCESS } else { exit::IO.into() })
 }
 
 /// Calls `act` on Ctrl-C and termination. A hang-up is what logrotate sends after it has moved the
-/// log: nothing is to be done, because every write looks for that.
+/// log: nothing is to be done, because every write looks for that. A write beyond a limit of the size
+/// of files is an error like any other where its signal does not kill.
 fn on_signals(act: impl Fn() + Send + 'static) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXFSZ])?;
     std::thread::Builder::new().name("logboom-signals".into()).spawn(move || {
-        signals.forever().filter(|signal| *signal != SIGHUP).for_each(|_| act());
+        let ends = signals.forever().filter(|signal| [SIGTERM, SIGINT].contains(signal));
+        ends.for_each(|_| act());
     })?;
     Ok(())
 }

@@ -8,6 +8,7 @@ mod listen;
 mod log;
 mod options;
 mod run;
+mod status;
 mod supervise;
 mod tail;
 mod verify;

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use logboom::formatter::{DEFAULT_PATTERN, Formatter, JsonFormatter, PatternFormatter};
 use logboom::handler::{Color, RotatingFileHandler};
-use logboom::{Level, QueueDir};
+use logboom::{Level, QueueDir, SyncPolicy};
 
 /// How the program itself speaks.
 #[derive(clap::Args)]
@@ -126,6 +126,10 @@ pub(crate) struct LogOptions {
     /// Form of a line: `text`, `json`, or a pattern such as '%(asctime)s %(message)s'
     #[arg(long, value_name = "FORM", default_value = "text", value_parser = parse_format)]
     pub(crate) format: Format,
+    /// When to bring the log to the disk unasked: `none`, an interval such as `1s` or `500ms`, a level
+    /// (each batch with a record of it or above), or `every-batch`
+    #[arg(long, value_name = "WHEN", default_value_t)]
+    pub(crate) sync: SyncPolicy,
     /// Lowest level to keep [default: what the workers let pass]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) level: Option<Level>,
@@ -169,6 +173,7 @@ impl LogOptions {
             format!("--max-bytes={}", self.max_bytes).into(),
             format!("--backup-count={}", self.backup_count).into(),
             format!("--format={}", self.format).into(),
+            format!("--sync={}", self.sync).into(),
         ];
         flags.extend(self.force.then(|| "--force".into()));
         flags.extend(self.level.map(|level| format!("--level={}", level.number()).into()));

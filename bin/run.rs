@@ -86,7 +86,7 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     let missing = match &stopped {
         Ok(report) => {
             report_end(&outcome, &supervise::totals(report), output);
-            report.missing > 0 || !outcome.written
+            !report.is_complete() || !outcome.written
         }
         Err(error) => {
             report_end(&outcome, error, output);

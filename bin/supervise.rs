@@ -70,10 +70,14 @@ pub(crate) fn not_started(error: SuperviseError) -> anyhow::Result<ExitCode> {
 
 /// The totals of a listener that has stopped, for people.
 pub(crate) fn totals(report: &StopReport) -> String {
-    let StopReport { drained, dropped, missing, left_lanes } = report;
+    let StopReport { drained, dropped, missing, unconfirmed, left_lanes, .. } = report;
+    let unconfirmed = match unconfirmed {
+        0 => String::new(),
+        records => format!(", unconfirmed {records}"),
+    };
     let left = match left_lanes {
         0 => String::new(),
         lanes => format!(", left {lanes} lanes"),
     };
-    format!("drained {drained}, dropped {dropped}, missing {missing}{left}")
+    format!("drained {drained}, dropped {dropped}, missing {missing}{unconfirmed}{left}")
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-pub use crate::queue::control::{Flushed, HandlerStatus, Status, StopReport, WorkerStatus};
+pub use crate::queue::status::{
+    Flushed, HandlerStatus, LevelCount, Status, StopReport, SyncStatus, Trouble, WorkerStatus,
+};
 
 use crate::Certainty;
 use crate::queue::QueueDir;

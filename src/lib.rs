@@ -77,7 +77,8 @@ pub use context::{Context, ContextError, Scope};
 pub use level::{Level, ParseLevelError};
 #[cfg(feature = "listener")]
 pub use listener::{
-    DEFAULT_DRAIN_TIMEOUT, ListenError, ListenerBuilder, ListenerThread, QueueListener, Stop,
+    DEFAULT_DRAIN_TIMEOUT, ListenError, ListenerBuilder, ListenerThread, ParseSyncPolicyError,
+    QueueListener, Stop, SyncPolicy,
 };
 #[cfg(feature = "listener")]
 pub use lock::LockError;

@@ -96,6 +96,30 @@ impl<'a> Record<'a> {
     }
 }
 
+#[cfg(feature = "listener")]
+impl Record<'_> {
+    /// The memory that an owned one takes, but for what the allocator adds.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let text = |text: &Option<Cow<'_, str>>| text.as_ref().map_or(0, |text| text.len());
+        let span =
+            |span: &Span<'_>| size_of::<Span<'_>>() + span.name.len() + memory_bytes(&span.fields);
+        let Process { name, program, .. } = &*self.process;
+        let names = self.logger.len() + self.thread.name.len() + name.len() + program.len();
+        let texts = self.message.len() + text(&self.file) + text(&self.exception);
+        let spans: usize = self.spans.iter().map(span).sum();
+        size_of::<Record<'_>>() + names + texts + memory_bytes(&self.fields) + spans
+    }
+}
+
+#[cfg(feature = "listener")]
+fn memory_bytes(fields: &[Field<'_>]) -> usize {
+    let field = |field: &Field<'_>| {
+        let text = if let Value::Str(text) = &field.value { text.len() } else { 0 };
+        size_of::<Field<'_>>() + field.key.len() + text
+    };
+    fields.iter().map(field).sum()
+}
+
 /// One key with its typed value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field<'a> {

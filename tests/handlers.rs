@@ -11,8 +11,8 @@ use logboom::filter::{Filter, LevelFilter};
 use logboom::formatter::PatternFormatter;
 use logboom::handler::{Handler, HandlerError, RotatingFileHandler};
 use logboom::{
-    Certainty, Level, ListenerBuilder, ListenerThread, QueueDir, QueueHandler, QueueListener,
-    Record,
+    Certainty, Level, ListenError, ListenerBuilder, ListenerThread, QueueDir, QueueHandler,
+    QueueListener, Record,
 };
 use tempfile::TempDir;
 
@@ -214,6 +214,39 @@ fn a_record_has_to_pass_every_filter() {
     assert_eq!(lines[1..], ["Level 35 own"]);
     assert!(lines[0].starts_with("INFO filtered: "), "{}", lines[0]);
     assert_eq!(report.drained, 1);
+}
+
+#[test]
+fn a_filter_that_panics_is_counted_reported_once_and_lets_the_record_pass() {
+    let threaded = Threaded::start(|builder| {
+        let builder = builder.filter(|record: &Record<'_>| {
+            if record.message.ends_with('7') {
+                std::panic::resume_unwind(Box::new("silent"))
+            }
+            !record.message.ends_with('3')
+        });
+        builder.filter(|record: &Record<'_>| !record.message.ends_with("47"))
+    });
+    let worker = threaded.worker();
+    log_numbers(&worker, 50);
+    wait_until(|| control::status(&threaded.queue).unwrap().filter_panics == 5);
+    let (report, lines) = threaded.stop();
+    let passed = |number: &u32| number % 10 != 3 && *number != 47;
+    assert_eq!(numbers(&lines), (0..50).filter(passed).collect::<Vec<_>>());
+    assert_eq!((report.drained, report.missing), (44, 0));
+    assert_eq!(lines.iter().filter(|line| line.contains("filter 1 panicked")).count(), 1);
+}
+
+#[test]
+fn a_level_table_that_cannot_be_read_is_refused() {
+    let directory = tempfile::Builder::new().prefix("lb").tempdir().unwrap();
+    let queue = QueueDir::at(directory.path().join("q")).unwrap();
+    let bind = |table: &str| QueueListener::builder(queue.clone()).worker_levels(table).bind();
+    let error = bind("warn,loud=very").err().unwrap();
+    assert!(matches!(error, ListenError::WorkerLevels { .. }), "{error}");
+    assert!(error.to_string().contains("`warn,loud=very`"), "{error}");
+    assert!(!queue.path().exists(), "something was begun");
+    bind("warn,loud=trace").unwrap();
 }
 
 #[test]

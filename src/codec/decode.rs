@@ -1,15 +1,17 @@
-//! Reading entries, with `rmp-serde`, borrowed from the bytes they stand in.
+//! Reading entries, with `rmp` and `rmp-serde`, borrowed from the bytes they stand in.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use rmp_serde::decode::ReadRefReader;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Drops, KIND_DROPS, KIND_RECORD, KIND_THREAD};
+use super::head::Head;
+use super::{Drops, KIND_DROPS, KIND_THREAD, NIL, NO_ATTRIBUTES, NUMBER, TEXT};
 use crate::{Field, Level, Process, Record, Span, Thread, Value};
 
-/// Deepest nesting of the schema: entry, spans, span, fields, value.
+/// Deepest nesting within an entry: spans, span, fields, value.
 const MAX_DEPTH: usize = 8;
 
 /// One entry of a lane.
@@ -41,6 +43,7 @@ pub(crate) struct RecordEntry<'a> {
 
 impl<'a> RecordEntry<'a> {
     /// The record, with what its lane says of process and thread.
+    #[inline]
     pub(crate) fn into_record(
         self,
         process: &'a Process,
@@ -67,53 +70,117 @@ impl<'a> RecordEntry<'a> {
 
 /// The bytes are no entry of this schema.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an entry of this schema: {0}")]
-pub(crate) struct DecodeError(String);
+#[error("not an entry of this schema")]
+pub(crate) struct DecodeError;
 
 /// Reads the entry that fills `bytes`.
+#[inline]
 pub(crate) fn decode(bytes: &[u8]) -> Result<Entry<'_>, DecodeError> {
-    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
-    deserializer.set_max_depth(MAX_DEPTH);
-    deserializer.deserialize_seq(EntryVisitor).map_err(|error| DecodeError(error.to_string()))
+    match Head::decode(bytes) {
+        Some((head, rest)) => Values(rest).record(head).map(Entry::Record),
+        None => Values(bytes).mark(),
+    }
 }
 
-struct EntryVisitor;
+/// MessagePack values in a row. What nearly every record has is read in the one width that the
+/// encoder writes, without a visitor for each value.
+struct Values<'a>(&'a [u8]);
 
-impl<'de> Visitor<'de> for EntryVisitor {
-    type Value = Entry<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array that begins with the number of its kind")
+impl<'a> Values<'a> {
+    #[inline]
+    fn record(&mut self, head: Head) -> Result<RecordEntry<'a>, DecodeError> {
+        let Head { seq, time_ns, level } = head;
+        let (logger, file, line) = (self.text()?, self.optional_text()?, self.optional_number()?);
+        let (mut fields, mut spans) = (Vec::new(), Vec::new());
+        let (exception, message);
+        if let Some(rest) = self.0.strip_prefix(&NO_ATTRIBUTES) {
+            self.0 = rest;
+            (exception, message) = (self.optional_text()?, self.text()?);
+        } else {
+            let mut rest = self.deserializer();
+            fields = typed::<Fields<'a>>(&mut rest)?.0;
+            spans = typed::<Spans<'a>>(&mut rest)?.0;
+            (exception, message) = (typed(&mut rest)?, typed(&mut rest)?);
+        }
+        Ok(RecordEntry {
+            seq,
+            time_ns,
+            level,
+            logger,
+            file,
+            line,
+            fields,
+            spans,
+            exception,
+            message,
+        })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entry<'de>, A::Error> {
-        match next::<u8, A>(&mut seq)? {
-            KIND_RECORD => Ok(Entry::Record(RecordEntry {
-                seq: next(&mut seq)?,
-                time_ns: next(&mut seq)?,
-                level: next(&mut seq)?,
-                logger: next(&mut seq)?,
-                file: next(&mut seq)?,
-                line: next(&mut seq)?,
-                fields: next::<Fields<'de>, A>(&mut seq)?.0,
-                spans: next::<Spans<'de>, A>(&mut seq)?.0,
-                exception: next(&mut seq)?,
-                message: next(&mut seq)?,
+    fn mark(&mut self) -> Result<Entry<'a>, DecodeError> {
+        let values = rmp::decode::read_array_len(&mut self.0).map_err(|_| DecodeError)?;
+        let kind = rmp::decode::read_int(&mut self.0).map_err(|_| DecodeError)?;
+        let mut rest = self.deserializer();
+        match (values, kind) {
+            (3, KIND_THREAD) => {
+                Ok(Entry::Thread { id: typed(&mut rest)?, name: typed(&mut rest)? })
+            }
+            (5, KIND_DROPS) => Ok(Entry::Drops(Drops {
+                first_seq: typed(&mut rest)?,
+                first_ns: typed(&mut rest)?,
+                last_ns: typed(&mut rest)?,
+                counts: typed::<Counts>(&mut rest)?.0,
             })),
-            KIND_THREAD => Ok(Entry::Thread { id: next(&mut seq)?, name: next(&mut seq)? }),
-            KIND_DROPS => Ok(Entry::Drops(Drops {
-                first_seq: next(&mut seq)?,
-                first_ns: next(&mut seq)?,
-                last_ns: next(&mut seq)?,
-                counts: next::<Counts, A>(&mut seq)?.0,
-            })),
-            kind => Err(de::Error::invalid_value(de::Unexpected::Unsigned(kind.into()), &self)),
+            _ => Err(DecodeError),
         }
     }
+
+    /// The four bytes behind `marker`, where that is what comes.
+    #[inline]
+    fn word(&mut self, marker: u8) -> Result<u32, DecodeError> {
+        let word = self.0.strip_prefix(&[marker]).and_then(<[u8]>::split_first_chunk);
+        let (word, rest) = word.ok_or(DecodeError)?;
+        self.0 = rest;
+        Ok(u32::from_be_bytes(*word))
+    }
+
+    #[inline]
+    fn text(&mut self) -> Result<&'a str, DecodeError> {
+        let length = self.word(TEXT)? as usize;
+        let (text, rest) = self.0.split_at_checked(length).ok_or(DecodeError)?;
+        self.0 = rest;
+        str::from_utf8(text).map_err(|_| DecodeError)
+    }
+
+    /// Whether nil comes, which is passed over.
+    #[inline]
+    fn is_nil(&mut self) -> bool {
+        let rest = self.0.strip_prefix(&[NIL]);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
+    }
+
+    #[inline]
+    fn optional_text(&mut self) -> Result<Option<&'a str>, DecodeError> {
+        if self.is_nil() { Ok(None) } else { self.text().map(Some) }
+    }
+
+    #[inline]
+    fn optional_number(&mut self) -> Result<Option<u32>, DecodeError> {
+        if self.is_nil() { Ok(None) } else { self.word(NUMBER).map(Some) }
+    }
+
+    /// Reads the values that are left by their types.
+    fn deserializer(&self) -> rmp_serde::Deserializer<ReadRefReader<'a, [u8]>> {
+        let mut deserializer = rmp_serde::Deserializer::from_read_ref(self.0);
+        deserializer.set_max_depth(MAX_DEPTH);
+        deserializer
+    }
 }
 
-fn next<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<T, A::Error> {
-    seq.next_element()?.ok_or_else(|| de::Error::custom("the array is too short"))
+fn typed<'a, T: Deserialize<'a>>(
+    values: &mut rmp_serde::Deserializer<ReadRefReader<'a, [u8]>>,
+) -> Result<T, DecodeError> {
+    T::deserialize(values).map_err(|_| DecodeError)
 }
 
 struct Fields<'a>(Vec<Field<'a>>);

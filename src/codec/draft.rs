@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::encode::{Text, write_map_header};
 use super::output::{Output, Writer};
-use super::{MAX_FIELDS_BYTES, MAX_NAME_BYTES};
+use super::{MAX_FIELDS_BYTES, MAX_NAME_BYTES, NO_ATTRIBUTES};
 use crate::{Level, Thread, Value};
 
 /// What a log call has to say.
@@ -184,7 +184,7 @@ impl<'a> SpanEncoder<'a> {
 /// Writes the fields and spans of a draft, together at most [`MAX_FIELDS_BYTES`].
 pub(super) fn write_attributes(attributes: Option<&dyn Attributes>, out: &mut impl Output) {
     let Some(attributes) = attributes else {
-        return out.put(&[0x80, 0x90]);
+        return out.put(&NO_ATTRIBUTES);
     };
     let end_at = out.position() + MAX_FIELDS_BYTES;
     let mut fields = FieldEncoder::begin(out, end_at - FieldEncoder::KEPT_BYTES);

@@ -4,32 +4,25 @@ use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::draft::{Draft, write_attributes};
+use super::head::Head;
 use super::output::{Output, Writer};
 use super::{
-    Drops, KIND_DROPS, KIND_RECORD, KIND_THREAD, MAX_EXCEPTION_BYTES, MAX_NAME_BYTES,
-    MAX_RECORD_BYTES, RESERVE_BYTES,
+    Drops, KIND_DROPS, KIND_THREAD, MAX_EXCEPTION_BYTES, MAX_NAME_BYTES, MAX_RECORD_BYTES, NIL,
+    NUMBER, RESERVE_BYTES, TEXT, WORD_BYTES,
 };
-
-/// Where [`set_seq`] finds the eight bytes of the sequence number.
-const SEQ_AT: usize = 3;
 
 /// Appends `draft` as call `seq`. The message comes last: it may use all that is left.
 pub(crate) fn encode_record(draft: &Draft<'_>, seq: u64, out: &mut impl Output) {
     let begin_at = out.position();
-    let mut head = [0; 20];
-    head[..3].copy_from_slice(&[0x9b, KIND_RECORD, 0xcf]);
-    head[SEQ_AT..11].copy_from_slice(&seq.to_be_bytes());
-    head[11] = 0xd3;
-    head[12..].copy_from_slice(&draft.time_ns.to_be_bytes());
-    out.put(&head);
-    write_uint(out, u64::from(draft.level.number()));
+    let Draft { time_ns, level, .. } = *draft;
+    out.put(&Head { seq, time_ns, level }.encode());
     Text::write_str(out, MAX_NAME_BYTES, draft.logger);
     match draft.file {
         Some(file) => Text::write_str(out, MAX_NAME_BYTES, file),
         None => out.put(&[NIL]),
     }
     match draft.line {
-        Some(line) => write_uint(out, u64::from(line)),
+        Some(line) => out.put(&number(line)),
         None => out.put(&[NIL]),
     }
     write_attributes(draft.attributes, out);
@@ -39,11 +32,6 @@ pub(crate) fn encode_record(draft: &Draft<'_>, seq: u64, out: &mut impl Output) 
     }
     let used = out.position() - begin_at;
     Text::write(out, MAX_RECORD_BYTES - RESERVE_BYTES - used, draft.message);
-}
-
-/// Sets the sequence number of a record that stands alone in `record`.
-pub(crate) fn set_seq(record: &mut [u8], seq: u64) {
-    record[SEQ_AT..SEQ_AT + 8].copy_from_slice(&seq.to_be_bytes());
 }
 
 /// Appends the mark that the thread `id` makes the calls that follow.
@@ -65,8 +53,6 @@ pub(crate) fn encode_drops(drops: &Drops, out: &mut impl Output) {
         write_uint(out, *count);
     }
 }
-
-const NIL: u8 = 0xc0;
 
 fn write_uint(out: &mut impl Output, number: u64) {
     let _infallible = rmp::encode::write_uint(&mut Writer(out), number);
@@ -107,6 +93,10 @@ impl<'a, O: Output + ?Sized> Text<'a, O> {
 
     /// Writes `text` in the same way.
     pub(super) fn write_str(out: &'a mut O, room: usize, text: &str) {
+        if text.len() <= room {
+            out.put(&header(text.len()));
+            return out.put(text.as_bytes());
+        }
         let mut writer = Text::begin(out, room);
         writer.push(text);
         writer.finish();
@@ -114,13 +104,16 @@ impl<'a, O: Output + ?Sized> Text<'a, O> {
 
     fn begin(out: &'a mut O, room: usize) -> Text<'a, O> {
         let header_at = out.position();
-        out.put(&[0xdb, 0, 0, 0, 0]);
+        out.put(&header(0));
         let end_at = out.position() + room;
         Text { out, header_at, end_at, cut_bytes: 0 }
     }
 
     fn push(&mut self, text: &str) {
         let room = self.end_at.saturating_sub(self.out.position());
+        if text.len() <= room && self.cut_bytes == 0 {
+            return self.out.put(text.as_bytes());
+        }
         let kept = if self.cut_bytes > 0 { 0 } else { text.floor_char_boundary(room) };
         self.out.put(&text.as_bytes()[..kept]);
         self.cut_bytes += text.len() - kept;
@@ -131,7 +124,7 @@ impl<'a, O: Output + ?Sized> Text<'a, O> {
         if cut_bytes > 0 {
             out.put(format!("…[truncated {cut_bytes} bytes]").as_bytes());
         }
-        let length = (out.position() - header_at - 5) as u32;
+        let length = (out.position() - header_at - WORD_BYTES) as u32;
         out.patch(header_at + 1, length.to_be_bytes());
     }
 }
@@ -141,4 +134,18 @@ impl<O: Output + ?Sized> fmt::Write for Text<'_, O> {
         self.push(text);
         Ok(())
     }
+}
+
+/// A text of `bytes` is preceded by this.
+fn header(bytes: usize) -> [u8; WORD_BYTES] {
+    word(TEXT, bytes as u32)
+}
+
+fn number(number: u32) -> [u8; WORD_BYTES] {
+    word(NUMBER, number)
+}
+
+fn word(marker: u8, value: u32) -> [u8; WORD_BYTES] {
+    let [a, b, c, d] = value.to_be_bytes();
+    [marker, a, b, c, d]
 }

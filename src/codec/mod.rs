@@ -8,6 +8,7 @@
 mod decode;
 mod draft;
 mod encode;
+mod head;
 mod output;
 
 #[cfg(feature = "formatter")]
@@ -16,13 +17,14 @@ pub use draft::FieldEncoder;
 #[cfg(any(test, feature = "tracing"))]
 pub(crate) use draft::SpanEncoder;
 pub(crate) use draft::{Attributes, Draft};
-pub(crate) use encode::{encode_drops, encode_record, encode_thread, set_seq};
+pub(crate) use encode::{encode_drops, encode_record, encode_thread};
+pub(crate) use head::set_seq;
 pub(crate) use output::Output;
 
 use crate::Level;
 
 /// Version of the entries and of the batches that carry them.
-pub(crate) const SCHEMA: u8 = 1;
+pub(crate) const SCHEMA: u8 = 2;
 
 /// Most bytes one encoded record may take.
 pub(crate) const MAX_RECORD_BYTES: usize = 128 * 1024;
@@ -46,6 +48,19 @@ const RESERVE_BYTES: usize = 128;
 const KIND_RECORD: u8 = 0;
 const KIND_THREAD: u8 = 1;
 const KIND_DROPS: u8 = 2;
+
+const NIL: u8 = 0xc0;
+
+/// The marker of a text, and of the line of a call. Four bytes of length or value follow, however
+/// small it is: so lengths can be patched, and nobody has to look for the width.
+const TEXT: u8 = 0xdb;
+const NUMBER: u8 = 0xce;
+
+/// Bytes of a marker and the four that follow it.
+const WORD_BYTES: usize = 5;
+
+/// An empty map of fields and an empty array of spans.
+const NO_ATTRIBUTES: [u8; 2] = [0x80, 0x90];
 
 /// Calls of one lane that were dropped in a row, all after the entries before this mark.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -99,22 +99,26 @@ impl Attribute {
 impl Text {
     /// Appends the text, escaped.
     pub(super) fn push(self, record: &Record<'_>, multiline: Multiline, out: &mut Vec<u8>) {
-        match self {
-            Text::Message => push_lines(&record.message, multiline, out),
-            Text::Context => push_context(record, multiline, out),
-            Text::Fields => push_fields(record, multiline, out),
-            Text::Spans => push_spans(record, multiline, out),
-            Text::Lane => write!(out, "{:016x}", record.lane)
-                .expect("invariant: writing to memory does not fail"),
-            Text::LevelName => push_line(&record.level.name(), multiline, out),
-            Text::Logger => push_line(&record.logger, multiline, out),
-            Text::PathName => push_line(path_name(record), multiline, out),
-            Text::FileName => push_line(file_name(path_name(record)), multiline, out),
-            Text::Module => push_line(module(file_name(path_name(record))), multiline, out),
-            Text::ProcessName => push_line(&record.process.name, multiline, out),
-            Text::Program => push_line(&record.process.program, multiline, out),
-            Text::ThreadName => push_line(&record.thread.name, multiline, out),
-        }
+        let level_name;
+        let line = match self {
+            Text::Message => return push_lines(&record.message, multiline, out),
+            Text::Context => return push_context(record, multiline, out),
+            Text::Fields => return push_fields(record, multiline, out),
+            Text::Spans => return push_spans(record, multiline, out),
+            Text::Lane => return push_lane(record.lane, out),
+            Text::LevelName => {
+                level_name = record.level.name();
+                &*level_name
+            }
+            Text::Logger => &*record.logger,
+            Text::PathName => path_name(record),
+            Text::FileName => file_name(path_name(record)),
+            Text::Module => module(file_name(path_name(record))),
+            Text::ProcessName => &*record.process.name,
+            Text::Program => &*record.process.program,
+            Text::ThreadName => &*record.thread.name,
+        };
+        push_line(line, multiline, out);
     }
 }
 
@@ -135,6 +139,10 @@ impl Number {
             Number::ThreadId => Int(record.thread.id),
         }
     }
+}
+
+fn push_lane(lane: u64, out: &mut Vec<u8>) {
+    write!(out, "{lane:016x}").expect("invariant: writing to memory does not fail");
 }
 
 fn push_spans(record: &Record<'_>, multiline: Multiline, out: &mut Vec<u8>) {

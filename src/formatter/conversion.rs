@@ -71,7 +71,14 @@ impl Conversion {
     }
 
     /// Cuts and pads the text that begins at `start`, counted in characters.
+    #[inline]
     pub(super) fn fit_text(&self, start: usize, out: &mut Vec<u8>) {
+        if self.width > 0 || self.precision.is_some() {
+            self.cut_and_pad(start, out);
+        }
+    }
+
+    fn cut_and_pad(&self, start: usize, out: &mut Vec<u8>) {
         if let Some(precision) = self.precision {
             let past_end = (start..out.len()).filter(|at| begins_char(out[*at])).nth(precision);
             out.truncate(past_end.unwrap_or(out.len()));
@@ -120,8 +127,10 @@ impl Conversion {
         if self.width == 0 {
             return;
         }
-        let printed = out[start..].iter().filter(|byte| begins_char(**byte)).count();
-        let spaces = self.width.saturating_sub(printed);
+        let spaces = self.width.saturating_sub(count_chars(&out[start..]));
+        if spaces == 0 {
+            return;
+        }
         out.resize(out.len() + spaces, b' ');
         if !self.left {
             out[start..].rotate_right(spaces);
@@ -165,6 +174,13 @@ fn push_plain(value: NumberValue, out: &mut Vec<u8>) -> serde_json::Result<()> {
         NumberValue::Int(value) => serde_json::to_writer(out, &value),
         NumberValue::Float(value) => serde_json::to_writer(out, &value),
     }
+}
+
+fn count_chars(text: &[u8]) -> usize {
+    if text.is_ascii() {
+        return text.len();
+    }
+    text.iter().filter(|byte| begins_char(**byte)).count()
 }
 
 fn begins_char(byte: u8) -> bool {

@@ -1,4 +1,4 @@
-//! The time of a record as text, formatted once per second and zone.
+//! The time of a record as text, formatted once while it stays the same.
 
 use jiff::fmt::strtime::{BrokenDownTime, Config, PosixCustom};
 use jiff::tz::TimeZone;
@@ -23,12 +23,24 @@ enum Fraction {
     Nanoseconds,
 }
 
+impl Fraction {
+    /// The part of time in which the text stays the same.
+    fn tick(self, time_ns: i64) -> i64 {
+        match self {
+            Fraction::None => time_ns.div_euclid(NS_PER_SECOND),
+            Fraction::Milliseconds => time_ns.div_euclid(NS_PER_MILLISECOND.into()),
+            Fraction::Nanoseconds => time_ns,
+        }
+    }
+}
+
 /// Writes times in one format and zone.
 #[derive(Clone, Debug)]
 pub(super) struct Clock {
     format: Box<str>,
     fraction: Fraction,
     zone: TimeZone,
+    tick: Option<i64>,
     second: Option<i64>,
     text: String,
     fraction_at: usize,
@@ -53,7 +65,7 @@ impl Clock {
 
     fn new(format: &str, fraction: Fraction, zone: TimeZone) -> Clock {
         let (format, text) = (format.into(), String::new());
-        Clock { format, fraction, zone, second: None, text, fraction_at: 0 }
+        Clock { format, fraction, zone, tick: None, second: None, text, fraction_at: 0 }
     }
 
     /// The zone the times are written in.
@@ -63,11 +75,25 @@ impl Clock {
 
     /// The same format in another zone.
     pub(super) fn in_zone(self, zone: TimeZone) -> Clock {
-        Clock { zone, second: None, ..self }
+        Clock { zone, tick: None, second: None, ..self }
+    }
+
+    /// The part of time in which the text stays what it is at `time_ns`.
+    pub(super) fn tick(&self, time_ns: i64) -> i64 {
+        self.fraction.tick(time_ns)
     }
 
     /// The text of a time in nanoseconds since the Unix epoch.
     pub(super) fn text(&mut self, time_ns: i64) -> &str {
+        let tick = self.tick(time_ns);
+        if self.tick != Some(tick) {
+            self.write(time_ns);
+            self.tick = Some(tick);
+        }
+        &self.text
+    }
+
+    fn write(&mut self, time_ns: i64) {
         let second = time_ns.div_euclid(NS_PER_SECOND);
         if self.second != Some(second) {
             self.text = self.format_second(second);
@@ -87,7 +113,6 @@ impl Clock {
                 self.text.push('Z');
             }
         }
-        &self.text
     }
 
     fn format_second(&self, second: i64) -> String {

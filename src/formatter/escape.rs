@@ -24,10 +24,15 @@ pub enum Multiline {
 }
 
 /// Appends text that may have several lines.
+#[inline]
 pub(super) fn push_lines(text: &str, multiline: Multiline, out: &mut Vec<u8>) {
     if multiline != Multiline::Mark {
         return push_line(text, multiline, out);
     }
+    push_marked(text, out);
+}
+
+fn push_marked(text: &str, out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some((line, further)) = rest.split_once('\n') {
         push_escaped(line.strip_suffix('\r').unwrap_or(line), is_control, out);
@@ -38,6 +43,7 @@ pub(super) fn push_lines(text: &str, multiline: Multiline, out: &mut Vec<u8>) {
 }
 
 /// Appends text that must stay on its line.
+#[inline]
 pub(super) fn push_line(text: &str, multiline: Multiline, out: &mut Vec<u8>) {
     match multiline {
         Multiline::Mark => push_escaped(text, is_control, out),
@@ -79,6 +85,25 @@ pub(super) fn mark_lines(start: usize, out: &mut Vec<u8>) {
         }
         out[to] = out[from];
     }
+}
+
+/// Whether `line` is the same in [`Multiline::Mark`] as in [`Multiline::Raw`]. May say no where it is,
+/// never yes where it is not.
+pub(super) fn is_plain(line: &[u8]) -> bool {
+    is_printable_ascii(line) || !line.starts_with(b"\t") && !may_have_control(line)
+}
+
+/// Without an early end this loop, and the next, compile to vector code.
+fn is_printable_ascii(line: &[u8]) -> bool {
+    line.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'))
+}
+
+/// Whether a byte is a control character or may begin one: of those beyond ASCII, the first byte is
+/// 0xc2 for C1 and 0xe2 for U+2028 and U+2029.
+fn may_have_control(line: &[u8]) -> bool {
+    line.iter().fold(false, |any, byte| {
+        any | ((*byte < b' ') & (*byte != b'\t')) | (*byte == 0x7f) | (byte & 0xdf == 0xc2)
+    })
 }
 
 /// Whether `c` could break a line or drive a terminal.
@@ -188,6 +213,19 @@ mod tests {
             assert_eq!(unescaped(&pushed(push_lines, text, Multiline::Escape)), text);
             let quoted = pushed(push_quoted, text, Multiline::Mark);
             assert_eq!(unescaped(&quoted[1..quoted.len() - 1]), text);
+        }
+    }
+
+    #[test]
+    fn a_plain_line_has_no_control_character_and_no_tab_in_front() {
+        for c in ('\0'..='\u{2030}').filter(|c| is_control(*c)) {
+            for text in [format!("{c}"), format!("a{c}"), format!("{}{c}é", "long ".repeat(30))] {
+                assert!(!is_plain(text.as_bytes()), "{c:?}");
+            }
+        }
+        assert!(!is_plain(b"\ta"));
+        for text in ["", "a\tb", "a ~", "naïve 日本 🦀", &"long ".repeat(30)] {
+            assert!(is_plain(text.as_bytes()), "{text:?}");
         }
     }
 

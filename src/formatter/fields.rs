@@ -14,6 +14,9 @@ const PAIRWISE_FIELDS: usize = 16;
 ///
 /// Of fields with the same key only the innermost is printed.
 pub(super) fn push_fields(record: &Record<'_>, multiline: Multiline, out: &mut Vec<u8>) {
+    if record.fields.is_empty() && record.spans.is_empty() {
+        return;
+    }
     let of_spans = record.spans.iter().flat_map(|span| &span.fields);
     for field in last_of_each_key(of_spans.chain(&record.fields)) {
         push_field(field, multiline, out);

@@ -6,6 +6,7 @@ mod datetime;
 mod escape;
 mod fields;
 mod json;
+mod line_heads;
 mod parse;
 mod pattern;
 #[cfg(feature = "verify")]

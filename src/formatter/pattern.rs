@@ -1,12 +1,14 @@
 //! Lines by a pattern of Python's `logging`: `%(asctime)s %(levelname)-8s %(message)s`.
 
+use std::slice::SliceIndex;
 use std::str::FromStr;
 
 use jiff::tz::TimeZone;
 
 use super::attribute::Attribute;
 use super::datetime::{Clock, local_zone};
-use super::escape::{mark_lines, push_lines};
+use super::escape::{is_plain, mark_lines, push_lines};
+use super::line_heads::LineHeads;
 use super::parse::{Part, PatternError, parse};
 use super::{Formatter, Multiline};
 use crate::Record;
@@ -49,6 +51,7 @@ pub struct PatternFormatter {
     parts: Vec<Part>,
     clock: Clock,
     multiline: Multiline,
+    heads: LineHeads,
 }
 
 impl PatternFormatter {
@@ -61,7 +64,8 @@ impl PatternFormatter {
     /// The pattern names no attribute, one that does not exist, or a conversion that does not suit.
     pub fn new(pattern: &str) -> Result<PatternFormatter, PatternError> {
         let (parts, clock) = (parse(pattern)?, Clock::python(local_zone()));
-        Ok(PatternFormatter { parts, clock, multiline: Multiline::default() })
+        let heads = LineHeads::of(&parts);
+        Ok(PatternFormatter { parts, clock, multiline: Multiline::default(), heads })
     }
 
     /// Formats `asctime` by the directives of `strftime` and without milliseconds.
@@ -75,12 +79,17 @@ impl PatternFormatter {
         let zone = self.clock.zone();
         let clock =
             if format.is_empty() { Clock::python(zone) } else { Clock::strftime(format, zone)? };
-        Ok(PatternFormatter { clock, ..self })
+        Ok(self.with_clock(clock))
     }
 
     /// Prints times in UTC.
     pub fn utc(self) -> PatternFormatter {
-        PatternFormatter { clock: self.clock.in_zone(TimeZone::UTC), ..self }
+        let clock = self.clock.clone().in_zone(TimeZone::UTC);
+        self.with_clock(clock)
+    }
+
+    fn with_clock(self, clock: Clock) -> PatternFormatter {
+        PatternFormatter { clock, heads: LineHeads::of(&self.parts), ..self }
     }
 
     /// Chooses what happens to line breaks and control characters.
@@ -88,14 +97,81 @@ impl PatternFormatter {
         PatternFormatter { multiline, ..self }
     }
 
-    fn push_exception(&self, exception: &str, record_start: usize, out: &mut Vec<u8>) {
-        if exception.is_empty() {
-            return;
+    /// Appends the line of a record that needs no escapes; false, with nothing appended, where it
+    /// does. One look at the line is less than one at each part.
+    fn push_plain(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        let tick = self.clock.tick(record.time_ns);
+        if let Some(head) = self.heads.get(tick, record) {
+            out.extend_from_slice(head);
+        } else {
+            self.push_parts(..self.heads.parts(), record, Multiline::Raw, out);
+            if !is_plain(&out[start..]) {
+                out.truncate(start);
+                return false;
+            }
+            self.heads.keep(tick, record, &out[start..]);
         }
-        if !out[record_start..].ends_with(b"\n") {
-            push_lines("\n", self.multiline, out);
+        let rest_start = out.len();
+        self.push_parts(self.heads.parts().., record, Multiline::Raw, out);
+        let is_plain = record.exception.is_none() && is_plain(&out[rest_start..]);
+        if !is_plain {
+            out.truncate(start);
         }
-        push_lines(exception, self.multiline, out);
+        is_plain
+    }
+
+    /// Appends the text of any record.
+    fn push_record(&mut self, record: &Record<'_>, multiline: Multiline, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.push_parts(.., record, multiline, out);
+        if let Some(exception) = record.exception.as_deref().filter(|text| !text.is_empty()) {
+            if !out[start..].ends_with(b"\n") {
+                push_lines("\n", multiline, out);
+            }
+            push_lines(exception, multiline, out);
+        }
+        while out[start..].ends_with(b"\n") {
+            out.pop();
+        }
+        if multiline == Multiline::Mark {
+            mark_lines(start, out);
+        }
+    }
+
+    fn push_parts(
+        &mut self,
+        parts: impl SliceIndex<[Part], Output = [Part]>,
+        record: &Record<'_>,
+        multiline: Multiline,
+        out: &mut Vec<u8>,
+    ) {
+        for part in &self.parts[parts] {
+            match part {
+                Part::Literal(text) => push_literal(text.as_bytes(), out),
+                Part::Attribute(Attribute::Asctime, conversion) => {
+                    let start = out.len();
+                    out.extend_from_slice(self.clock.text(record.time_ns).as_bytes());
+                    conversion.fit_text(start, out);
+                }
+                Part::Attribute(Attribute::Text(text), conversion) => {
+                    let start = out.len();
+                    text.push(record, multiline, out);
+                    conversion.fit_text(start, out);
+                }
+                Part::Attribute(Attribute::Number(number), conversion) => {
+                    conversion.push_number(number.value(record), out);
+                }
+            }
+        }
+    }
+}
+
+/// Appends text of the pattern, which mostly is one space.
+fn push_literal(text: &[u8], out: &mut Vec<u8>) {
+    match text {
+        [byte] => out.push(*byte),
+        text => out.extend_from_slice(text),
     }
 }
 
@@ -116,31 +192,9 @@ impl FromStr for PatternFormatter {
 
 impl Formatter for PatternFormatter {
     fn format(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let record_start = out.len();
-        for part in &self.parts {
-            let start = out.len();
-            match part {
-                Part::Literal(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Attribute(Attribute::Asctime, conversion) => {
-                    out.extend_from_slice(self.clock.text(record.time_ns).as_bytes());
-                    conversion.fit_text(start, out);
-                }
-                Part::Attribute(Attribute::Text(text), conversion) => {
-                    text.push(record, self.multiline, out);
-                    conversion.fit_text(start, out);
-                }
-                Part::Attribute(Attribute::Number(number), conversion) => {
-                    conversion.push_number(number.value(record), out);
-                }
-            }
-        }
-        let exception = record.exception.as_deref().unwrap_or_default();
-        self.push_exception(exception, record_start, out);
-        while out[record_start..].ends_with(b"\n") {
-            out.pop();
-        }
-        if self.multiline == Multiline::Mark {
-            mark_lines(record_start, out);
+        let is_done = self.multiline == Multiline::Mark && self.push_plain(record, out);
+        if !is_done {
+            self.push_record(record, self.multiline, out);
         }
     }
 }
@@ -181,6 +235,34 @@ mod tests {
         assert_eq!(line(dated.clone(), &record("")), "22.11. 04:48|123");
         let reset = dated.datefmt("").expect("the default");
         assert_eq!(line(reset, &record("")), "2026-11-22 04:48:23,123|123");
+    }
+
+    #[test]
+    fn a_line_says_what_its_own_record_says_and_not_what_the_last_one_said() {
+        type Change = fn(&mut Record<'_>);
+        let changes: [Change; 6] = [
+            |record| record.time_ns += 1_000_000,
+            |record| record.level = Level::ERROR,
+            |record| record.logger = "bew".into(),
+            |record| record.process.to_mut().name = "other".into(),
+            |record| record.process.to_mut().id += 16,
+            |record| record.logger = "w\neb".into(),
+        ];
+        let pattern = "%(asctime)s %(process)d %(processName)s %(name)s %(levelno)s %(message)s";
+        let new = || PatternFormatter::new(pattern).expect("a pattern").utc();
+        let text = |formatter: &mut PatternFormatter, record: &Record<'_>| {
+            let mut out = Vec::new();
+            formatter.format(record, &mut out);
+            String::from_utf8(out).expect("text is UTF-8")
+        };
+        let mut formatter = new();
+        for change in changes {
+            let mut changed = record("x");
+            change(&mut changed);
+            for record in [record("x"), record("x"), changed.clone(), changed] {
+                assert_eq!(text(&mut formatter, &record), text(&mut new(), &record));
+            }
+        }
     }
 
     #[test]

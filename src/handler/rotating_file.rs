@@ -205,6 +205,11 @@ impl RotatingFileHandler {
         self.write_to_open_file()
     }
 
+    /// Makes what is written survive a loss of power; lines that wait go on waiting.
+    pub(crate) fn sync_written(&mut self) -> Result<(), HandlerError> {
+        Ok(self.file.sync()?)
+    }
+
     /// The batch of which the prepared lines were a part is complete.
     pub(crate) fn settle(&mut self) {
         self.segment = None;

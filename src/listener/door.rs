@@ -15,7 +15,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt};
 
 use super::handshake::{Greeted, Reception};
-use super::hub::{Hub, Refusal};
+use super::hub::Hub;
+use super::refusal::Refusal;
 use super::room::Room;
 use crate::queue::control::{Answer, Greeting, PROTOCOL_VERSION, Role};
 

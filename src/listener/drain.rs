@@ -1,25 +1,28 @@
 //! The drain: rounds of batches, merged, filtered, and given to the handlers.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use super::channels::{ChannelLane, Channels, Marks};
+use super::counts::{Counts, Tally};
 use super::files::Files;
-use super::hub::{Counts, FinishedFlush, Hub, Refusal, Tally};
+use super::filters::Filters;
+use super::hub::{FinishedFlush, Hub};
 use super::lanes::{Lanes, Tails};
 use super::notices::Notices;
-use super::outlet::{Outlet, Told};
+use super::outlet::Told;
+use super::outlets::Outlets;
 use super::receive::Event;
 use super::recovery::Recovery;
-use super::round::{Chunk, Item, LaneInput, Merge, Merged, Source};
+use super::refusal::Refusal;
+use super::round::{Item, LaneInput, Merge, Merged, Source};
 use super::stop::Stop;
-use crate::filter::Filter;
-use crate::queue::control::{Flushed, Reply, StopReport};
+use crate::Record;
+use crate::queue::MAX_BATCH_BYTES;
+use crate::queue::control::Reply;
 use crate::queue::ring::Bell;
-use crate::queue::{BatchHeader, MAX_BATCH_BYTES};
-use crate::{Process, Record, Thread};
+use crate::queue::status::{Flushed, StopReport};
 
 /// How long a round waits for more lanes, so that the merge has something to merge.
 const GATHER: Duration = Duration::from_millis(2);
@@ -60,17 +63,15 @@ pub(super) struct Drain {
     pub(super) bell: Arc<Bell>,
     pub(super) events: Receiver<Event>,
     pub(super) files: Files,
-    pub(super) outlets: Vec<Outlet>,
-    pub(super) filters: Vec<Box<dyn Filter>>,
+    pub(super) outlets: Outlets,
+    pub(super) filters: Filters,
     pub(super) drain_timeout: Duration,
     pub(super) notices: Notices,
-    pub(super) channels: HashMap<u64, ChannelLane>,
+    pub(super) channels: Channels,
     pub(super) lanes: Lanes,
     pub(super) counts: Counts,
     /// Records of the Channel transport in the batch: they are nowhere else.
     pub(super) unwritten_records: u64,
-    /// Records for the outlets, gathered in the round.
-    pub(super) gathered: Vec<Told>,
     pub(super) pace: Pace,
     /// The last flush of `ctl`, and how far the lanes had come when it was asked for.
     pub(super) flush: Option<(u64, Tails)>,
@@ -86,23 +87,6 @@ pub(super) enum Pace {
     Busy,
     /// So much that more is there already.
     Full,
-}
-
-/// What the drain remembers of a lane of the Channel transport between rounds.
-pub(super) struct ChannelLane {
-    process: Arc<Process>,
-    next_seq: u64,
-}
-
-/// What a round has to tell the workers once it is written.
-#[derive(Default)]
-struct Marks {
-    written: HashMap<u64, u64>,
-    synced: Vec<u64>,
-    /// The last flush of `ctl` that each lane has answered.
-    answers: HashMap<u64, u64>,
-    paused: Vec<u64>,
-    gone: Vec<u64>,
 }
 
 impl Drain {
@@ -147,11 +131,12 @@ impl Drain {
 
     /// Takes what has come within `patience` and handles it; tells whether there was anything.
     fn round(&mut self, patience: Duration) -> bool {
-        let patience = self.hub.next_flush_deadline().map_or(patience, |left| left.min(patience));
+        let due = [self.hub.next_flush_deadline(), self.files.sync_state().due_in()];
+        let patience = due.into_iter().flatten().fold(patience, Duration::min);
         self.lanes.look();
         let batches = self.gather(patience);
         let mut marks = Marks::default();
-        let mut inputs = self.sort_by_lane(batches, &mut marks);
+        let mut inputs = self.channels.sort(batches, &mut marks);
         inputs.append(&mut self.lanes.read());
         self.pace = match inputs.iter().map(LaneInput::bytes).sum::<usize>() {
             0 => self.pace.idle(),
@@ -160,7 +145,7 @@ impl Drain {
         };
         self.merge(&inputs);
         self.settle();
-        self.tell(marks);
+        self.tell(&marks);
         let is_busy = !matches!(self.pace, Pace::Idle { .. });
         if is_busy && !self.files.has_given_up() {
             self.bell.beat();
@@ -206,68 +191,26 @@ impl Drain {
         batches
     }
 
-    fn sort_by_lane(&mut self, batches: Vec<Vec<u8>>, marks: &mut Marks) -> Vec<LaneInput> {
-        let mut places: HashMap<u64, usize> = HashMap::new();
-        let mut inputs: Vec<LaneInput> = Vec::new();
-        for batch in batches {
-            let Some(header) = BatchHeader::read(&batch) else {
-                self.hub.refuse(Refusal::DamagedBatch);
-                continue;
-            };
-            let Some(process) = self.process_of(header.lane) else {
-                self.hub.refuse(Refusal::UnknownLane);
-                continue;
-            };
-            marks.note(&header);
-            let place = *places.entry(header.lane).or_insert_with(|| {
-                inputs.push(LaneInput {
-                    source: Source::Channel(header.lane),
-                    lane: header.lane,
-                    process,
-                    thread: Thread::default(),
-                    chunks: Vec::new(),
-                });
-                inputs.len() - 1
-            });
-            inputs[place].chunks.push(Chunk::Batch(batch));
-        }
-        inputs
-    }
-
-    /// The process of a lane; at first sight of the lane, what its worker told when it attached.
-    fn process_of(&mut self, lane: u64) -> Option<Arc<Process>> {
-        match self.channels.entry(lane) {
-            Slot::Occupied(slot) => Some(Arc::clone(&slot.get().process)),
-            Slot::Vacant(slot) => {
-                let new = self.hub.lane(lane)?;
-                let lane = ChannelLane { process: new.process, next_seq: new.first_seq };
-                Some(Arc::clone(&slot.insert(lane).process))
-            }
-        }
-    }
-
     fn merge(&mut self, inputs: &[LaneInput]) {
-        let mut tallies: Vec<_> =
-            inputs.iter().map(|input| (input.lane, Tally::of(&input.process))).collect();
+        let mut tallies = vec![Tally::default(); inputs.len()];
         let mut merge = Merge::of(inputs);
-        for Merged { input, source, end, item } in merge.by_ref() {
-            let tally = &mut tallies[input].1;
+        while let Some(Merged { input, source, end, item }) = merge.next() {
+            let tally = &mut tallies[input];
             match item {
                 Item::Record(record) => {
-                    self.expect(source, record.seq, 1);
+                    tally.missing += self.expect(source, record.seq, 1);
                     tally.records += 1;
                     self.unwritten_records += u64::from(matches!(source, Source::Channel(_)));
-                    self.emit(&record);
+                    self.emit(record);
                     if let Source::Ring(index) = source {
                         self.lanes.get_mut(index).set_thread(&record.thread);
                     }
                 }
                 Item::Drops { drops, process, lane } => {
-                    let total = drops.total();
-                    self.expect(source, drops.first_seq, total);
-                    tally.dropped += total;
-                    self.counts.dropped = self.counts.dropped.saturating_add(total);
-                    let record = Notices::drops(&drops, process, lane);
+                    tally.missing += self.expect(source, drops.first_seq, drops.total());
+                    tally.drops.add(drops);
+                    self.counts.drops.add(drops);
+                    let record = Notices::drops(drops, process, *lane);
                     self.emit_notice(Told { record, about: None });
                 }
                 Item::Damage => self.damage(source),
@@ -283,15 +226,23 @@ impl Drain {
                 lane.set_thread(&thread);
             }
         }
-        for (lane, tally) in &tallies {
-            self.hub.count(*lane, tally);
+        for (input, mut tally) in inputs.iter().zip(tallies) {
+            tally.waits = match input.source {
+                Source::Ring(index) => self.lanes.get_mut(index).take_waits(),
+                Source::Channel(lane) => {
+                    self.channels.get_mut(lane).map_or(0, ChannelLane::take_waits)
+                }
+            };
+            self.hub.count(input.lane, &input.process, &tally);
         }
     }
 
     fn damage(&mut self, source: Source) {
         self.hub.refuse(Refusal::DamagedBatch);
         let process = match source {
-            Source::Channel(lane) => self.channels.get(&lane).map(|lane| Arc::clone(&lane.process)),
+            Source::Channel(lane) => {
+                self.channels.get_mut(lane).map(|lane| Arc::clone(&lane.process))
+            }
             Source::Ring(index) => Some(Arc::clone(&self.lanes.get_mut(index).process)),
         };
         if let Some(process) = process {
@@ -300,11 +251,11 @@ impl Drain {
     }
 
     /// Counts what is missing before the call `seq`, which stands for `count` calls.
-    fn expect(&mut self, source: Source, seq: u64, count: u64) {
+    fn expect(&mut self, source: Source, seq: u64, count: u64) -> u64 {
         let (process, next_seq) = match source {
-            Source::Channel(lane) => match self.channels.get_mut(&lane) {
+            Source::Channel(lane) => match self.channels.get_mut(lane) {
                 Some(lane) => (&lane.process, &mut lane.next_seq),
-                None => return,
+                None => return 0,
             },
             Source::Ring(index) => {
                 let lane = self.lanes.get_mut(index);
@@ -317,22 +268,21 @@ impl Drain {
             self.notices.missing(process, *next_seq, missing);
         }
         *next_seq = seq.saturating_add(count).max(*next_seq);
+        missing
     }
 
     fn emit(&mut self, record: &Record<'_>) {
-        if self.passes(record) {
+        if self.filters.pass(record) {
             self.counts.records += 1;
             self.take(record);
-            if !self.outlets.is_empty() {
-                self.gathered.push(Told { record: record.clone().into_owned(), about: None });
-            }
+            self.outlets.take(record);
         }
     }
 
     fn emit_notice(&mut self, notice: Told) {
-        if self.passes(&notice.record) {
+        if self.filters.pass(&notice.record) {
             self.take(&notice.record);
-            self.gathered.push(notice);
+            self.outlets.take_told(notice);
         }
     }
 
@@ -351,58 +301,68 @@ impl Drain {
         self.unwritten_records = 0;
     }
 
-    fn passes(&mut self, record: &Record<'_>) -> bool {
-        self.filters.iter_mut().all(|filter| filter.passes(record))
-    }
-
     /// Ends a round: what the listener itself has to say, then everything out of the buffers.
     fn settle(&mut self) {
         for loss in self.hub.take_losses() {
+            self.counts.unconfirmed += loss.records;
             self.notices.loss(&loss);
         }
-        for (index, outlet) in self.outlets.iter().enumerate() {
-            let texts = outlet.take_notices();
-            texts.into_iter().for_each(|text| self.notices.handler_trouble(index, text));
+        for (index, text) in self.outlets.take_notices() {
+            self.notices.handler_trouble(index, text);
         }
         let troubles = self.files.take_notices().into_iter().chain(self.lanes.take_troubles());
+        let troubles = troubles.chain(self.filters.take_notices());
         troubles.for_each(|text| self.notices.trouble(text));
         self.notices.take().into_iter().for_each(|notice| self.emit_notice(notice));
         self.commit();
-        if !self.gathered.is_empty() {
-            let round: Arc<[Told]> = std::mem::take(&mut self.gathered).into();
-            self.outlets.iter_mut().for_each(|outlet| outlet.offer(&round));
-        }
+        self.outlets.hand_over();
     }
 
     /// Tells the workers how far they are written, and whoever waits for a flush that it is done.
-    fn tell(&mut self, marks: Marks) {
+    fn tell(&mut self, marks: &Marks) {
         let passed = self.passed_flush();
         let flushes = self.hub.finished_flushes(&marks.answers, passed);
-        let lanes_want = self.lanes.wants_sync();
-        let wanted =
-            lanes_want || !marks.synced.is_empty() || flushes.iter().any(|flush| flush.sync);
-        let synced = wanted && self.files.sync();
-        if synced {
+        if !self.files.has_given_up() {
+            self.channels.set_written(marks);
+        }
+        let workers_want = self.lanes.wants_sync() || marks.wants_sync;
+        let person_wants = flushes.iter().any(|flush| flush.sync);
+        self.sync(workers_want, person_wants);
+        if !self.files.has_given_up() {
+            self.channels.confirm(marks, self.files.sync_state().is_complete());
+        }
+        let synced = self.files.sync_state().is_complete_without_doubt();
+        for FinishedFlush { silent_workers, is_written: written, reply, .. } in flushes {
+            // Whoever asked may be gone.
+            let _gone = reply.send(Reply::Flushed(Flushed { silent_workers, written, synced }));
+        }
+        self.channels.settle(marks);
+        marks.gone.iter().for_each(|lane| self.lanes.ask_soon(*lane));
+        self.show_counts();
+    }
+
+    fn show_counts(&mut self) {
+        self.counts.damaged_lanes = self.lanes.damaged();
+        self.counts.filter_panics = self.filters.panics();
+        self.counts.handlers = self.outlets.status();
+        self.hub.set_counts(self.counts.clone());
+    }
+
+    /// Brings the log files to the disk where somebody wants that now, or the policy does, and tells
+    /// the lanes in shared memory how far they are.
+    fn sync(&mut self, workers_want: bool, person_wants: bool) {
+        if person_wants || workers_want && !self.files.sync_state().is_resting() {
+            self.files.sync();
+        } else {
+            self.files.sync_if_due();
+        }
+        if self.files.sync_state().take_failure() {
+            self.lanes.doubt();
+            self.channels.doubt();
+        }
+        if self.files.sync_state().is_complete() {
             self.lanes.set_synced();
         }
-        for (lane, seq) in marks.written {
-            if !self.files.has_given_up() {
-                self.hub.confirm(lane, seq, synced.then_some(seq));
-            }
-        }
-        for FinishedFlush { silent_workers, reply, .. } in flushes {
-            // Whoever asked may be gone.
-            let _gone = reply.send(Reply::Flushed(Flushed { silent_workers, synced }));
-        }
-        marks.paused.into_iter().for_each(|lane| self.hub.mark_paused(lane));
-        for lane in marks.gone {
-            self.channels.remove(&lane);
-            self.lanes.doubt(lane);
-            self.hub.remove(lane);
-        }
-        self.counts.damaged_lanes = self.lanes.damaged();
-        self.counts.handlers = self.outlets.iter().map(Outlet::status).collect();
-        self.hub.set_counts(self.counts.clone());
     }
 
     /// Number of the last flush for which the lanes are written far enough.
@@ -423,17 +383,16 @@ impl Drain {
     fn finish(&mut self) -> StopReport {
         self.lanes.close();
         let left_lanes = self.hub.open_lanes() + self.lanes.count();
-        self.outlets.iter_mut().for_each(Outlet::close);
-        for outlet in &self.outlets {
-            outlet.wait_ended(self.stop.left(self.drain_timeout));
-        }
-        // What the handlers had to complain about at the very end.
+        self.outlets.close(&self.stop, self.drain_timeout);
+        self.sync(false, true);
+        // What files and handlers had to complain about at the very end.
         self.settle();
-        self.files.sync();
+        self.sync(false, true);
         StopReport {
             drained: self.counts.records,
-            dropped: self.counts.dropped,
+            dropped: self.counts.drops.total(),
             missing: self.counts.missing,
+            unconfirmed: self.counts.unconfirmed,
             left_lanes,
         }
     }
@@ -443,24 +402,5 @@ impl Pace {
     fn idle(self) -> Pace {
         let looks = if let Pace::Idle { looks } = self { looks } else { 0 };
         Pace::Idle { looks: looks.saturating_add(1) }
-    }
-}
-
-impl Marks {
-    fn note(&mut self, header: &BatchHeader) {
-        let written = self.written.entry(header.lane).or_default();
-        *written = header.end_seq.max(*written);
-        if header.sync {
-            self.synced.push(header.lane);
-        }
-        if header.answer > 0 {
-            self.answers.insert(header.lane, header.answer);
-        }
-        if header.pause {
-            self.paused.push(header.lane);
-        }
-        if header.gone {
-            self.gone.push(header.lane);
-        }
     }
 }

@@ -10,8 +10,10 @@ use std::time::Duration;
 use super::hub::Hub;
 use super::recovery::Recovery;
 use super::stop::Stop;
+use super::sync::SyncState;
+use super::sync_policy::SyncPolicy;
+use super::trouble::Troubles;
 use crate::Record;
-use crate::causes::with_causes;
 use crate::fault;
 use crate::handler::{Handler, HandlerError, RotatingFileHandler};
 use crate::journal::{Entry, Journal};
@@ -25,7 +27,10 @@ pub(super) struct Files {
     drain_timeout: Duration,
     files: Vec<LogFile>,
     journal: Journal,
-    notices: Vec<String>,
+    troubles: Troubles,
+    sync: SyncState,
+    /// Why the last sync failed, if it did.
+    sync_error: Option<HandlerError>,
     /// The batch of a killed listener is taken, and goes to the files that do not have it in one piece.
     is_recovering: bool,
     /// The drain deadline has passed while a file could not be written: nothing is tried any more.
@@ -62,19 +67,25 @@ impl Files {
     pub(super) fn new(
         files: Vec<RotatingFileHandler>,
         journal: Journal,
+        policy: SyncPolicy,
         hub: Arc<Hub>,
         stop: Stop,
         drain_timeout: Duration,
     ) -> Files {
         let file = |handler| LogFile { handler, is_complete: false };
-        let files = files.into_iter().map(file).collect();
+        let files: Vec<_> = files.into_iter().map(file).collect();
+        let sync = SyncState::new(policy, !files.is_empty());
+        hub.set_sync(sync.status().clone());
+        let troubles = Troubles::new(Arc::clone(&hub));
         Files {
             hub,
             stop,
             drain_timeout,
             files,
             journal,
-            notices: Vec::new(),
+            troubles,
+            sync,
+            sync_error: None,
             is_recovering: false,
             given_up: false,
             failure: None,
@@ -139,6 +150,7 @@ impl Files {
         let fits = self.wanting().all(|file| file.offer(record));
         if fits {
             self.wanting().for_each(RotatingFileHandler::take_offered);
+            self.sync.take(record.level);
         }
         fits
     }
@@ -146,6 +158,7 @@ impl Files {
     /// Takes a record as the first of a batch, after a rotation where one is due. Waits while that
     /// is not possible.
     pub(super) fn begin(&mut self, record: &Record<'_>) {
+        self.sync.take(record.level);
         for index in 0..self.files.len() {
             if !self.files[index].is_complete {
                 self.persist(|files| files.files[index].handler.handle(record));
@@ -167,6 +180,9 @@ impl Files {
             // A batch that is not noted as done is found complete by the next listener.
             let _begun = self.journal.end();
             fault::point("after-done");
+            if self.sync.written() && !self.sync.is_resting() {
+                self.sync();
+            }
         }
         true
     }
@@ -204,57 +220,77 @@ impl Files {
         self.files.iter_mut().filter(|file| !file.is_complete).map(|file| &mut file.handler)
     }
 
-    /// Brings every file to the disk; false where one did not get there.
-    pub(super) fn sync(&mut self) -> bool {
-        let mut synced = !self.given_up;
-        for file in self.files.iter_mut().filter(|_| !self.given_up) {
-            if let Err(error) = file.handler.sync() {
-                self.notices.push(with_causes(&error));
-                synced = false;
+    /// Brings what is written to the disk, unless it is there.
+    pub(super) fn sync(&mut self) {
+        if self.sync.is_complete() || self.given_up {
+            return;
+        }
+        let synced: Vec<_> =
+            self.files.iter_mut().map(|file| file.handler.sync_written()).collect();
+        match synced.into_iter().collect::<Result<(), _>>() {
+            Ok(()) => {
+                self.sync.succeeded();
+                self.troubles.sync_succeeded();
+                self.sync_error = None;
+            }
+            Err(error) => {
+                self.sync.failed();
+                self.troubles.sync_failed(&error);
+                self.sync_error = Some(error);
             }
         }
-        synced
+        self.hub.set_sync(self.sync.status().clone());
+    }
+
+    /// Syncs where the policy wants it by now, or a failed sync has to be tried again.
+    pub(super) fn sync_if_due(&mut self) {
+        if self.sync.is_due() {
+            self.sync();
+        }
+    }
+
+    /// How all this stands with the disk.
+    pub(super) fn sync_state(&mut self) -> &mut SyncState {
+        &mut self.sync
     }
 
     /// What the log should say of its own files.
     pub(super) fn take_notices(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notices)
+        self.troubles.take_notices()
     }
 
     /// Closes the files and removes their locks.
     ///
     /// # Errors
-    /// The first that one of them met; the others are closed all the same.
+    /// The first that one of them met, or that of the last sync; all are closed all the same.
     pub(super) fn close(self) -> Result<(), HandlerError> {
         if let Some(failure) = self.failure {
             // What waits is still in the lanes; written now, it would be written twice.
             return Err(failure);
         }
         let closed: Vec<_> = self.files.into_iter().map(|file| file.handler.close()).collect();
-        closed.into_iter().collect()
+        closed.into_iter().collect::<Result<(), _>>()?;
+        self.sync_error.map_or(Ok(()), Err)
     }
 
     /// Does `act` until it succeeds, or until the drain deadline of a stop has passed; false then.
     fn persist(&mut self, mut act: impl FnMut(&mut Files) -> Result<(), HandlerError>) -> bool {
         let mut pause = BACK_OFF.0;
-        let mut troubled = false;
         while !self.given_up
             && let Err(error) = act(self)
         {
-            let text = with_causes(&error);
-            if !troubled {
-                self.notices.push(format!("{text}: workers waited until it could be written"));
-                troubled = true;
-            }
-            self.hub.set_trouble(Some(text));
-            if !self.stop.rest(pause, self.drain_timeout) {
+            self.troubles.write_failed(&error);
+            let rest = self.hub.next_flush_deadline().map_or(pause, |left| left.min(pause));
+            if !self.stop.rest(rest, self.drain_timeout) {
                 self.given_up = true;
                 self.failure = Some(error);
             }
             pause = (pause * 2).min(BACK_OFF.1);
+            self.sync_if_due();
+            self.hub.fail_late_flushes();
         }
-        if troubled && !self.given_up {
-            self.hub.set_trouble(None);
+        if !self.given_up {
+            self.troubles.write_succeeded();
         }
         !self.given_up
     }

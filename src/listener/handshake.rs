@@ -14,7 +14,8 @@ use std::{fs, io, thread};
 use ipc_channel::ipc::{IpcBytesSender, IpcOneShotServer, IpcSender};
 
 use super::door::Attached;
-use super::hub::{Hub, Refusal, StatusBase};
+use super::hub::{Hub, StatusBase};
+use super::refusal::Refusal;
 use super::stop::Stop;
 use crate::queue::control::{
     Answer, Hello, HelloBody, PROTOCOL_VERSION, Reply, Request, Role, ToWorker, WorkerFacts,

@@ -1,67 +1,29 @@
 //! What the listener's threads share: the attached workers, what each still has to be told, and
-//! the counters that `ctl status` shows.
+//! who waits for the stop.
+
+mod flushes;
+mod status;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipc_channel::ipc::IpcSender;
 
+pub(super) use self::flushes::FinishedFlush;
+use self::flushes::Flush;
+pub(super) use self::status::StatusBase;
+use super::counts::{Counts, Tally};
+use super::refusal::Refusal;
 use crate::Process;
-use crate::queue::control::{
-    HandlerStatus, Reply, Status, StopReport, ToWorker, TransportKind, Update, WorkerFacts,
-    WorkerStatus,
-};
-
-/// Why a peer or a batch was turned away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Refusal {
-    NoGreeting,
-    Silent,
-    OtherUser,
-    OtherVersion,
-    TooMany,
-    NoDescriptors,
-    Stopping,
-    BadHello,
-    UnknownLane,
-    DamagedBatch,
-}
-
-impl Refusal {
-    /// The reason, as `ctl status` and the refused peer read it.
-    pub(super) fn reason(self) -> &'static str {
-        match self {
-            Refusal::NoGreeting => "no greeting of logboom",
-            Refusal::Silent => "silent for too long",
-            Refusal::OtherUser => "another user",
-            Refusal::OtherVersion => "another protocol version",
-            Refusal::TooMany => "too many attach at once, try again",
-            Refusal::NoDescriptors => {
-                "too many workers for the listener's limit of descriptors (ulimit -Hn): raise it"
-            }
-            Refusal::Stopping => "stopping",
-            Refusal::BadHello => "no valid hello",
-            Refusal::UnknownLane => "batch of an unknown lane",
-            Refusal::DamagedBatch => "damaged batch",
-        }
-    }
-}
+use crate::queue::control::{Reply, ToWorker, TransportKind, Update, WorkerFacts};
+use crate::queue::status::{StopReport, SyncStatus, Trouble};
 
 /// Most peers of `ctl` that wait for a flush, and for a stop.
 const MAX_WAITING_PEERS: usize = 64;
 
 /// Most losses that wait to be told of; workers that have more to tell are asked to come again.
 const MAX_LOSSES: usize = 1024;
-
-/// Most bytes of workers in a status, so that it is one message.
-const MAX_STATUS_BYTES: usize = 128 * 1024;
-
-/// At most what the numbers of one worker take there.
-const NUMBERS_BYTES: usize = 32;
-
-/// Longest time that a flush waits for silent workers.
-const MAX_FLUSH_TIMEOUT: Duration = Duration::from_secs(3600);
 
 #[derive(Default)]
 pub(super) struct Hub {
@@ -77,7 +39,8 @@ struct State {
     workers: HashMap<u64, Worker>,
     refused: BTreeMap<Refusal, u64>,
     counts: Counts,
-    trouble: Option<String>,
+    trouble: Option<Trouble>,
+    sync: SyncStatus,
     flushes: Vec<Flush>,
     last_flush: u64,
     stop_replies: Vec<IpcSender<Reply>>,
@@ -86,16 +49,6 @@ struct State {
     stopping: bool,
     ended: bool,
     report: Option<StopReport>,
-}
-
-/// Totals that the drain keeps.
-#[derive(Clone, Default)]
-pub(super) struct Counts {
-    pub(super) records: u64,
-    pub(super) dropped: u64,
-    pub(super) missing: u64,
-    pub(super) damaged_lanes: u64,
-    pub(super) handlers: Vec<HandlerStatus>,
 }
 
 struct Worker {
@@ -110,8 +63,8 @@ struct Worker {
     paused: bool,
     /// Its process has ended; its last batches may still be on their way.
     gone: bool,
-    records: u64,
-    dropped: u64,
+    overflow: String,
+    tally: Tally,
 }
 
 impl Worker {
@@ -123,41 +76,11 @@ impl Worker {
     }
 }
 
-/// A `ctl flush` in progress.
-struct Flush {
-    number: u64,
-    /// Lanes whose answer is awaited.
-    lanes: Vec<u64>,
-    sync: bool,
-    deadline: Instant,
-    reply: IpcSender<Reply>,
-}
-
-/// A `ctl flush` for which nobody is awaited any more.
-pub(super) struct FinishedFlush {
-    pub(super) silent_workers: u64,
-    pub(super) sync: bool,
-    pub(super) reply: IpcSender<Reply>,
-}
-
 /// Records that a worker handed to a listener which ended before it said that they were written.
 pub(super) struct Loss {
     pub(super) process: Arc<Process>,
     pub(super) next_seq: u64,
     pub(super) records: u64,
-}
-
-/// What a round had of one lane.
-pub(super) struct Tally {
-    pub(super) process: Arc<Process>,
-    pub(super) records: u64,
-    pub(super) dropped: u64,
-}
-
-impl Tally {
-    pub(super) fn of(process: &Arc<Process>) -> Tally {
-        Tally { process: Arc::clone(process), records: 0, dropped: 0 }
-    }
 }
 
 /// What the drain has to know of a lane that it meets for the first time.
@@ -206,8 +129,8 @@ impl Hub {
             unseen: true,
             paused: false,
             gone: false,
-            records: 0,
-            dropped: 0,
+            overflow: facts.overflow().to_owned(),
+            tally: Tally::default(),
         };
         state.workers.insert(facts.lane, worker);
         Ok(())
@@ -253,10 +176,10 @@ impl Hub {
     }
 
     /// Tells a worker how far its records are certain.
-    pub(super) fn confirm(&self, lane: u64, written_seq: u64, synced_seq: Option<u64>) {
+    pub(super) fn confirm(&self, lane: u64, written_seq: u64, synced_seq: u64) {
         self.tell(lane, |update| {
             update.written_seq = update.written_seq.max(written_seq);
-            update.synced_seq = update.synced_seq.max(synced_seq.unwrap_or(0));
+            update.synced_seq = update.synced_seq.max(synced_seq);
         });
     }
 
@@ -273,33 +196,6 @@ impl Hub {
         }
     }
 
-    /// Adds to the counts of the worker that has this lane, or another of this process.
-    pub(super) fn count(&self, lane: u64, tally: &Tally) {
-        let mut state = self.lock();
-        let workers = &mut state.workers;
-        let of_process = |worker: &&mut Worker| {
-            worker.process.id == tally.process.id
-                && worker.process.started_ns == tally.process.started_ns
-        };
-        let worker = match workers.contains_key(&lane) {
-            true => workers.get_mut(&lane),
-            false => workers.values_mut().find(of_process),
-        };
-        if let Some(worker) = worker {
-            worker.records += tally.records;
-            worker.dropped += tally.dropped;
-        }
-    }
-
-    pub(super) fn set_counts(&self, counts: Counts) {
-        self.lock().counts = counts;
-    }
-
-    /// Why a log file cannot be written at the moment.
-    pub(super) fn set_trouble(&self, trouble: Option<String>) {
-        self.lock().trouble = trouble;
-    }
-
     /// Waits for a message that may be sent now; `None` when the listener has ended.
     pub(super) fn next_message(&self) -> Option<(IpcSender<ToWorker>, Update)> {
         let mut state = self.lock();
@@ -313,73 +209,6 @@ impl Hub {
             self.told.notify_all();
             state = self.outbox.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    /// Begins a `ctl flush`: every attached worker is asked to send what it has. After the end it
-    /// gives up the reply, which tells whoever asked.
-    pub(super) fn begin_flush(&self, sync: bool, timeout: Duration, reply: IpcSender<Reply>) {
-        let mut state = self.lock();
-        if state.ended {
-            return;
-        }
-        if state.flushes.len() >= MAX_WAITING_PEERS {
-            return refuse_peer(&mut state);
-        }
-        state.last_flush += 1;
-        let number = state.last_flush;
-        let mut lanes = Vec::new();
-        // Lanes in shared memory are looked at, not asked.
-        let is_asked =
-            |worker: &Worker| !worker.paused && worker.transport == TransportKind::Channel;
-        for (lane, worker) in state.workers.iter_mut().filter(|(_, worker)| is_asked(worker)) {
-            // The last batches of a gone worker may still be on their way.
-            if !worker.gone {
-                worker.pending.get_or_insert_default().flush = number;
-            }
-            lanes.push(*lane);
-        }
-        let deadline = Instant::now() + timeout.min(MAX_FLUSH_TIMEOUT);
-        state.flushes.push(Flush { number, lanes, sync, deadline, reply });
-        drop(state);
-        self.outbox.notify_one();
-    }
-
-    /// Takes the flushes for which no worker is awaited any more, given the answers of a round by
-    /// lane; a worker that answers a later flush has answered the earlier ones. The lanes in shared
-    /// memory have been written as far as flush `passed` wants it.
-    pub(super) fn finished_flushes(
-        &self,
-        answers: &HashMap<u64, u64>,
-        passed: u64,
-    ) -> Vec<FinishedFlush> {
-        let mut state = self.lock();
-        let State { flushes, workers, .. } = &mut *state;
-        for flush in flushes.iter_mut() {
-            let answered =
-                |lane: &u64| answers.get(lane).is_some_and(|number| *number >= flush.number);
-            flush.lanes.retain(|lane| workers.contains_key(lane) && !answered(lane));
-        }
-        let now = Instant::now();
-        let finished = flushes.extract_if(.., |flush| {
-            (flush.lanes.is_empty() && flush.number <= passed) || flush.deadline <= now
-        });
-        let finished = finished.map(|flush| FinishedFlush {
-            silent_workers: flush.lanes.len() as u64,
-            sync: flush.sync,
-            reply: flush.reply,
-        });
-        finished.collect()
-    }
-
-    /// Number of the last flush that was asked for.
-    pub(super) fn last_flush(&self) -> u64 {
-        self.lock().last_flush
-    }
-
-    /// How long until a flush gives up its silent workers.
-    pub(super) fn next_flush_deadline(&self) -> Option<Duration> {
-        let next = self.lock().flushes.iter().map(|flush| flush.deadline).min()?;
-        Some(next.saturating_duration_since(Instant::now()))
     }
 
     pub(super) fn take_losses(&self) -> Vec<Loss> {
@@ -449,72 +278,11 @@ impl Hub {
     pub(super) fn has_ended(&self) -> bool {
         self.lock().ended
     }
-
-    pub(super) fn status(&self, base: &StatusBase) -> Status {
-        let state = self.lock();
-        let mut workers: Vec<_> = state
-            .workers
-            .iter()
-            .filter(|(_, worker)| !worker.gone)
-            .map(|(lane, worker)| WorkerStatus {
-                name: worker.process.name.to_string(),
-                pid: worker.process.id,
-                program: worker.process.program.to_string(),
-                lane: format!("{lane:016x}"),
-                records: worker.records,
-                dropped: worker.dropped,
-            })
-            .collect();
-        workers.sort_by(|a, b| (&a.name, a.pid, &a.lane).cmp(&(&b.name, b.pid, &b.lane)));
-        let more_workers = cut(&mut workers);
-        let Counts { records, dropped, missing, damaged_lanes, handlers } = state.counts.clone();
-        Status {
-            pid: std::process::id(),
-            queue: base.queue.clone(),
-            uptime_s: base.started.elapsed().as_secs(),
-            logs: base.logs.clone(),
-            workers,
-            more_workers,
-            records,
-            dropped,
-            missing,
-            damaged_lanes,
-            refused: state
-                .refused
-                .iter()
-                .map(|(why, count)| (why.reason().to_owned(), *count))
-                .collect(),
-            handlers,
-            trouble: state.trouble.clone(),
-            stopping: state.stopping,
-        }
-    }
 }
 
 /// Counts a peer of `ctl` that is one too many; it sees its channel closed.
 fn refuse_peer(state: &mut State) {
     *state.refused.entry(Refusal::TooMany).or_default() += 1;
-}
-
-/// Cuts the list of workers to what one message may hold; how many are left out.
-fn cut(workers: &mut Vec<WorkerStatus>) -> u64 {
-    let mut bytes = 0;
-    let mut fits = |worker: &WorkerStatus| {
-        let WorkerStatus { name, program, lane, .. } = worker;
-        bytes += name.len() + program.len() + lane.len() + NUMBERS_BYTES;
-        bytes <= MAX_STATUS_BYTES
-    };
-    let listed = workers.iter().take_while(|worker| fits(worker)).count();
-    let rest = workers.len() - listed;
-    workers.truncate(listed);
-    rest as u64
-}
-
-/// What a status says that never changes.
-pub(super) struct StatusBase {
-    pub(super) queue: String,
-    pub(super) logs: Vec<String>,
-    pub(super) started: Instant,
 }
 
 fn report_stop(replies: Vec<IpcSender<Reply>>, report: StopReport) {

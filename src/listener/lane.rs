@@ -9,7 +9,7 @@ use crate::queue::ring::LaneReader;
 use crate::{Process, Thread, fault};
 
 /// How long a lane whose worker has left is asked at every look whether it has ended.
-const DOUBT: Duration = Duration::from_secs(1);
+const ASKED_OFTEN: Duration = Duration::from_secs(1);
 
 pub(super) struct Lane {
     pub(super) reader: LaneReader,
@@ -26,9 +26,11 @@ pub(super) struct Lane {
     taken: u64,
     /// Nothing behind this position is read, where a stop has set it.
     limit: Option<u64>,
+    /// Calls that have waited for room, as last seen.
+    waits: u64,
     /// Not yet at first: a listener that is killed again and again removes what it can all the same.
     asked_alive_at: Option<Instant>,
-    doubted_until: Option<Instant>,
+    asked_often_until: Option<Instant>,
     /// Why nothing more can be read.
     pub(super) damage: Option<String>,
 }
@@ -45,8 +47,9 @@ impl Lane {
             head,
             taken: head,
             limit: None,
+            waits: 0,
             asked_alive_at: None,
-            doubted_until: None,
+            asked_often_until: None,
             damage: None,
             reader,
             name,
@@ -81,6 +84,17 @@ impl Lane {
                 None
             }
         }
+    }
+
+    /// Whether calls are written that may be said to be on the disk when they are.
+    pub(super) fn may_be_synced(&self) -> bool {
+        self.reader.written() > self.reader.synced() && !self.reader.is_doubtful()
+    }
+
+    /// How many calls have waited for room since this was last asked.
+    pub(super) fn take_waits(&mut self) -> u64 {
+        let seen = std::mem::replace(&mut self.waits, self.reader.waits());
+        self.waits.saturating_sub(seen)
     }
 
     /// The entries before `position` are in the batch.
@@ -122,14 +136,14 @@ impl Lane {
     }
 
     /// Its worker has left the listener: it will end, or be seen to live on.
-    pub(super) fn doubt(&mut self) {
-        self.doubted_until = Instant::now().checked_add(DOUBT);
+    pub(super) fn ask_soon(&mut self) {
+        self.asked_often_until = Instant::now().checked_add(ASKED_OFTEN);
     }
 
     /// Whether nobody writes any more and all is written; asked at most once in `interval`, unless
-    /// there is doubt.
+    /// its worker has left.
     pub(super) fn has_ended(&mut self, interval: Duration) -> bool {
-        let is_due = self.doubted_until.is_some_and(|until| Instant::now() < until)
+        let is_due = self.asked_often_until.is_some_and(|until| Instant::now() < until)
             || self.asked_alive_at.is_none_or(|at| at.elapsed() >= interval);
         if self.head != self.reader.tail() || !is_due {
             return false;

@@ -164,12 +164,12 @@ impl Lanes {
 
     /// The worker that has the lane of this number has left: asks its lanes soon whether they have
     /// ended.
-    pub(super) fn doubt(&mut self, lane: u64) {
+    pub(super) fn ask_soon(&mut self, lane: u64) {
         let known = self.lanes.iter().find(|known| known.reader.facts().lane == lane);
         let Some(process) = known.map(|known| Arc::clone(&known.process)) else {
             return;
         };
-        self.lanes.iter_mut().filter(|lane| lane.process == process).for_each(Lane::doubt);
+        self.lanes.iter_mut().filter(|lane| lane.process == process).for_each(Lane::ask_soon);
     }
 
     /// Asks every lane whether it has ended, and gives back what is of no use without lanes.
@@ -258,12 +258,20 @@ impl Lanes {
 
     /// Whether a worker waits for an fsync.
     pub(super) fn wants_sync(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.reader.sync_asked() > lane.reader.synced())
+        let wants = |lane: &Lane| lane.reader.sync_asked() > lane.reader.synced();
+        self.lanes.iter().any(|lane| wants(lane) && lane.may_be_synced())
     }
 
     /// Tells the workers that what is written is on the disk as well.
     pub(super) fn set_synced(&mut self) {
-        self.lanes.iter().for_each(|lane| lane.reader.set_synced(lane.reader.written()));
+        let lanes = self.lanes.iter().filter(|lane| lane.may_be_synced());
+        lanes.for_each(|lane| lane.reader.set_synced(lane.reader.written()));
+    }
+
+    /// What is written may never get to the disk, so that nothing later can be said to be there.
+    pub(super) fn doubt(&mut self) {
+        let lanes = self.lanes.iter().filter(|lane| lane.may_be_synced());
+        lanes.for_each(|lane| lane.reader.set_doubtful());
     }
 }
 

@@ -4,22 +4,29 @@
 //! (`logboom listen`) or on a thread of a process that does other things as well.
 
 mod bound;
+mod channels;
+mod counts;
 mod door;
 mod drain;
 mod files;
+mod filters;
 mod handshake;
 mod hub;
 mod lane;
 mod lanes;
 mod notices;
 mod outlet;
+mod outlets;
 mod receive;
 mod recovery;
+mod refusal;
 mod room;
 mod round;
 mod stop;
+mod sync;
+mod sync_policy;
+mod trouble;
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -32,16 +39,20 @@ use std::time::{Duration, Instant};
 use ipc_channel::ipc;
 
 pub use stop::Stop;
+pub use sync_policy::{ParseSyncPolicyError, SyncPolicy};
 
 use self::bound::{Bound, SocketPlace};
+use self::channels::Channels;
+use self::counts::Counts;
 use self::door::Door;
 use self::drain::{Drain, Pace};
 use self::files::Files;
+use self::filters::Filters;
 use self::handshake::Reception;
-use self::hub::{Counts, Hub, StatusBase};
+use self::hub::{Hub, StatusBase};
 use self::lanes::Lanes;
 use self::notices::Notices;
-use self::outlet::Outlet;
+use self::outlets::Outlets;
 use self::receive::{Event, MAX_WAITING_BATCHES, start_bell, start_marker, start_receiver};
 use self::recovery::Recovery;
 use self::room::Room;
@@ -49,8 +60,9 @@ use crate::filter::Filter;
 use crate::handler::{Handler, HandlerError, OnUnresolved, RotatingFileHandler};
 use crate::journal::{Journal, MAX_FILES};
 use crate::lock::LockError;
-use crate::queue::control::{StopReport, ToWorker};
+use crate::queue::control::ToWorker;
 use crate::queue::ring::Bell;
+use crate::queue::status::StopReport;
 use crate::queue::{QueueDir, QueueDirError};
 
 /// How long a stopping listener drains where nothing else is said.
@@ -72,6 +84,14 @@ pub enum ListenError {
     /// A log file could not be taken, or not be closed.
     #[error(transparent)]
     Handler(HandlerError),
+    /// The level table for workers cannot be read.
+    #[error("the level table `{table}` for workers cannot be read: {reason}")]
+    WorkerLevels {
+        /// The table.
+        table: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The operating system refused.
     #[error("cannot {operation} in {path}")]
     Io {
@@ -102,6 +122,7 @@ pub struct ListenerBuilder {
     filters: Vec<Box<dyn Filter>>,
     worker_levels: Option<String>,
     drain_timeout: Duration,
+    sync: SyncPolicy,
     socket_place: SocketPlace,
     on_unresolved: OnUnresolved,
 }
@@ -144,6 +165,12 @@ impl ListenerBuilder {
         self
     }
 
+    /// When the log files are synced to the disk without being asked. Default: [`SyncPolicy::None`].
+    pub fn sync(mut self, sync: SyncPolicy) -> ListenerBuilder {
+        self.sync = sync;
+        self
+    }
+
     /// Says that this process does nothing else: all its temporary files go to the queue directory,
     /// because ipc-channel makes its sockets where those are. Workers then need to reach nothing but
     /// the queue directory, for instance from another mount namespace. Default: the sockets are in
@@ -171,8 +198,11 @@ impl ListenerBuilder {
     ///
     /// # Errors
     /// Another listener has the queue, or was killed in the middle of a log ([`force`](Self::force));
-    /// or the directory or a socket cannot be made.
+    /// the directory or a socket cannot be made; or the level table for workers cannot be read.
     pub fn bind(mut self) -> Result<QueueListener, ListenError> {
+        if let Some(table) = &self.worker_levels {
+            check_levels(table)?;
+        }
         if self.files.len() > MAX_FILES {
             let source =
                 io::Error::new(io::ErrorKind::InvalidInput, "a listener has at most 16 log files");
@@ -193,6 +223,15 @@ impl ListenerBuilder {
         let settings = self;
         Ok(QueueListener { settings, bound, socket, journal, recovery, stop, sender, events })
     }
+}
+
+/// Workers would ignore a table they cannot read.
+fn check_levels(table: &str) -> Result<(), ListenError> {
+    let parsed = env_filter::Builder::new().try_parse(table).map(drop);
+    parsed.map_err(|error| ListenError::WorkerLevels {
+        table: table.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// Receives the records of all workers of a queue, merges them by time, and gives them to handlers.
@@ -232,6 +271,7 @@ impl QueueListener {
             filters: Vec::new(),
             worker_levels: None,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            sync: SyncPolicy::default(),
             socket_place: SocketPlace::TemporaryDirectory,
             on_unresolved: OnUnresolved::Refuse,
         }
@@ -272,17 +312,9 @@ impl QueueListener {
             logs: settings.files.iter().map(|file| file.path().display().to_string()).collect(),
             started: Instant::now(),
         };
-        let outlets = settings
-            .handlers
-            .into_iter()
-            .enumerate()
-            .map(|(index, (name, handler))| Outlet::start(index, name, handler))
-            .collect::<io::Result<Vec<_>>>()
-            .map_err(io("start a handler"))?;
+        let outlets = Outlets::start(settings.handlers).map_err(io("start a handler"))?;
         // Known before anybody can ask.
-        let handlers = outlets.iter().map(Outlet::status).collect();
-        let counts = Counts { handlers, ..Counts::default() };
-        hub.set_counts(counts.clone());
+        hub.set_counts(Counts { handlers: outlets.status(), ..Counts::default() });
         let threads = Threads::start(&hub, socket, sender, &stop, settings.worker_levels, status)
             .map_err(io("start"))?;
         let bell = Bell::open(&settings.queue)
@@ -293,6 +325,7 @@ impl QueueListener {
             files: Files::new(
                 settings.files,
                 journal,
+                settings.sync,
                 Arc::clone(&hub),
                 stop.clone(),
                 settings.drain_timeout,
@@ -301,14 +334,13 @@ impl QueueListener {
             notices: Notices::new(
                 getrandom::u64().map_err(|error| io("name a lane")(error.into()))?,
             ),
-            filters: settings.filters,
+            filters: Filters::new(settings.filters),
             drain_timeout: settings.drain_timeout,
-            channels: HashMap::new(),
+            channels: Channels::new(Arc::clone(&hub)),
             lanes: Lanes::new(&settings.queue),
             bell,
-            counts,
+            counts: Counts::default(),
             unwritten_records: 0,
-            gathered: Vec::new(),
             pace: Pace::Idle { looks: 0 },
             flush: None,
             hub: Arc::clone(&hub),

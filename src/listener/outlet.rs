@@ -10,10 +10,11 @@ use std::{io, thread};
 use crate::Record;
 use crate::causes::with_causes;
 use crate::handler::{Handler, HandlerError};
-use crate::queue::control::HandlerStatus;
+use crate::queue::status::HandlerStatus;
 
-/// Rounds that wait for a handler; a round holds what the workers sent within some milliseconds.
-const MAX_WAITING_ROUNDS: usize = 16;
+/// Parts of rounds that wait for a handler; a round holds what the workers sent within some
+/// milliseconds.
+const MAX_WAITING_PARTS: usize = 16;
 
 /// A record on its way to the handlers.
 pub(super) struct Told {
@@ -24,9 +25,9 @@ pub(super) struct Told {
 
 /// The listener's end of a handler.
 pub(super) struct Outlet {
-    rounds: Option<SyncSender<Arc<[Told]>>>,
+    parts: Option<SyncSender<Arc<[Told]>>>,
     shared: Arc<Shared>,
-    /// Whether the last round was dropped: an outage is reported once.
+    /// Whether the last part was dropped: an outage is reported once.
     dropping: bool,
 }
 
@@ -37,7 +38,7 @@ struct Shared {
 
 struct OutletStatus {
     counts: HandlerStatus,
-    /// Something in the last round failed: an outage is reported once.
+    /// Something in the last part failed: an outage is reported once.
     failing: bool,
     notices: Vec<String>,
     ended: bool,
@@ -50,7 +51,7 @@ impl Outlet {
         name: String,
         handler: Box<dyn Handler>,
     ) -> io::Result<Outlet> {
-        let (rounds, receiver) = sync_channel(MAX_WAITING_ROUNDS);
+        let (parts, receiver) = sync_channel(MAX_WAITING_PARTS);
         let counts = HandlerStatus { name, ..HandlerStatus::default() };
         let status = OutletStatus { counts, failing: false, notices: Vec::new(), ended: false };
         let shared = Arc::new(Shared { status: Mutex::new(status), changed: Condvar::new() });
@@ -58,19 +59,19 @@ impl Outlet {
         thread::Builder::new()
             .name("logboom-handler".into())
             .spawn(move || thread.run(&receiver))?;
-        Ok(Outlet { rounds: Some(rounds), shared, dropping: false })
+        Ok(Outlet { parts: Some(parts), shared, dropping: false })
     }
 
-    /// Hands over one round, or drops it where the handler cannot follow.
-    pub(super) fn offer(&mut self, round: &Arc<[Told]>) {
-        let Some(rounds) = &self.rounds else {
+    /// Hands over a part, or drops it where the handler cannot follow.
+    pub(super) fn offer(&mut self, part: &Arc<[Told]>) {
+        let Some(parts) = &self.parts else {
             return;
         };
-        match rounds.try_send(Arc::clone(round)) {
+        match parts.try_send(Arc::clone(part)) {
             Ok(()) => self.dropping = false,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 let mut status = self.shared.lock();
-                status.counts.dropped += round.len() as u64;
+                status.counts.dropped += part.len() as u64;
                 if !self.dropping {
                     let name = &status.counts.name;
                     let notice =
@@ -93,7 +94,7 @@ impl Outlet {
 
     /// Ends the handler once its queue is empty.
     pub(super) fn close(&mut self) {
-        self.rounds = None;
+        self.parts = None;
     }
 
     /// Waits for the end, at most `timeout`. A handler that hangs is left behind.
@@ -116,11 +117,11 @@ struct OutletThread {
 }
 
 impl OutletThread {
-    fn run(mut self, rounds: &Receiver<Arc<[Told]>>) {
-        for round in rounds {
+    fn run(mut self, parts: &Receiver<Arc<[Told]>>) {
+        for part in parts {
             let index = self.index;
             let (mut tried, mut failed) = (false, false);
-            for told in round.iter().filter(|told| told.about != Some(index)) {
+            for told in part.iter().filter(|told| told.about != Some(index)) {
                 let outcome = self.attempt(|handler| handler.handle(&told.record));
                 tried = true;
                 failed |= outcome.is_err();
@@ -129,7 +130,7 @@ impl OutletThread {
             match self.attempt(|handler| handler.flush()) {
                 Err(error) => self.fail(error),
                 // A handler that buffers fails only here: nothing before has ended its outage, and
-                // a round with nothing for it says nothing about it.
+                // a part with nothing for it says nothing about it.
                 Ok(()) if tried && !failed => self.shared.lock().failing = false,
                 Ok(()) => {}
             }

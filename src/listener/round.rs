@@ -3,8 +3,10 @@
 //! A k-way merge over the heads of the lanes (never a sort: clocks step back, and a lane keeps its
 //! own order whatever its times say).
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
 use crate::codec::{Drops, Entry, decode};
@@ -45,14 +47,14 @@ pub(super) enum Chunk {
     Ring { bytes: Vec<u8>, range: ring::ReadRange },
 }
 
-/// One entry, in the order of the merge.
-pub(super) struct Merged<'a> {
+/// One entry, in the order of the merge: lent, because a record is large and stays where it was read.
+pub(super) struct Merged<'m, 'a> {
     /// Which of the inputs it is from.
     pub(super) input: usize,
     pub(super) source: Source,
     /// The position behind the entry; of meaning in a ring.
     pub(super) end: u64,
-    pub(super) item: Item<'a>,
+    pub(super) item: &'m Item<'a>,
 }
 
 /// What stands at the head of a lane.
@@ -84,7 +86,10 @@ impl Item<'_> {
 /// The entries of all lanes, by time across lanes and in order within each.
 pub(super) struct Merge<'a> {
     lanes: Vec<LaneHead<'a>>,
+    /// The lanes that have a head, but for the one whose turn it is.
     heap: BinaryHeap<Reverse<(i64, usize)>>,
+    /// The lane whose head was lent last.
+    turn: Option<usize>,
 }
 
 struct LaneHead<'a> {
@@ -104,19 +109,38 @@ enum ChunkEntries<'a> {
 
 impl<'a> Merge<'a> {
     pub(super) fn of(inputs: &'a [LaneInput]) -> Merge<'a> {
-        let mut merge = Merge { lanes: Vec::with_capacity(inputs.len()), heap: BinaryHeap::new() };
-        for (index, input) in inputs.iter().enumerate() {
-            merge.lanes.push(LaneHead {
-                input,
-                chunks: input.chunks.iter(),
-                entries: ChunkEntries::Batch(Entries::of(&[])),
-                thread: input.thread.clone(),
-                head: None,
-                position: 0,
-            });
-            merge.advance(index);
+        let mut lanes: Vec<_> = inputs.iter().map(LaneHead::of).collect();
+        let mut heap = BinaryHeap::with_capacity(lanes.len());
+        for (index, lane) in lanes.iter_mut().enumerate() {
+            heap.extend(lane.advance().map(|time_ns| Reverse((time_ns, index))));
         }
-        merge
+        Merge { lanes, heap, turn: None }
+    }
+
+    /// The next entry.
+    pub(super) fn next(&mut self) -> Option<Merged<'_, 'a>> {
+        let input = self.take_turn()?;
+        self.turn = Some(input);
+        let lane = &self.lanes[input];
+        let item = lane.head.as_ref()?;
+        Some(Merged { input, source: lane.input.source, end: lane.position, item })
+    }
+
+    /// The lane of the next entry. While it is that of the last one, as most often where few lanes
+    /// are busy, the heap is not touched.
+    fn take_turn(&mut self) -> Option<usize> {
+        let Some(last) = self.turn.take() else {
+            return self.heap.pop().map(|Reverse((_, index))| index);
+        };
+        let after = self.lanes[last].advance().map(|time_ns| Reverse((time_ns, last)));
+        match (after, self.heap.peek_mut()) {
+            (Some(after), Some(mut first)) if *first > after => {
+                let Reverse((_, index)) = std::mem::replace(&mut *first, after);
+                Some(index)
+            }
+            (Some(_), _) => Some(last),
+            (None, first) => first.map(|first| PeekMut::pop(first).0.1),
+        }
     }
 
     /// Where each lane was left: the position behind its last entry, and the thread that spoke last.
@@ -126,30 +150,26 @@ impl<'a> Merge<'a> {
             (lane.input.source, lane.position, thread)
         })
     }
-
-    fn advance(&mut self, index: usize) {
-        let lane = &mut self.lanes[index];
-        lane.head = lane.next_item();
-        if let Some(item) = &lane.head {
-            self.heap.push(Reverse((item.time_ns(), index)));
-        }
-    }
-}
-
-impl<'a> Iterator for Merge<'a> {
-    type Item = Merged<'a>;
-
-    fn next(&mut self) -> Option<Merged<'a>> {
-        let Reverse((_, index)) = self.heap.pop()?;
-        let lane = &mut self.lanes[index];
-        let (source, end) = (lane.input.source, lane.position);
-        let item = lane.head.take()?;
-        self.advance(index);
-        Some(Merged { input: index, source, end, item })
-    }
 }
 
 impl<'a> LaneHead<'a> {
+    fn of(input: &'a LaneInput) -> LaneHead<'a> {
+        LaneHead {
+            input,
+            chunks: input.chunks.iter(),
+            entries: ChunkEntries::Batch(Entries::of(&[])),
+            thread: Thread { id: input.thread.id, name: Cow::Borrowed(&input.thread.name) },
+            head: None,
+            position: 0,
+        }
+    }
+
+    /// Reads the next entry into the head; its time.
+    fn advance(&mut self) -> Option<i64> {
+        self.head = self.next_item();
+        self.head.as_ref().map(Item::time_ns)
+    }
+
     fn next_item(&mut self) -> Option<Item<'a>> {
         loop {
             let Some(entry) = self.next_entry() else {
@@ -231,13 +251,14 @@ mod tests {
     }
 
     fn merged(lanes: &[LaneInput]) -> Vec<(u64, i64)> {
-        let told = |merged: Merged<'_>| match (merged.item, merged.source) {
+        let told = |merged: Merged<'_, '_>| match (merged.item, merged.source) {
             (Item::Record(record), _) => (record.lane, record.time_ns),
-            (Item::Drops { lane, .. }, _) => (lane, -1),
+            (Item::Drops { lane, .. }, _) => (*lane, -1),
             (Item::Damage, Source::Channel(lane)) => (lane, -2),
             (Item::Damage, Source::Ring(_)) => unreachable!("no ring here"),
         };
-        Merge::of(lanes).map(told).collect()
+        let mut merge = Merge::of(lanes);
+        std::iter::from_fn(|| merge.next().map(told)).collect()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0  magic  b"LBB"      4  flags u8      8  lane     u64 LE    24  answer  u64 LE
-//! 3  schema u8          5  zero [3]     16  end_seq  u64 LE    32  { length u32 LE, entry }*
+//! 3  schema u8          5  waits u24    16  end_seq  u64 LE    32  { length u32 LE, entry }*
 //! ```
 
 use crate::codec::{MAX_RECORD_BYTES, SCHEMA};
@@ -26,6 +26,7 @@ pub(crate) const MAX_BATCH_BYTES: usize = 192 * 1024;
 const _: () = assert!(HEADER_BYTES + MARKS_BYTES + MAX_RECORD_BYTES <= MAX_BATCH_BYTES);
 
 const MAGIC: &[u8; 3] = b"LBB";
+const MAX_WAITS: u32 = (1 << 24) - 1;
 const FLAG_SYNC: u8 = 1;
 const FLAG_PAUSE: u8 = 2;
 const FLAG_GONE: u8 = 4;
@@ -37,6 +38,8 @@ pub(crate) struct BatchHeader {
     pub(crate) lane: u64,
     /// Sequence number of the first call after this batch.
     pub(crate) end_seq: u64,
+    /// Calls that have waited for room since the batch before, at most 2^24 - 1.
+    pub(crate) waits: u32,
     /// The worker waits for an fsync of all up to here.
     pub(crate) sync: bool,
     /// Number of the flush for which the listener has asked, where this batch completes it; else 0.
@@ -55,7 +58,8 @@ impl BatchHeader {
         batch[3] = SCHEMA;
         batch[4] =
             flag(self.sync, FLAG_SYNC) | flag(self.pause, FLAG_PAUSE) | flag(self.gone, FLAG_GONE);
-        batch[5..8].fill(0);
+        let waits = self.waits.min(MAX_WAITS).to_le_bytes();
+        batch[5..8].copy_from_slice(&waits[..3]);
         batch[8..16].copy_from_slice(&self.lane.to_le_bytes());
         batch[16..24].copy_from_slice(&self.end_seq.to_le_bytes());
         batch[24..32].copy_from_slice(&self.answer.to_le_bytes());
@@ -71,6 +75,7 @@ impl BatchHeader {
             lane: word(8)?,
             end_seq: word(16)?,
             answer: word(24)?,
+            waits: u32::from_le_bytes([header[5], header[6], header[7], 0]),
             sync: header[4] & FLAG_SYNC != 0,
             pause: header[4] & FLAG_PAUSE != 0,
             gone: header[4] & FLAG_GONE != 0,
@@ -133,6 +138,7 @@ mod tests {
             lane: u64::MAX - 1,
             end_seq: 7,
             answer: 9,
+            waits: MAX_WAITS,
             sync: true,
             pause: false,
             gone: true,

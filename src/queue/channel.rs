@@ -225,6 +225,7 @@ impl Shared {
             Overflow::BlockFor(timeout) => Instant::now().checked_add(timeout),
             Overflow::Block => None,
         };
+        state.waits = state.waits.saturating_add(1);
         while !state.has_room(needed_bytes) && !state.is_closing() && !state.outage {
             let Some(deadline) = deadline else {
                 state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);

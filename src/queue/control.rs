@@ -7,6 +7,8 @@
 use ipc_channel::ipc::{IpcBytesSender, IpcSender};
 use serde::{Deserialize, Serialize};
 
+use super::Overflow;
+use super::status::{Flushed, Status, StopReport};
 #[cfg(feature = "listener")]
 use crate::Context;
 use crate::{Process, context};
@@ -157,16 +159,18 @@ pub(crate) struct WorkerFacts {
     pub(crate) started_ns: i64,
     /// The context of its process, as text.
     pub(crate) context: String,
+    /// What its log calls do when the queue is full, for people.
+    pub(crate) overflow: String,
 }
 
 impl WorkerFacts {
-    /// Longest display name and program name.
+    /// Longest of its texts.
     #[cfg(feature = "listener")]
     pub(crate) const MAX_NAME_BYTES: usize = 256;
 
     #[cfg(feature = "listener")]
     pub(crate) fn process(&self) -> Process {
-        let cut = |text: &str| text[..text.floor_char_boundary(Self::MAX_NAME_BYTES)].into();
+        let cut = |text| cut(text).into();
         Process {
             name: cut(&self.name),
             id: self.pid,
@@ -177,7 +181,18 @@ impl WorkerFacts {
         }
     }
 
-    pub(crate) fn new(transport: TransportKind, lane: u64, process: &Process) -> WorkerFacts {
+    /// What it does when its queue is full.
+    #[cfg(feature = "listener")]
+    pub(crate) fn overflow(&self) -> &str {
+        cut(&self.overflow)
+    }
+
+    pub(crate) fn new(
+        transport: TransportKind,
+        lane: u64,
+        process: &Process,
+        overflow: Overflow,
+    ) -> WorkerFacts {
         WorkerFacts {
             transport,
             lane,
@@ -188,8 +203,15 @@ impl WorkerFacts {
             program: process.program.to_string(),
             started_ns: process.started_ns,
             context: context::to_text(&process.context),
+            overflow: overflow.to_string(),
         }
     }
+}
+
+/// A text of a worker, as long as one may be.
+#[cfg(feature = "listener")]
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(WorkerFacts::MAX_NAME_BYTES)]
 }
 
 /// How a worker's records travel.
@@ -197,6 +219,17 @@ impl WorkerFacts {
 pub(crate) enum TransportKind {
     Channel,
     Ring,
+}
+
+impl TransportKind {
+    /// As `LOGBOOM_TRANSPORT` has it.
+    #[cfg(feature = "listener")]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            TransportKind::Channel => "channel",
+            TransportKind::Ring => "ring",
+        }
+    }
 }
 
 /// From the listener to one worker. Each message is acknowledged with one byte on the control
@@ -234,103 +267,6 @@ pub(crate) enum Reply {
     Status(Box<Status>),
     Flushed(Flushed),
     Stopped(StopReport),
-}
-
-/// What became of a flush for which `ctl` has asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Flushed {
-    /// Workers that did not send what they have within the time given.
-    pub silent_workers: u64,
-    /// Whether the log is on the disk, where that was asked for.
-    pub synced: bool,
-}
-
-/// What a listener did in its life, said when it stops.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StopReport {
-    /// Records given to the handlers.
-    pub drained: u64,
-    /// Records dropped by the workers' overflow policy.
-    pub dropped: u64,
-    /// Records that were accepted and neither written nor left for a successor.
-    pub missing: u64,
-    /// Lanes that had not ended by the drain deadline.
-    pub left_lanes: u64,
-}
-
-impl std::fmt::Display for StopReport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let StopReport { drained, dropped, missing, left_lanes } = self;
-        write!(
-            f,
-            "drained {drained}, dropped {dropped}, missing {missing}, left {left_lanes} lanes"
-        )
-    }
-}
-
-/// A listener's answer to `ctl status`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Status {
-    /// Process id of the listener.
-    pub pid: u32,
-    /// The queue directory.
-    pub queue: String,
-    /// Seconds since the listener started.
-    pub uptime_s: u64,
-    /// Current log files.
-    pub logs: Vec<String>,
-    /// The workers attached now.
-    pub workers: Vec<WorkerStatus>,
-    /// How many more are attached than are listed.
-    pub more_workers: u64,
-    /// Records given to the handlers.
-    pub records: u64,
-    /// Records dropped by the workers' overflow policy.
-    pub dropped: u64,
-    /// Records that never arrived: gaps in the sequence of a lane.
-    pub missing: u64,
-    /// Lanes that could not be read to their end: each is told in the log, with where it is kept.
-    pub damaged_lanes: u64,
-    /// Peers and batches that were refused, with the reason and how many.
-    pub refused: Vec<(String, u64)>,
-    /// The handlers beside the log files.
-    pub handlers: Vec<HandlerStatus>,
-    /// Why the log file cannot be written at the moment.
-    pub trouble: Option<String>,
-    /// Whether the listener is stopping.
-    pub stopping: bool,
-}
-
-/// One attached worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkerStatus {
-    /// Display name.
-    pub name: String,
-    /// Process id the worker's records carry.
-    pub pid: u32,
-    /// File name of its program.
-    pub program: String,
-    /// Its lane, 16 hexadecimal digits.
-    pub lane: String,
-    /// Records received from it.
-    pub records: u64,
-    /// Records it dropped.
-    pub dropped: u64,
-}
-
-/// One handler beside the log files.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HandlerStatus {
-    /// The name it was given.
-    pub name: String,
-    /// Records it has handled.
-    pub handled: u64,
-    /// Records it refused with an error.
-    pub failed: u64,
-    /// Records dropped because it was slower than its queue could bear.
-    pub dropped: u64,
-    /// Its last error.
-    pub last_error: Option<String>,
 }
 
 #[cfg(all(test, feature = "listener"))]

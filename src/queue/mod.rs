@@ -8,7 +8,9 @@ pub(crate) mod control;
 mod directory;
 pub(crate) mod rendezvous;
 pub(crate) mod ring;
+pub(crate) mod status;
 
+use std::fmt;
 use std::time::Duration;
 
 #[cfg(all(test, feature = "listener"))]
@@ -68,6 +70,17 @@ impl Default for Overflow {
     }
 }
 
+impl fmt::Display for Overflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Overflow::Block => f.write_str("block"),
+            Overflow::BlockFor(timeout) => write!(f, "block-for {timeout:?}"),
+            Overflow::DropNewest => f.write_str("drop-newest"),
+            Overflow::DropBelow(level) => write!(f, "drop-below {level}"),
+        }
+    }
+}
+
 /// How certain it is that a record will not be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Certainty {
@@ -76,7 +89,8 @@ pub enum Certainty {
     /// In the log files the listener has: it survives the end of any process. A listener without
     /// log files confirms what it has handed on.
     Written,
-    /// On the disk: it survives a power loss.
+    /// On the disk: it survives a power loss. Records that were written and not synced when a sync of the
+    /// listener failed never become so, and neither do later ones of the same lane.
     Synced,
 }
 

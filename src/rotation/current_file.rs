@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use nix::errno::Errno;
+
 use crate::fault;
 use crate::regular_file::{self, FileError, FileId, refused};
 
@@ -120,11 +122,8 @@ impl CurrentFile {
     /// After a change of files, and the first time, this is `syncfs`: backups are no longer open, and keeping them open
     /// would keep the space of deleted ones. Otherwise it is `fdatasync`.
     pub(crate) fn sync(&mut self) -> Result<(), FileError> {
-        let synced = if self.files_changed {
-            nix::unistd::syncfs(&self.file).map_err(io::Error::from)
-        } else {
-            self.file.sync_data()
-        };
+        let synced =
+            if self.files_changed { sync_file_system(&self.file) } else { self.file.sync_data() };
         synced.map_err(refused("sync", &self.path))?;
         self.files_changed = false;
         Ok(())
@@ -192,6 +191,15 @@ impl CurrentFile {
             self.mended_lines += 1;
         }
         Ok(())
+    }
+}
+
+fn sync_file_system(file: &File) -> io::Result<()> {
+    loop {
+        match nix::unistd::syncfs(file) {
+            Err(Errno::EINTR) => {}
+            synced => return Ok(synced?),
+        }
     }
 }
 

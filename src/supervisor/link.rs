@@ -73,8 +73,8 @@ impl fmt::Display for ToSupervisor {
         match self {
             ToSupervisor::Ready => write!(f, "ready"),
             ToSupervisor::Stopped(report) => {
-                let StopReport { drained, dropped, missing, left_lanes } = report;
-                write!(f, "stopped {drained} {dropped} {missing} {left_lanes}")
+                let StopReport { drained, dropped, missing, unconfirmed, left_lanes } = report;
+                write!(f, "stopped {drained} {dropped} {missing} {unconfirmed} {left_lanes}")
             }
         }
     }
@@ -84,11 +84,12 @@ impl Message for ToSupervisor {
     fn parse(line: &str) -> Option<ToSupervisor> {
         match line.split(' ').collect::<Vec<_>>()[..] {
             ["ready"] => Some(ToSupervisor::Ready),
-            ["stopped", drained, dropped, missing, left_lanes] => {
+            ["stopped", drained, dropped, missing, unconfirmed, left_lanes] => {
                 Some(ToSupervisor::Stopped(StopReport {
                     drained: number(drained)?,
                     dropped: number(dropped)?,
                     missing: number(missing)?,
+                    unconfirmed: number(unconfirmed)?,
                     left_lanes: number(left_lanes)?,
                 }))
             }
@@ -161,7 +162,13 @@ mod tests {
             assert_eq!(receiver.receive(), Some(message));
         }
         let max = u64::MAX;
-        let report = StopReport { drained: max, dropped: max, missing: max, left_lanes: max };
+        let report = StopReport {
+            drained: max,
+            dropped: max,
+            missing: max,
+            unconfirmed: max,
+            left_lanes: max,
+        };
         for message in [ToSupervisor::Ready, ToSupervisor::Stopped(report)] {
             assert!(message.to_string().len() < MAX_LINE_BYTES as usize);
             assert_eq!(ToSupervisor::parse(&message.to_string()), Some(message));
@@ -192,7 +199,7 @@ mod tests {
         for line in lines {
             assert_eq!(ToListener::parse(line), None, "{line:?}");
         }
-        for line in ["ready now", "stopped 1 2 3", "stopped 1 2 3 -4", "stopped 1 2 3 4 5"] {
+        for line in ["ready now", "stopped 1 2 3 4", "stopped 1 2 3 4 -5", "stopped 1 2 3 4 5 6"] {
             assert_eq!(ToSupervisor::parse(line), None, "{line:?}");
         }
     }

@@ -58,7 +58,8 @@ impl Wish {
 }
 
 fn by_ring(wish: Wish, ring: Ring, levels: Arc<Levels>) -> Result<QueueHandler, AttachError> {
-    let facts = WorkerFacts::new(TransportKind::Ring, ring.first_lane(), &wish.process);
+    let facts =
+        WorkerFacts::new(TransportKind::Ring, ring.first_lane(), &wish.process, wish.overflow);
     let handler = QueueHandler::new(Box::new(ring.clone()), Arc::clone(&levels), wish.origin());
     follow_listener(wish.queue, facts, ring, levels)?;
     Ok(handler)
@@ -74,7 +75,7 @@ fn by_channel(wish: Wish, levels: Arc<Levels>) -> Result<QueueHandler, AttachErr
     let lane = getrandom::u64().map_err(|error| io("name a lane")(error.into()))?;
     let channel =
         Channel::start(lane, overflow, capacity_bytes).map_err(io("start the sender thread"))?;
-    let facts = WorkerFacts::new(TransportKind::Channel, lane, &process);
+    let facts = WorkerFacts::new(TransportKind::Channel, lane, &process, overflow);
     // Dropped on failure, it ends the sender thread.
     let handler = QueueHandler::new(Box::new(channel.clone()), Arc::clone(&levels), origin);
     keep_attached(queue, facts, channel, levels)?;

@@ -14,6 +14,8 @@ pub(super) struct Levels {
     filter: RwLock<Filter>,
     /// The most verbose level of the table: most calls that are not wanted end here.
     max: AtomicUsize,
+    /// The most verbose level that is wanted of every target: most other calls end here.
+    common: AtomicUsize,
     pinned: bool,
     /// Whether the macros of the program look at this table: only then a push is theirs to know.
     installed: AtomicBool,
@@ -28,11 +30,11 @@ impl Levels {
         if let Some(text) = variable("LOGBOOM_FILTER") {
             return Levels::pinned(&text, "LOGBOOM_FILTER");
         }
-        let fallback = parse(default)
+        let fallback = Table::parse(default)
             .map_err(|reason| AttachError::Filter { origin: "the default filter", reason })?;
         // RUST_LOG is shared with other libraries, some of which understand more.
-        match variable("RUST_LOG").map(|text| parse(&text)) {
-            Some(Ok(filter)) => Ok(Levels::new(filter, false, None)),
+        match variable("RUST_LOG").map(|text| Table::parse(&text)) {
+            Some(Ok(table)) => Ok(Levels::new(table, false, None)),
             Some(Err(reason)) => {
                 Ok(Levels::new(fallback, false, Some(format!("RUST_LOG is not used: {reason}"))))
             }
@@ -42,24 +44,31 @@ impl Levels {
 
     /// A table that no listener replaces; `origin` is who named it.
     pub(super) fn pinned(table: &str, origin: &'static str) -> Result<Levels, AttachError> {
-        let filter = parse(table).map_err(|reason| AttachError::Filter { origin, reason })?;
-        Ok(Levels::new(filter, true, None))
+        let table = Table::parse(table).map_err(|reason| AttachError::Filter { origin, reason })?;
+        Ok(Levels::new(table, true, None))
     }
 
-    fn new(filter: Filter, pinned: bool, complaint: Option<String>) -> Levels {
-        let max = AtomicUsize::new(filter.filter() as usize);
-        let installed = AtomicBool::new(false);
-        Levels { filter: RwLock::new(filter), max, pinned, installed, complaint }
+    fn new(table: Table, pinned: bool, complaint: Option<String>) -> Levels {
+        Levels {
+            max: AtomicUsize::new(table.filter.filter() as usize),
+            common: AtomicUsize::new(table.common as usize),
+            filter: RwLock::new(table.filter),
+            pinned,
+            installed: AtomicBool::new(false),
+            complaint,
+        }
     }
 
     /// Takes a table the listener pushed; tells whether it was taken.
     pub(super) fn push(&self, text: &str) -> bool {
-        let Some(filter) = parse(text).ok().filter(|_| !self.pinned) else {
+        let Some(Table { filter, common }) = Table::parse(text).ok().filter(|_| !self.pinned)
+        else {
             return false;
         };
         let max = filter.filter() as usize;
         *self.filter.write().unwrap_or_else(PoisonError::into_inner) = filter;
         self.max.store(max, Ordering::Relaxed);
+        self.common.store(common as usize, Ordering::Relaxed);
         if self.installed.load(Ordering::Acquire) {
             self.tell_macros();
         }
@@ -83,6 +92,9 @@ impl Levels {
         if level as usize > self.max.load(Ordering::Relaxed) {
             return false;
         }
+        if level as usize <= self.common.load(Ordering::Relaxed) {
+            return true;
+        }
         let filter = match self.filter.try_read() {
             Ok(filter) => filter,
             Err(TryLockError::Poisoned(filter)) => filter.into_inner(),
@@ -98,10 +110,22 @@ impl Levels {
     }
 }
 
-fn parse(text: &str) -> Result<Filter, String> {
-    let mut builder = Builder::new();
-    builder.try_parse(text).map_err(|error| error.to_string())?;
-    Ok(builder.build())
+/// A table as it was read.
+struct Table {
+    filter: Filter,
+    /// The level that the table has for every target, where it is no more than a level.
+    common: LevelFilter,
+}
+
+impl Table {
+    fn parse(text: &str) -> Result<Table, String> {
+        let mut builder = Builder::new();
+        builder.try_parse(text).map_err(|error| error.to_string())?;
+        let filter = builder.build();
+        let is_level = text.trim().parse::<LevelFilter>().is_ok();
+        let common = if is_level { filter.filter() } else { LevelFilter::Off };
+        Ok(Table { filter, common })
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_pushed_table_replaces_all_but_a_pinned_one() {
-        let levels = Levels::new(parse("info").expect("a filter"), false, None);
+        let levels = Levels::new(Table::parse("info").expect("a filter"), false, None);
         assert!(levels.enabled(log::Level::Info, "a") && !levels.enabled(log::Level::Debug, "a"));
         assert!(levels.push("warn,a::b=debug"));
         assert!(
@@ -118,7 +142,7 @@ mod tests {
         );
         assert_eq!(levels.max(), LevelFilter::Debug);
         assert!(!levels.push("a=loud") && levels.enabled(log::Level::Debug, "a::b"));
-        let pinned = Levels::new(parse("error").expect("a filter"), true, None);
+        let pinned = Levels::new(Table::parse("error").expect("a filter"), true, None);
         assert!(!pinned.push("trace") && !pinned.enabled(log::Level::Warn, "a"));
     }
 }

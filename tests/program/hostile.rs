@@ -102,7 +102,7 @@ fn well_formed_messages_with_a_garbage_payload_are_refused_and_counted() {
     let listener = place.listen(&["--format", "%(processName)s %(message)s"]);
     let (stream, data, updates) = attach(&place);
     let header =
-        |lane: u64| [b"LBB\x01\0\0\0\0".as_slice(), &lane.to_le_bytes(), &[0; 16]].concat();
+        |lane: u64| [b"LBB\x02\0\0\0\0".as_slice(), &lane.to_le_bytes(), &[0; 16]].concat();
 
     for garbage in [&b""[..], b"x", &[0; 32], &[0xff; 4096], &vec![b'L'; 190_000]] {
         data.send(garbage).unwrap();

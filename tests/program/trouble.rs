@@ -35,12 +35,14 @@ fn one_line(output: &Output) -> String {
 #[test]
 fn unusable_arguments_are_named_and_end_with_code_2() {
     let place = Place::new();
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 8] = [
         &["listen", "--max-bytes", "nonsense"],
         &["listen", "--max-bytes", "99999999999G"],
         &["listen", "--backup-count", "many"],
         &["listen", "--level", "loud"],
         &["listen", "--format", "%(nonsense)s"],
+        &["listen", "--sync", "sometimes"],
+        &["run", "--sync", "30", "--", "true"],
         &["listen", "--queue", "a", "--queue-dir", "b"],
     ];
     for args in cases {
@@ -128,7 +130,10 @@ fn when_the_disk_fills_up_records_wait_and_all_are_written_when_there_is_room() 
     worker.tell("go");
     assert_eq!(worker.heard(), "0", "records were dropped");
     wait_until("the trouble", || {
-        place.status().trouble.is_some_and(|trouble| trouble.contains("No space left on device"))
+        place
+            .status()
+            .trouble
+            .is_some_and(|trouble| trouble.cause.contains("No space left on device"))
     });
     fs::remove_file(filler).unwrap();
     wait_until("the records", || {

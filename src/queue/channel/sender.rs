@@ -48,6 +48,7 @@ impl Shared {
                             .asked
                             .take_if(|asked| asked.at <= chunk.end_seq)
                             .map_or(0, |asked| asked.number),
+                        waits: std::mem::take(&mut state.waits),
                         gone: false,
                     };
                     return Some((chunk, header, link));

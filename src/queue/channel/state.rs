@@ -28,6 +28,8 @@ pub(super) struct State {
     thread: Option<u64>,
     drops: Option<Drops>,
     pub(super) dropped: u64,
+    /// Calls that have waited for room and of which no batch has told.
+    pub(super) waits: u32,
     /// A call has waited in vain, and nothing was taken since.
     pub(super) outage: bool,
     pub(super) sender: SenderPhase,
@@ -93,6 +95,7 @@ impl State {
             thread: None,
             drops: None,
             dropped: 0,
+            waits: 0,
             outage: false,
             sender: SenderPhase::Busy,
             urgent: false,

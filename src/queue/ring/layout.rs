@@ -47,6 +47,11 @@ pub(super) trait Words {
         self.mapping().word(1088)
     }
 
+    /// How many calls have waited for room.
+    fn waits(&self) -> &AtomicU64 {
+        self.mapping().word(1096)
+    }
+
     /// The writer sleeps on [`head`](Self::head).
     fn room_asleep(&self) -> &AtomicU64 {
         self.mapping().word(1152)
@@ -82,6 +87,12 @@ pub(super) trait Words {
     /// The calls before this one are on the disk.
     fn synced(&self) -> &AtomicU64 {
         self.mapping().word(1288)
+    }
+
+    /// Not zero: [`synced`](Self::synced) stays where it is, because a sync has failed.
+    #[cfg(feature = "listener")]
+    fn is_doubtful(&self) -> &AtomicU64 {
+        self.mapping().word(1296)
     }
 
     /// Not 0: the lane is damaged, and no listener reads it any more.

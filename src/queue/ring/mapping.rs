@@ -94,8 +94,8 @@ impl Mapping {
         }
     }
 
-    /// Where `length` bytes from `position` on are.
-    fn ring_at(&self, position: u64, length: usize) -> *mut u8 {
+    /// Where `length` bytes from `position` on are, as long as the mapping lives.
+    pub(super) fn ring_at(&self, position: u64, length: usize) -> *mut u8 {
         assert!(length <= self.ring_bytes, "longer than the ring");
         // The capacity is a power of two, and the first copy ends where the second begins: an
         // offset inside the first plus at most one capacity is inside both together.

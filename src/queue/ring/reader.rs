@@ -200,6 +200,21 @@ impl LaneReader {
         self.wake_flushes();
     }
 
+    /// Whether a sync failed when calls were written that are not on the disk: they may never get
+    /// there, and no later call may be said to be.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        Words::is_doubtful(self).load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn set_doubtful(&self) {
+        Words::is_doubtful(self).store(1, Ordering::Relaxed);
+    }
+
+    /// How many calls have waited for room, as the worker says.
+    pub(crate) fn waits(&self) -> u64 {
+        Words::waits(self).load(Ordering::Relaxed)
+    }
+
     /// The worker waits until the calls before this one are on the disk.
     pub(crate) fn sync_asked(&self) -> u64 {
         Words::sync_asked(self).load(Ordering::Relaxed)

@@ -165,6 +165,7 @@ impl LaneWriter {
     fn wait_for_room(&mut self, needed_bytes: usize, level: Level, gate: &Gate) -> Room {
         let reserve_bytes = gate.reserve_bytes(level, LANE_BYTES);
         let mut wait = None;
+        let mut has_waited = false;
         loop {
             self.head = protocol::observe(self.lane.head());
             if needed_bytes <= self.free_bytes(reserve_bytes) {
@@ -176,6 +177,9 @@ impl LaneWriter {
             };
             if self.lane.check(&fork::hold_off()) {
                 return Room::Retired;
+            }
+            if !std::mem::replace(&mut has_waited, true) {
+                self.lane.waits().fetch_add(1, Ordering::Relaxed);
             }
             protocol::announce_sleep(self.lane.room_asleep());
             if protocol::observe(self.lane.head()) == self.head {

@@ -5,6 +5,8 @@
 pub mod sequence;
 mod small_disk;
 
+pub mod strace;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -257,7 +259,7 @@ impl Listener {
     pub fn stop(mut self) -> control::StopReport {
         let report = control::stop(&self.queue, PATIENCE).unwrap();
         let code = self.process.wait();
-        assert_eq!(code, if report.missing == 0 { 0 } else { 74 });
+        assert_eq!(code, if report.is_complete() { 0 } else { 74 });
         report
     }
 }

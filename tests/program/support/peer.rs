@@ -36,6 +36,7 @@ pub struct Facts {
     pub program: String,
     pub started_ns: i64,
     pub context: String,
+    pub overflow: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,6 +60,7 @@ pub fn facts() -> Facts {
         program: "hostile".to_owned(),
         started_ns: 0,
         context: "no context".to_owned(),
+        overflow: String::new(),
     }
 }
 

@@ -1,0 +1,122 @@
+//! The status of a listener, for people.
+
+use std::io::{self, Write};
+
+use logboom::control::{LevelCount, Status, WorkerStatus};
+
+/// What `--json` prints.
+pub(crate) const KEYS: &str = "\
+Keys of --json:
+  pid, queue, uptime_s, logs, stopping
+  records            written to the log
+  dropped            by the workers' overflow policy; dropped_by_level: [{level, records}], level as
+                     its number (10 DEBUG, 20 INFO, 30 WARNING, 40 ERROR, 50 CRITICAL)
+  missing            gaps in the sequence of a lane
+  unconfirmed        handed by Channel workers to a listener that ended before it confirmed them
+  refused            [[reason, peers or batches]]
+  filter_panics      records that passed a filter because it panicked
+  damaged_lanes      lanes that could not be read to their end; the log says where they are kept
+  handlers           [{name, handled, failed, dropped, last_error}], those beside the log files
+  sync               {policy, syncs, failed, last_sync_ns}
+  trouble            null, or {operation, path, cause, since_ns, tries}: what the disk refuses now
+  workers            [{name, pid, program, lane, transport, overflow, records, dropped,
+                     dropped_by_level, outages, waits, missing}]: outages is how often it began to
+                     drop, waits how many calls waited for room in its queue
+  more_workers       how many are attached and not in the list
+Times ending in _ns are nanoseconds since 1970.";
+
+/// Prints it as lines and a table.
+pub(crate) fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
+    let stopping = if status.stopping { ", stopping" } else { "" };
+    writeln!(out, "listener  {} (up {} s){stopping}", status.pid, status.uptime_s)?;
+    writeln!(out, "queue     {}", status.queue)?;
+    for log in &status.logs {
+        writeln!(out, "log       {log}")?;
+    }
+    print_counts(status, out)?;
+    if let Some(trouble) = &status.trouble {
+        let lasted = trouble.lasted().as_secs();
+        writeln!(out, "trouble   {trouble} (for {lasted} s, {} tries)", trouble.tries)?;
+    }
+    for handler in &status.handlers {
+        let error = handler.last_error.as_ref();
+        let error = error.map_or(String::new(), |error| format!(" ({error})"));
+        writeln!(
+            out,
+            "handler   {}: {} handled, {} failed, {} dropped{error}",
+            handler.name, handler.handled, handler.failed, handler.dropped
+        )?;
+    }
+    print_workers(&status.workers, out)?;
+    if status.more_workers > 0 {
+        writeln!(out, "and {} more", status.more_workers)?;
+    }
+    Ok(())
+}
+
+fn print_counts(status: &Status, out: &mut impl Write) -> io::Result<()> {
+    let by_level = match levels(&status.dropped_by_level) {
+        levels if levels.is_empty() => levels,
+        levels => format!(" ({levels})"),
+    };
+    let Status { records, dropped, missing, unconfirmed, .. } = status;
+    write!(out, "records   {records} written, {dropped} dropped{by_level}, {missing} missing")?;
+    if *unconfirmed > 0 {
+        write!(out, ", {unconfirmed} unconfirmed")?;
+    }
+    writeln!(out, "\nsync      {}", status.sync)?;
+    if status.damaged_lanes > 0 {
+        writeln!(out, "damaged   {} lanes: see the log", status.damaged_lanes)?;
+    }
+    if status.filter_panics > 0 {
+        writeln!(out, "filters   {} panics", status.filter_panics)?;
+    }
+    for (reason, count) in &status.refused {
+        writeln!(out, "refused   {count}: {reason}")?;
+    }
+    Ok(())
+}
+
+fn print_workers(workers: &[WorkerStatus], out: &mut impl Write) -> io::Result<()> {
+    if workers.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\n{:<16} {:>8} {:<16} {:<8} {:<18} {:>10} {:>8} {:>8} {:>8} {:>8}  DROPPED BY LEVEL",
+        "WORKER",
+        "PID",
+        "PROGRAM",
+        "QUEUE",
+        "WHEN FULL",
+        "RECORDS",
+        "MISSING",
+        "WAITS",
+        "OUTAGES",
+        "DROPPED"
+    )?;
+    for worker in workers {
+        let line = format!(
+            "{:<16} {:>8} {:<16} {:<8} {:<18} {:>10} {:>8} {:>8} {:>8} {:>8}  {}",
+            worker.name,
+            worker.pid,
+            worker.program,
+            worker.transport,
+            worker.overflow,
+            worker.records,
+            worker.missing,
+            worker.waits,
+            worker.outages,
+            worker.dropped,
+            levels(&worker.dropped_by_level)
+        );
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// `DEBUG 1200, INFO 34`
+fn levels(counts: &[LevelCount]) -> String {
+    let counts = counts.iter().map(|count| format!("{} {}", count.level, count.records));
+    counts.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,131 @@
+//! What `ctl status` shows.
+
+use std::time::Instant;
+
+use super::{Hub, Worker};
+use crate::Process;
+use crate::listener::counts::{Counts, Tally};
+use crate::queue::status::{Status, SyncStatus, Trouble, WorkerStatus};
+
+/// Most bytes of workers in a status, so that it is one message.
+const MAX_STATUS_BYTES: usize = 128 * 1024;
+
+/// At most what the numbers of one worker take there.
+const NUMBERS_BYTES: usize = 64;
+
+/// At most what its drops of one level take there.
+const LEVEL_BYTES: usize = 12;
+
+/// What a status says that never changes.
+pub(in crate::listener) struct StatusBase {
+    pub(in crate::listener) queue: String,
+    pub(in crate::listener) logs: Vec<String>,
+    pub(in crate::listener) started: Instant,
+}
+
+impl Hub {
+    /// Adds to the counts of the worker that has this lane, or another of this process.
+    pub(in crate::listener) fn count(&self, lane: u64, process: &Process, tally: &Tally) {
+        let mut state = self.lock();
+        let workers = &mut state.workers;
+        let of_process = |worker: &&mut Worker| {
+            worker.process.id == process.id && worker.process.started_ns == process.started_ns
+        };
+        let worker = match workers.contains_key(&lane) {
+            true => workers.get_mut(&lane),
+            false => workers.values_mut().find(of_process),
+        };
+        if let Some(worker) = worker {
+            worker.tally.add(tally);
+        }
+    }
+
+    pub(in crate::listener) fn set_counts(&self, counts: Counts) {
+        self.lock().counts = counts;
+    }
+
+    pub(in crate::listener) fn set_sync(&self, sync: SyncStatus) {
+        self.lock().sync = sync;
+    }
+
+    /// What cannot be done with a log file at the moment.
+    pub(in crate::listener) fn set_trouble(&self, trouble: Option<Trouble>) {
+        self.lock().trouble = trouble;
+    }
+
+    pub(in crate::listener) fn status(&self, base: &StatusBase) -> Status {
+        let state = self.lock();
+        let mut workers: Vec<_> = state
+            .workers
+            .iter()
+            .filter(|(_, worker)| !worker.gone)
+            .map(|(lane, worker)| worker.status(*lane))
+            .collect();
+        workers.sort_by(|a, b| (&a.name, a.pid, &a.lane).cmp(&(&b.name, b.pid, &b.lane)));
+        let more_workers = cut(&mut workers);
+        let Counts { records, drops, missing, unconfirmed, damaged_lanes, filter_panics, handlers } =
+            state.counts.clone();
+        Status {
+            pid: std::process::id(),
+            queue: base.queue.clone(),
+            uptime_s: base.started.elapsed().as_secs(),
+            logs: base.logs.clone(),
+            workers,
+            more_workers,
+            records,
+            dropped: drops.total(),
+            dropped_by_level: drops.by_level(),
+            missing,
+            unconfirmed,
+            damaged_lanes,
+            filter_panics,
+            refused: state
+                .refused
+                .iter()
+                .map(|(why, count)| (why.reason().to_owned(), *count))
+                .collect(),
+            handlers,
+            trouble: state.trouble.clone(),
+            sync: state.sync.clone(),
+            stopping: state.stopping,
+        }
+    }
+}
+
+impl Worker {
+    fn status(&self, lane: u64) -> WorkerStatus {
+        let Tally { records, drops, missing, waits } = &self.tally;
+        WorkerStatus {
+            name: self.process.name.to_string(),
+            pid: self.process.id,
+            program: self.process.program.to_string(),
+            lane: format!("{lane:016x}"),
+            transport: self.transport.name().to_owned(),
+            overflow: self.overflow.clone(),
+            records: *records,
+            dropped: drops.total(),
+            dropped_by_level: drops.by_level(),
+            outages: drops.outages,
+            waits: *waits,
+            missing: *missing,
+        }
+    }
+}
+
+/// Cuts the list of workers to what one message may hold; how many are left out.
+fn cut(workers: &mut Vec<WorkerStatus>) -> u64 {
+    let mut bytes = 0;
+    let mut fits = |worker: &WorkerStatus| {
+        bytes += text_bytes(worker) + NUMBERS_BYTES + worker.dropped_by_level.len() * LEVEL_BYTES;
+        bytes <= MAX_STATUS_BYTES
+    };
+    let listed = workers.iter().take_while(|worker| fits(worker)).count();
+    let rest = workers.len() - listed;
+    workers.truncate(listed);
+    rest as u64
+}
+
+fn text_bytes(worker: &WorkerStatus) -> usize {
+    let WorkerStatus { name, program, lane, transport, overflow, .. } = worker;
+    [name, program, lane, transport, overflow].iter().map(|text| text.len()).sum()
+}

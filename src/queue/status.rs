@@ -1,0 +1,223 @@
+//! What a listener tells of itself: its counts, and how a flush or a stop went.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Level;
+use crate::record::now_ns;
+
+/// What became of a flush for which `ctl` has asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Flushed {
+    /// Workers that did not send what they have within the time given.
+    pub silent_workers: u64,
+    /// Whether all that was queued when it was asked is in the log files.
+    pub written: bool,
+    /// Whether the log is on the disk, where that was asked for. Never where a sync has failed in the
+    /// listener's life: what was not on the disk by then may never get there.
+    pub synced: bool,
+}
+
+/// What a listener did in its life, said when it stops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StopReport {
+    /// Records given to the handlers.
+    pub drained: u64,
+    /// Records dropped by the workers' overflow policy.
+    pub dropped: u64,
+    /// Records that were accepted and neither written nor left for a successor.
+    pub missing: u64,
+    /// Records of the Channel transport that workers had handed to a listener before this one, which
+    /// ended before it said that they were written: they may be in the log or missing.
+    pub unconfirmed: u64,
+    /// Lanes that had not ended by the drain deadline.
+    pub left_lanes: u64,
+}
+
+impl fmt::Display for StopReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StopReport { drained, dropped, missing, unconfirmed, left_lanes } = self;
+        write!(f, "drained {drained}, dropped {dropped}, missing {missing}, ")?;
+        if *unconfirmed > 0 {
+            write!(f, "unconfirmed {unconfirmed}, ")?;
+        }
+        write!(f, "left {left_lanes} lanes")
+    }
+}
+
+impl StopReport {
+    /// Whether every record that was accepted and not left for a successor is in the log for certain.
+    pub fn is_complete(&self) -> bool {
+        self.missing == 0 && self.unconfirmed == 0
+    }
+}
+
+/// A listener's answer to `ctl status`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// Process id of the listener.
+    pub pid: u32,
+    /// The queue directory.
+    pub queue: String,
+    /// Seconds since the listener started.
+    pub uptime_s: u64,
+    /// Current log files.
+    pub logs: Vec<String>,
+    /// The workers attached now.
+    pub workers: Vec<WorkerStatus>,
+    /// How many more are attached than are listed.
+    pub more_workers: u64,
+    /// Records given to the handlers.
+    pub records: u64,
+    /// Records dropped by the workers' overflow policy.
+    pub dropped: u64,
+    /// The same for each level with any, the lowest first.
+    pub dropped_by_level: Vec<LevelCount>,
+    /// Records that never arrived: gaps in the sequence of a lane.
+    pub missing: u64,
+    /// As in [`StopReport::unconfirmed`].
+    pub unconfirmed: u64,
+    /// Lanes that could not be read to their end: each is told in the log, with where it is kept.
+    pub damaged_lanes: u64,
+    /// How often a filter has panicked; the records have passed it.
+    pub filter_panics: u64,
+    /// Peers and batches that were refused, with the reason and how many.
+    pub refused: Vec<(String, u64)>,
+    /// The handlers beside the log files.
+    pub handlers: Vec<HandlerStatus>,
+    /// What cannot be done with a log file at the moment.
+    pub trouble: Option<Trouble>,
+    /// How the log files are brought to the disk.
+    pub sync: SyncStatus,
+    /// Whether the listener is stopping.
+    pub stopping: bool,
+}
+
+/// What cannot be done at the moment and is tried again until it can. A write that fails holds the
+/// workers up, a sync that fails does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Trouble {
+    /// What is tried, as a verb: `write`, `rename`, `open`, `sync`.
+    pub operation: String,
+    /// The file or directory.
+    pub path: String,
+    /// What the system said last.
+    pub cause: String,
+    /// When it failed first, in nanoseconds since the Unix epoch.
+    pub since_ns: i64,
+    /// How often it has failed since then.
+    pub tries: u64,
+}
+
+impl Trouble {
+    /// How long it has lasted by now.
+    pub fn lasted(&self) -> Duration {
+        since(self.since_ns)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Trouble { operation, path, cause, .. } = self;
+        write!(f, "cannot {operation} {path}: {cause}")
+    }
+}
+
+/// The time since `time_ns`, in nanoseconds since the Unix epoch; none where clocks were set back.
+fn since(time_ns: i64) -> Duration {
+    Duration::from_nanos(now_ns().saturating_sub(time_ns).try_into().unwrap_or(0))
+}
+
+/// How the log files are brought to the disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SyncStatus {
+    /// The policy, as its text form.
+    pub policy: String,
+    /// How often all log files were brought to the disk.
+    pub syncs: u64,
+    /// How often one could not be.
+    pub failed: u64,
+    /// When it succeeded last, in nanoseconds since the Unix epoch.
+    pub last_sync_ns: Option<i64>,
+}
+
+impl fmt::Display for SyncStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SyncStatus { policy, syncs, failed, last_sync_ns } = self;
+        write!(f, "{policy}: {syncs} syncs")?;
+        if let Some(last_ns) = last_sync_ns {
+            write!(f, ", the last {} s ago", since(*last_ns).as_secs())?;
+        }
+        write!(f, ", {failed} failed")
+    }
+}
+
+/// One attached worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WorkerStatus {
+    /// Display name.
+    pub name: String,
+    /// Process id the worker's records carry.
+    pub pid: u32,
+    /// File name of its program.
+    pub program: String,
+    /// The lane it attached with, 16 hexadecimal digits.
+    pub lane: String,
+    /// How its records travel: `ring` or `channel`.
+    pub transport: String,
+    /// What its log calls do when its queue is full, as `block-for 50ms`.
+    pub overflow: String,
+    /// Records received from it.
+    pub records: u64,
+    /// Records it dropped.
+    pub dropped: u64,
+    /// The same for each level with any, the lowest first.
+    pub dropped_by_level: Vec<LevelCount>,
+    /// How often it began to drop records.
+    pub outages: u64,
+    /// Log calls that waited for room in its queue.
+    pub waits: u64,
+    /// Records of it that never arrived: gaps in the sequence of a lane.
+    pub missing: u64,
+}
+
+/// How many records of one level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LevelCount {
+    /// The level.
+    pub level: Level,
+    /// How many.
+    pub records: u64,
+}
+
+impl LevelCount {
+    #[cfg(feature = "listener")]
+    pub(crate) fn new(level: Level, records: u64) -> LevelCount {
+        LevelCount { level, records }
+    }
+}
+
+/// One handler beside the log files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HandlerStatus {
+    /// The name it was given.
+    pub name: String,
+    /// Records it has handled.
+    pub handled: u64,
+    /// Records it refused with an error.
+    pub failed: u64,
+    /// Records dropped because it was slower than its queue could bear.
+    pub dropped: u64,
+    /// Its last error.
+    pub last_error: Option<String>,
+}
