@@ -4,9 +4,12 @@ use std::io::{ErrorKind, Read};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context as _, bail};
 use logboom::supervisor::Lines;
-use logboom::{AttachError, Certainty, Level, Overflow, QueueHandler, TransportChoice, control};
+use logboom::{
+    AttachError, Builder, Certainty, Context, Level, Overflow, QueueHandler, TransportChoice,
+    control,
+};
 
 use crate::options::QueueOptions;
 
@@ -29,6 +32,10 @@ pub(crate) struct Args {
     /// Logger of the records
     #[arg(short = 't', long, default_value = "shell", value_name = "LOGGER")]
     logger: String,
+    /// A field that goes with every record, such as `build=17`; may be repeated. More come from
+    /// LOGBOOM_CONTEXT
+    #[arg(long, value_name = "KEY=VALUE")]
+    context: Vec<Context>,
     /// Leave the records in shared memory for the next listener, where there is none
     #[arg(long)]
     offline: bool,
@@ -39,6 +46,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let queue = args.queue.directory()?;
     let mut builder = logboom::builder().queue(queue.clone()).overflow(Overflow::Block);
+    builder = args.context.iter().fold(builder, Builder::context);
     if args.offline {
         builder = builder.transport(TransportChoice::Ring).overflow(Overflow::DropNewest);
     } else {

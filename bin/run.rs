@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use logboom::supervisor::{Notice, Outcome, Supervisor, WorkerCommand};
-use logboom::{Certainty, Level, QueueDir};
+use logboom::{Certainty, Context, Level, QueueDir};
 
 use crate::options::{LogOptions, OutputOptions, QueueOptions, complain};
 use crate::{exit, supervise};
@@ -25,6 +25,11 @@ Examples:
 What workers print becomes records: of the logger `stdout`, level INFO, and of `stderr`, level
 WARNING. Their standard input is /dev/null. LOGBOOM_QUEUE and LOGBOOM_WORKER tell those that use
 logboom themselves where to log, and under which name.
+
+LOGBOOM_CONTEXT hands on to all of them and to their children what --context says, what `run` has
+inherited itself, and a run_id, random unless given. It is part of each record: see it with
+--format json, or in a pattern with %(context)s. Text that looks like a number, or has a comma, a
+quote or a backslash, stands in quotes: --context 'note=\"a, b\"'.
 
 The first worker that fails ends the others, and its exit code is that of `run` (128+N for signal N,
 127 not found, 126 not executable). Ctrl-C, SIGTERM and SIGHUP end all, with code 0 when all records
@@ -45,6 +50,9 @@ pub(crate) struct Args {
     queue: QueueOptions,
     #[command(flatten)]
     log: LogOptions,
+    /// A field that goes with every record of this run, such as `build=17`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    context: Vec<Context>,
     /// How long workers may take to end before they are killed, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     stop_timeout: u32,
@@ -67,12 +75,13 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     }
     let stop_timeout = Duration::from_secs(args.stop_timeout.into());
     let mut supervisor = Supervisor::new(queue.clone(), listener, stop_timeout, tell);
+    args.context.iter().for_each(|context| supervisor.add_context(context));
     supervise::forward_signals(supervisor.interrupter())?;
     let outcome = match supervisor.run(workers) {
         Ok(outcome) => outcome,
         Err(error) => return supervise::not_started(error),
     };
-    record(&queue, &outcome);
+    record(&queue, &outcome, supervisor.context());
     let stopped = supervisor.stop();
     let missing = match &stopped {
         Ok(report) => {
@@ -141,9 +150,9 @@ fn report_end(outcome: &Outcome, totals: &impl std::fmt::Display, output: &Outpu
 }
 
 /// Says in the log why it ends. Without a listener the line on standard error has to do.
-fn record(queue: &QueueDir, outcome: &Outcome) {
-    let builder = logboom::builder().queue(queue.clone()).name("run").pinned_filter("trace");
-    if let Ok(handler) = builder.attach() {
+fn record(queue: &QueueDir, outcome: &Outcome, context: &Context) {
+    let builder = logboom::builder().queue(queue.clone()).name("run").context(context);
+    if let Ok(handler) = builder.pinned_filter("trace").attach() {
         let level = if outcome.is_failure() { Level::ERROR } else { Level::INFO };
         handler.relay(level, "logboom", &outcome.to_string());
         let _pending = handler.flush(Certainty::Written, FLUSH_TIMEOUT);

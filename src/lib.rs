@@ -42,6 +42,7 @@ mod causes;
 mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod context;
 pub mod control;
 #[cfg(feature = "listener")]
 mod fault;
@@ -74,6 +75,8 @@ pub mod tail;
 pub mod verify;
 mod worker;
 
+pub use codec::FieldEncoder;
+pub use context::{Context, ContextError, Scope};
 pub use level::{Level, LevelNames, ParseLevelError};
 #[cfg(feature = "listener")]
 pub use listener::{
@@ -85,4 +88,7 @@ pub use lock::LockError;
 pub use queue::rendezvous::AttachError;
 pub use queue::{Certainty, FlushReport, Overflow, QueueDir, QueueDirError, QueueStats};
 pub use record::{Field, Process, Record, Span, Thread, Value};
-pub use worker::{Builder, Guard, QueueHandler, TransportChoice, builder, flush, init, log};
+pub use worker::{
+    Builder, Extra, Guard, Logger, LoggerAdapter, QueueHandler, TransportChoice, builder, flush,
+    inherit, init, log, logger,
+};

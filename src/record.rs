@@ -28,7 +28,8 @@ pub struct Record<'a> {
     pub line: Option<u32>,
     /// Text of an error or panic with its backtrace, kept apart from the message.
     pub exception: Option<Cow<'a, str>>,
-    /// Typed key-value pairs of the call, in its order.
+    /// Typed key-value pairs: of the scopes the call was made in, outermost first, of adapters, and
+    /// of the call, in its order. Of the same key the last counts; see [`field`](Self::field).
     pub fields: Vec<Field<'a>>,
     /// The scopes the call was made in, root first.
     pub spans: Vec<Span<'a>>,
@@ -67,12 +68,13 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The value of the field with this key: of the call, else of the innermost span that has it.
-    /// Of several the last counts.
+    /// The value that the key `key` has in this record: in its fields, else in its spans, innermost
+    /// first, else in the context of its process.
     pub fn field(&self, key: &str) -> Option<&Value<'a>> {
-        let of_spans = self.spans.iter().flat_map(|span| &span.fields);
-        let mut innermost = of_spans.chain(&self.fields).rev();
-        innermost.find(|field| field.key == key).map(|field| &field.value)
+        let of_spans = self.spans.iter().rev().flat_map(|span| span.fields.iter().rev());
+        let of_process = self.process.context.iter().rev();
+        let fields = self.fields.iter().rev().chain(of_spans).chain(of_process);
+        fields.into_iter().find(|field| field.key == key).map(|field| &field.value)
     }
 
     /// The same record, owning all its text.
@@ -180,6 +182,36 @@ impl fmt::Display for Value<'_> {
     }
 }
 
+macro_rules! value_from {
+    ($($of:ty => $variant:ident,)*) => {
+        $(impl From<$of> for Value<'_> {
+            fn from(value: $of) -> Self {
+                Value::$variant(value.into())
+            }
+        })*
+    };
+}
+
+value_from! {
+    bool => Bool,
+    i8 => I64, i16 => I64, i32 => I64, i64 => I64,
+    u8 => U64, u16 => U64, u32 => U64, u64 => U64,
+    f32 => F64, f64 => F64,
+    String => Str,
+}
+
+impl From<usize> for Value<'_> {
+    fn from(value: usize) -> Self {
+        Value::U64(value as u64)
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(value: &'a str) -> Value<'a> {
+        Value::Str(value.into())
+    }
+}
+
 /// A scope of the caller, with its own fields (a span of `tracing`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span<'a> {
@@ -208,7 +240,7 @@ pub struct Thread<'a> {
 }
 
 /// What is the same for all records of one worker process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Process {
     /// Display name of the worker (`LOGBOOM_WORKER`); not unique.
     pub name: Arc<str>,
@@ -218,6 +250,9 @@ pub struct Process {
     pub program: Arc<str>,
     /// When it started logging, nanoseconds since the Unix epoch.
     pub started_ns: i64,
+    /// What it has inherited through `LOGBOOM_CONTEXT` and was given besides: said once, and true of
+    /// each of its records. At most 32 fields and 1000 bytes of [text](crate::Context) reach the log.
+    pub context: Arc<[Field<'static>]>,
 }
 
 /// The time of a record that is made now, nanoseconds since the Unix epoch.
@@ -231,4 +266,27 @@ pub(crate) fn now_ns() -> i64 {
 
 fn own(text: Cow<'_, str>) -> Cow<'static, str> {
     Cow::Owned(text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_field_of_a_key_counts() {
+        let fields = |pairs: &[(&'static str, i64)]| -> Vec<Field<'static>> {
+            let field = |(key, value): &(&'static str, i64)| Field {
+                key: (*key).into(),
+                value: Value::I64(*value),
+            };
+            pairs.iter().map(field).collect()
+        };
+        let span = |pairs| Span { name: "span".into(), fields: fields(pairs) };
+        let mut record = Record::new(0, Level::INFO, "", "");
+        record.fields = fields(&[("a", 1), ("a", 2)]);
+        record.spans = vec![span(&[("a", 3), ("b", 4), ("c", 5)]), span(&[("b", 6)])];
+        record.process.to_mut().context = fields(&[("a", 7), ("d", 8)]).into();
+        let values = ["a", "b", "c", "d", "e"].map(|key| record.field(key).cloned());
+        assert_eq!(values, [Some(2), Some(6), Some(5), Some(8), None].map(|n| n.map(Value::I64)));
+    }
 }

@@ -52,8 +52,12 @@ pub(crate) trait Attributes {
     fn spans(&self, _to: &mut SpanEncoder<'_>) {}
 }
 
-/// Writes fields as a MessagePack map whose length is known at the end.
-pub(crate) struct FieldEncoder<'a> {
+/// Takes the fields of one record, and writes them where the record will stand.
+///
+/// All fields and spans of a record take at most 24 KiB; what finds no room is counted in its field
+/// `omitted_fields`.
+// They are a MessagePack map whose length is known at the end.
+pub struct FieldEncoder<'a> {
     out: &'a mut dyn Output,
     header_at: usize,
     end_at: usize,
@@ -69,6 +73,11 @@ impl<'a> FieldEncoder<'a> {
         FieldEncoder { out, header_at, end_at, written: 0, omitted: 0 }
     }
 
+    /// Adds a field. Text is cut where there is no room for it.
+    pub fn add<'v>(&mut self, key: &str, value: impl Into<Value<'v>>) {
+        self.value(key, &value.into());
+    }
+
     /// Adds a field; text is cut, and a field left out and counted, where there is no room.
     pub(crate) fn value(&mut self, key: &str, value: &Value<'_>) {
         match value {
@@ -81,8 +90,8 @@ impl<'a> FieldEncoder<'a> {
         }
     }
 
-    /// Adds a field whose value is the text of `value`.
-    pub(crate) fn display(&mut self, key: &str, value: &dyn fmt::Display) {
+    /// Adds a field whose value is the text of `value`. One that panics leaves a mark in the text.
+    pub fn display(&mut self, key: &str, value: &dyn fmt::Display) {
         if self.key(key) {
             let room =
                 self.end_at.saturating_sub(self.out.position()).saturating_sub(Self::KEPT_BYTES);
@@ -92,6 +101,19 @@ impl<'a> FieldEncoder<'a> {
 
     /// Most a key, a number and the count of omitted fields take beside a text.
     const KEPT_BYTES: usize = 128;
+
+    /// Lets `fill` add fields that take at most `max_bytes` together.
+    pub(crate) fn within(&mut self, max_bytes: usize, fill: impl FnOnce(&mut Self)) {
+        let end_at = self.end_at;
+        self.end_at = end_at.min(self.out.position() + max_bytes);
+        fill(self);
+        self.end_at = end_at;
+    }
+
+    /// Counts a field that could not be made.
+    pub(crate) fn omit(&mut self) {
+        self.omitted += 1;
+    }
 
     fn scalar(&mut self, key: &str, write: impl FnOnce(&mut Writer<'_, dyn Output + '_>) -> bool) {
         if self.key(key) {

@@ -13,9 +13,10 @@ mod output;
 
 #[cfg(feature = "formatter")]
 pub(crate) use decode::{Entry, decode};
+pub use draft::FieldEncoder;
 #[cfg(any(test, feature = "tracing"))]
 pub(crate) use draft::SpanEncoder;
-pub(crate) use draft::{Attributes, Draft, FieldEncoder};
+pub(crate) use draft::{Attributes, Draft};
 pub(crate) use encode::{encode_drops, encode_record, encode_thread};
 pub(crate) use head::set_seq;
 pub(crate) use output::Output;
@@ -33,6 +34,10 @@ const MAX_NAME_BYTES: usize = 1024;
 
 /// Most bytes of all fields and spans of one record together.
 const MAX_FIELDS_BYTES: usize = 24 * 1024;
+
+/// Most bytes of the fields of all scopes of one record, and of those of all adapters: a third each,
+/// so that the call keeps one for its own.
+pub(crate) const MAX_CONTEXT_BYTES: usize = MAX_FIELDS_BYTES / 3;
 
 /// Most bytes of the exception text of one record.
 const MAX_EXCEPTION_BYTES: usize = 32 * 1024;

@@ -6,7 +6,7 @@ use std::io::Write;
 use super::Multiline;
 use super::datetime::{milliseconds, nanoseconds, seconds};
 use super::escape::{push_line, push_lines};
-use super::fields::push_fields;
+use super::fields::{push_context, push_fields};
 use crate::Record;
 
 /// What Python prints for the file of a call it could not find.
@@ -24,6 +24,7 @@ pub(super) enum Attribute {
 /// An attribute that is text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Text {
+    Context,
     Fields,
     FileName,
     Lane,
@@ -61,8 +62,9 @@ pub(super) enum NumberValue {
     Float(f64),
 }
 
-const ATTRIBUTES: [(&str, Attribute); 22] = [
+const ATTRIBUTES: [(&str, Attribute); 23] = [
     ("asctime", Attribute::Asctime),
+    ("context", Attribute::Text(Text::Context)),
     ("created", Attribute::Number(Number::Created)),
     ("fields", Attribute::Text(Text::Fields)),
     ("filename", Attribute::Text(Text::FileName)),
@@ -104,6 +106,7 @@ impl Text {
         let level_name;
         let line = match self {
             Text::Message => return push_lines(&record.message, multiline, out),
+            Text::Context => return push_context(record, multiline, out),
             Text::Fields => return push_fields(record, multiline, out),
             Text::Spans => return push_spans(record, multiline, out),
             Text::Lane => return push_lane(record.lane, out),

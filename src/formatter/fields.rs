@@ -19,11 +19,22 @@ pub(super) fn push_fields(record: &Record<'_>, multiline: Multiline, out: &mut V
     }
     let of_spans = record.spans.iter().flat_map(|span| &span.fields);
     for field in last_of_each_key(of_spans.chain(&record.fields)) {
-        out.push(b' ');
-        push_word(&field.key, multiline, out);
-        out.push(b'=');
-        push_value(&field.value, multiline, out);
+        push_field(field, multiline, out);
     }
+}
+
+/// Appends the context of the process in the same way.
+pub(super) fn push_context(record: &Record<'_>, multiline: Multiline, out: &mut Vec<u8>) {
+    for field in last_of_each_key(record.process.context.iter()) {
+        push_field(field, multiline, out);
+    }
+}
+
+fn push_field(field: &Field<'_>, multiline: Multiline, out: &mut Vec<u8>) {
+    out.push(b' ');
+    push_word(&field.key, multiline, out);
+    out.push(b'=');
+    push_value(&field.value, multiline, out);
 }
 
 /// The fields in their order, without those whose key comes again.

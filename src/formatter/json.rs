@@ -15,8 +15,8 @@ use crate::{Field, LevelNames, Record, Span, Value};
 ///
 /// The keys, in this order: `time` (RFC 3339 in UTC, nine digits of a second), `level`, `levelno`,
 /// `logger`, `message`, `worker`, `pid`, `program`, `thread`, `thread_id`, `file`, `line`,
-/// `exception`, `spans` (a list of `name` and `fields`, root first), `fields` (an object), `lane`
-/// (16 hexadecimal digits), `seq`. What a record does not have is left out.
+/// `exception`, `spans` (a list of `name` and `fields`, root first), `fields` (an object), `context`
+/// (an object: what is true of each record of the process), `lane` (16 hexadecimal digits), `seq`. What a record does not have is left out.
 ///
 /// No object has a key twice: of fields with the same key the last is printed. Numbers that JSON
 /// does not have are the strings `NaN`, `inf` and `-inf`.
@@ -105,6 +105,8 @@ pub(super) struct Object<'r> {
     pub(super) spans: &'r [Span<'r>],
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "fields")]
     pub(super) fields: &'r [Field<'r>],
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "fields")]
+    pub(super) context: &'r [Field<'r>],
     #[serde(serialize_with = "lane")]
     pub(super) lane: u64,
     pub(super) seq: u64,
@@ -128,6 +130,7 @@ impl<'r> Object<'r> {
             exception: record.exception.as_deref(),
             spans: &record.spans,
             fields: &record.fields,
+            context: &record.process.context,
             lane: record.lane,
             seq: record.seq,
         }
@@ -203,7 +206,13 @@ mod tests {
 
     #[test]
     fn a_full_record_prints_all_its_keys_in_order() {
-        let process = Process { name: "api-1".into(), id: 7, program: "api".into(), started_ns: 0 };
+        let process = Process {
+            name: "api-1".into(),
+            id: 7,
+            program: "api".into(),
+            started_ns: 0,
+            context: [field("run_id", Value::Str("5f".into()))].into(),
+        };
         let fields = vec![field("id", Value::I64(1))];
         let record = Record {
             file: Some("src/a.rs".into()),
@@ -225,6 +234,7 @@ mod tests {
             r#""logger":"web","message":"failed","worker":"api-1","pid":7,"program":"api","#,
             r#""thread":"main","thread_id":8,"file":"src/a.rs","line":3,"exception":"boom","#,
             r#""spans":[{"name":"root"},{"name":"leaf","fields":{"id":1}}],"fields":{"id":1},"#,
+            r#""context":{"run_id":"5f"},"#,
             r#""lane":"000000000000beef","seq":18446744073709551615}"#
         );
         assert_eq!(line(&record), expected);

@@ -21,7 +21,7 @@ enum Key {
 /// What is printed of the fields where they stand beside the other keys.
 const FLAT: &str = "*";
 
-const OWN: [&str; 17] = [
+const OWN: [&str; 18] = [
     "time",
     "level",
     "levelno",
@@ -37,6 +37,7 @@ const OWN: [&str; 17] = [
     "exception",
     "spans",
     "fields",
+    "context",
     "lane",
     "seq",
 ];
@@ -178,6 +179,9 @@ impl Chosen<'_> {
             "spans" if !object.spans.is_empty() => map.serialize_entry(name, &Spans(object.spans)),
             "fields" if !object.fields.is_empty() => {
                 map.serialize_entry(name, &Fields(object.fields))
+            }
+            "context" if !object.context.is_empty() => {
+                map.serialize_entry(name, &Fields(object.context))
             }
             "lane" => map.serialize_entry(name, &Lane(object.lane)),
             "seq" => map.serialize_entry(name, &object.seq),

@@ -258,7 +258,10 @@ mod tests {
             ("%(message)s 5%", "`%` names no attribute"),
             ("%5%%(message)s", "`%5` names no attribute"),
             ("%(message", "`%(message` is not closed"),
-            ("%(mesage)s", "unknown attribute `mesage`: use one of asctime, created, fields"),
+            (
+                "%(mesage)s",
+                "unknown attribute `mesage`: use one of asctime, context, created, fields",
+            ),
             ("%(Message)s", "unknown attribute `Message`"),
             ("%()s", "unknown attribute ``"),
             ("%(funcName)s", "no attribute `funcName`: functions are not recorded"),

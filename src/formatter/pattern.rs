@@ -28,6 +28,7 @@ pub const DEFAULT_PATTERN: &str =
 /// - `fields`: nothing, or ` key=value other="quoted value"` with a space before each; fields of
 ///   spans come first, from the root, and of the same key only the innermost is printed;
 /// - `nsecs`: the nanoseconds of the second, as `%(nsecs)09d`;
+/// - `context`: in the same form what is true of each record of the process, such as its `run_id`;
 /// - `lane`, `seq`: where the record travelled and its number there;
 /// - `program`: the file name of the worker's program;
 /// - `spans`: the names of the spans, from the root, joined by `:`.

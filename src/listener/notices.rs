@@ -35,6 +35,7 @@ impl Notices {
             id: std::process::id(),
             program: LOGGER.into(),
             started_ns: now_ns(),
+            context: Arc::default(),
         };
         Notices { lane, next_seq: 0, process: Arc::new(process), waiting: Vec::new(), omitted: 0 }
     }

@@ -58,6 +58,10 @@ pub(super) struct Merged<'m, 'a> {
 }
 
 /// What stands at the head of a lane.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are records, and there is one for each lane"
+)]
 pub(super) enum Item<'a> {
     Record(Record<'a>),
     Drops {

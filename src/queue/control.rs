@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Overflow;
 use super::status::{Flushed, Status, StopReport};
-use crate::Process;
+#[cfg(feature = "listener")]
+use crate::Context;
+use crate::{Process, context};
 
 /// Version of the greeting, the messages and the schema of the entries.
-pub(crate) const PROTOCOL_VERSION: u16 = 1;
+pub(crate) const PROTOCOL_VERSION: u16 = 2;
 
 /// Who greets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +157,8 @@ pub(crate) struct WorkerFacts {
     pub(crate) pid: u32,
     pub(crate) program: String,
     pub(crate) started_ns: i64,
+    /// The context of its process, as text.
+    pub(crate) context: String,
     /// What its log calls do when the queue is full, for people.
     pub(crate) overflow: String,
 }
@@ -172,6 +176,8 @@ impl WorkerFacts {
             id: self.pid,
             program: cut(&self.program),
             started_ns: self.started_ns,
+            // A worker hands on what can be read.
+            context: self.context.parse().unwrap_or_else(|_| Context::default()).into(),
         }
     }
 
@@ -196,6 +202,7 @@ impl WorkerFacts {
             pid: process.id,
             program: process.program.to_string(),
             started_ns: process.started_ns,
+            context: context::to_text(&process.context),
             overflow: overflow.to_string(),
         }
     }

@@ -85,6 +85,11 @@ impl fmt::Display for Outcome {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Notice {
+    /// Some of the context is not handed on to the workers.
+    Context {
+        /// What, and why.
+        complaint: String,
+    },
     /// A worker was started.
     Started {
         /// The worker.
@@ -116,6 +121,7 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Notice::Context { complaint } => write!(f, "{complaint}"),
             Notice::Started { name, pid } => write!(f, "started {name}, process {pid}"),
             Notice::OutputUncertain { name } => {
                 write!(

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::listener::{Listener, READY_TIMEOUT};
 use super::worker::{Worker, WorkerCommand};
 use super::{Event, Exit, Interrupter, Notice, Outcome, Reason, SuperviseError};
-use crate::QueueDir;
 use crate::control::StopReport;
+use crate::{Context, QueueDir, context};
 
 /// How long workers may take to end after SIGTERM where nothing else is said.
 pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,6 +42,9 @@ const MAX_WAITING_EVENTS: usize = 64;
 /// ```
 pub struct Supervisor {
     queue: QueueDir,
+    /// What the workers inherit, and what is wrong with it.
+    context: Context,
+    complaints: Vec<String>,
     stop_timeout: Duration,
     notify: Box<dyn FnMut(&Notice)>,
     listener: Listener,
@@ -58,7 +61,8 @@ impl Supervisor {
     ///
     /// `listener` has to serve `queue` and to hold the other end of the link that it is given as
     /// its standard input; see [`SupervisorLink`](super::SupervisorLink). Workers get `stop_timeout`
-    /// to end before they are killed. `notify` is called on the thread of [`run`](Self::run).
+    /// to end before they are killed. They inherit the [context](Self::context) of this process, with
+    /// a random `run_id` unless it has one. `notify` is called on the thread of [`run`](Self::run).
     pub fn new(
         queue: QueueDir,
         listener: Command,
@@ -66,8 +70,11 @@ impl Supervisor {
         notify: impl FnMut(&Notice) + 'static,
     ) -> Supervisor {
         let (sender, events) = sync_channel(MAX_WAITING_EVENTS);
+        let (context, complaints) = context::of_run();
         Supervisor {
             queue,
+            context,
+            complaints,
             stop_timeout,
             notify: Box::new(notify),
             listener: Listener::new(listener, sender.clone()),
@@ -77,6 +84,19 @@ impl Supervisor {
             sender,
             events,
         }
+    }
+
+    /// Adds fields to the context that the workers inherit: they go with every record that these and
+    /// their children make, and with what they print.
+    pub fn add_context(&mut self, context: &Context) {
+        let omitted;
+        (self.context, omitted) = self.context.extended(context.fields());
+        self.complaints.extend(context::complaint_of(omitted));
+    }
+
+    /// The context that the workers inherit.
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// How to pass signals to this supervisor.
@@ -90,6 +110,9 @@ impl Supervisor {
     /// # Errors
     /// The listener did not start; no worker was started then.
     pub fn run(&mut self, workers: Vec<WorkerCommand>) -> Result<Outcome, SuperviseError> {
+        for complaint in std::mem::take(&mut self.complaints) {
+            (self.notify)(&Notice::Context { complaint });
+        }
         self.start_listener()?;
         for command in workers {
             while let Ok(event) = self.events.try_recv() {
@@ -162,7 +185,7 @@ impl Supervisor {
 
     fn start_worker(&mut self, command: WorkerCommand) {
         let name = command.name.clone();
-        match Worker::start(command, self.workers.len(), &self.queue, &self.sender) {
+        match Worker::start(command, self.workers.len(), &self.queue, &self.context, &self.sender) {
             Ok(worker) => {
                 self.listener.started(worker.group, &name);
                 (self.notify)(&Notice::Started {

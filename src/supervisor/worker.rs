@@ -13,7 +13,7 @@ use super::capture::{Capture, Captured, FLUSH_TIMEOUT};
 use super::exit::{Exit, wait_unreaped};
 use super::group::Group;
 use crate::record::now_ns;
-use crate::{Process, QueueDir};
+use crate::{Context, Process, QueueDir, context};
 
 /// Longest name of a worker.
 pub const MAX_NAME_BYTES: usize = 64;
@@ -41,7 +41,7 @@ pub struct WorkerCommand {
 
 impl WorkerCommand {
     /// A worker of this name. Its standard streams, its process group and the variables
-    /// `LOGBOOM_QUEUE` and `LOGBOOM_WORKER` are set when it is started; all else is the command's.
+    /// `LOGBOOM_QUEUE`, `LOGBOOM_WORKER` and `LOGBOOM_CONTEXT` are set when it is started; all else is the command's.
     ///
     /// # Errors
     /// The name is not plain: letters, digits, `-`, `_`, `.`, at most [`MAX_NAME_BYTES`].
@@ -62,10 +62,11 @@ impl WorkerCommand {
         path.file_name().unwrap_or_default().to_string_lossy().into()
     }
 
-    fn spawn(&mut self, queue: &QueueDir) -> io::Result<Child> {
+    fn spawn(&mut self, queue: &QueueDir, context: &Context) -> io::Result<Child> {
         self.command
             .env("LOGBOOM_QUEUE", queue.path())
             .env("LOGBOOM_WORKER", &self.name)
+            .env(context::VARIABLE, context.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -111,10 +112,11 @@ impl Worker {
         mut command: WorkerCommand,
         number: usize,
         queue: &QueueDir,
+        context: &Context,
         events: &SyncSender<Event>,
     ) -> io::Result<Worker> {
         let started_ns = now_ns();
-        let mut child = command.spawn(queue)?;
+        let mut child = command.spawn(queue, context)?;
         let group = i32::try_from(child.id()).ok().and_then(Group::new);
         let group = group.expect("invariant: a child has a pid greater than 1");
         let process = Process {
@@ -122,6 +124,7 @@ impl Worker {
             id: child.id(),
             program: command.program(),
             started_ns,
+            context: context.clone().into(),
         };
         match watch(&mut child, group, process, number, queue, events) {
             Ok(capture) => Ok(Worker {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::attached::{follow_listener, keep_attached};
 use super::choice::TransportChoice;
-use super::handler::QueueHandler;
+use super::handler::{Origin, QueueHandler};
 use super::levels::Levels;
 use crate::Process;
 use crate::causes::with_causes;
@@ -50,16 +50,24 @@ pub(super) fn connect(
     }
 }
 
+impl Wish {
+    fn origin(&self) -> Origin {
+        let context = Arc::clone(&self.process.context).into();
+        Origin { queue: Some(self.queue.clone()), context }
+    }
+}
+
 fn by_ring(wish: Wish, ring: Ring, levels: Arc<Levels>) -> Result<QueueHandler, AttachError> {
     let facts =
         WorkerFacts::new(TransportKind::Ring, ring.first_lane(), &wish.process, wish.overflow);
-    let handler = QueueHandler::new(Box::new(ring.clone()), Arc::clone(&levels));
+    let handler = QueueHandler::new(Box::new(ring.clone()), Arc::clone(&levels), wish.origin());
     follow_listener(wish.queue, facts, ring, levels)?;
     Ok(handler)
 }
 
 fn by_channel(wish: Wish, levels: Arc<Levels>) -> Result<QueueHandler, AttachError> {
-    let Wish { queue, process, overflow, capacity_bytes } = wish;
+    let origin = wish.origin();
+    let Wish { queue, process, overflow, capacity_bytes, .. } = wish;
     let io = |operation| {
         let path = queue.path().to_owned();
         move |source| AttachError::Io { operation, path, source }
@@ -69,7 +77,7 @@ fn by_channel(wish: Wish, levels: Arc<Levels>) -> Result<QueueHandler, AttachErr
         Channel::start(lane, overflow, capacity_bytes).map_err(io("start the sender thread"))?;
     let facts = WorkerFacts::new(TransportKind::Channel, lane, &process, overflow);
     // Dropped on failure, it ends the sender thread.
-    let handler = QueueHandler::new(Box::new(channel.clone()), Arc::clone(&levels));
+    let handler = QueueHandler::new(Box::new(channel.clone()), Arc::clone(&levels), origin);
     keep_attached(queue, facts, channel, levels)?;
     Ok(handler)
 }

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::Process;
 use crate::queue::ring::generation;
 use crate::record::now_ns;
+use crate::{Context, Process};
 
-/// This process, under `name` or `LOGBOOM_WORKER` or the name of its program.
-pub(super) fn this_process(name: Option<String>) -> Process {
+/// This process, under `name` or `LOGBOOM_WORKER` or the name of its program, with `context`.
+pub(super) fn this_process(name: Option<String>, context: Context) -> Process {
     let program = std::env::args_os().next().unwrap_or_default();
     let program =
         Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -20,6 +20,7 @@ pub(super) fn this_process(name: Option<String>) -> Process {
         id: std::process::id(),
         program: program.into(),
         started_ns: now_ns(),
+        context: context.into(),
     }
 }
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use log::kv;
 
+use super::adapter::{AdapterAttributes, Extra, Processed, ScopedAttributes};
 use super::facts::current_thread;
 use super::levels::Levels;
-use crate::codec::{Attributes, Draft, FieldEncoder};
-use crate::queue::{Certainty, FlushReport, QueueStats, Transport};
+use crate::codec::{Draft, FieldEncoder};
+use crate::queue::{Certainty, FlushReport, QueueDir, QueueStats, Transport};
 use crate::record::now_ns;
-use crate::{Level, Thread, Value};
+use crate::{Context, Level, Thread, Value, context};
 
 /// Puts records on the queue of a listener. Cheap to clone; all clones are one worker.
 ///
@@ -25,6 +26,14 @@ pub struct QueueHandler {
 pub(super) struct Worker {
     pub(super) transport: Box<dyn Transport>,
     pub(super) levels: Arc<Levels>,
+    pub(super) origin: Origin,
+}
+
+/// Where the records of a worker go, and what they have in common: for the children it starts.
+pub(super) struct Origin {
+    /// None where records go to standard error.
+    pub(super) queue: Option<QueueDir>,
+    pub(super) context: Context,
 }
 
 impl Drop for Worker {
@@ -34,8 +43,12 @@ impl Drop for Worker {
 }
 
 impl QueueHandler {
-    pub(super) fn new(transport: Box<dyn Transport>, levels: Arc<Levels>) -> QueueHandler {
-        QueueHandler { worker: Arc::new(Worker { transport, levels }) }
+    pub(super) fn new(
+        transport: Box<dyn Transport>,
+        levels: Arc<Levels>,
+        origin: Origin,
+    ) -> QueueHandler {
+        QueueHandler { worker: Arc::new(Worker { transport, levels, origin }) }
     }
 
     /// Queues a record of any level, if the worker's levels let it pass. Blocks as long as the
@@ -76,10 +89,30 @@ impl QueueHandler {
         self.worker.transport.stats()
     }
 
+    /// Queues what a macro of `log` says, under the name `logger` and with what adapters add.
+    pub(super) fn log_as(&self, logger: &str, record: &log::Record<'_>, extras: &[Arc<dyn Extra>]) {
+        if !self.worker.levels.enabled(record.level(), logger) {
+            return;
+        }
+        let pairs = Some(record.key_values()).filter(|pairs| pairs.count() > 0);
+        let attributes = AdapterAttributes { extras, pairs };
+        let processed = Processed { extras, message: *record.args() };
+        let processed = format_args!("{processed}");
+        let message = if extras.is_empty() { *record.args() } else { processed };
+        self.send(Draft {
+            file: record.file(),
+            line: record.line(),
+            attributes: (pairs.is_some() || !extras.is_empty()).then_some(&attributes),
+            ..Draft::new(now_ns(), record.level().into(), logger, message)
+        });
+    }
+
     pub(super) fn send(&self, draft: Draft<'_>) {
         let (id, name) = current_thread();
         let thread = Thread { id, name: (*name).into() };
-        self.worker.transport.send(&Draft { thread, ..draft });
+        let scoped = ScopedAttributes(draft.attributes);
+        let attributes = if context::is_open() { Some(&scoped as _) } else { draft.attributes };
+        self.worker.transport.send(&Draft { thread, attributes, ..draft });
     }
 }
 
@@ -89,17 +122,7 @@ impl log::Log for QueueHandler {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if !log::Log::enabled(self, record.metadata()) {
-            return;
-        }
-        let pairs = record.key_values();
-        let attributes = KeyValues(pairs);
-        self.send(Draft {
-            file: record.file(),
-            line: record.line(),
-            attributes: (pairs.count() > 0).then_some(&attributes),
-            ..Draft::new(now_ns(), record.level().into(), record.target(), *record.args())
-        });
+        self.log_as(record.target(), record, &[]);
     }
 
     /// Waits up to one second for all records to be in the log file.
@@ -108,14 +131,10 @@ impl log::Log for QueueHandler {
     }
 }
 
-/// The key-value pairs of a record of the `log` facade.
-struct KeyValues<'a>(&'a dyn kv::Source);
-
-impl Attributes for KeyValues<'_> {
-    fn fields(&self, to: &mut FieldEncoder<'_>) {
-        // The visitor below returns no error; one of the source ends its pairs.
-        let _ended = self.0.visit(&mut PairVisitor(to));
-    }
+/// Hands over the key-value pairs of a record of the `log` facade.
+pub(super) fn encode_pairs(pairs: &dyn kv::Source, to: &mut FieldEncoder<'_>) {
+    // The visitor below returns no error; one of the source ends its pairs.
+    let _ended = pairs.visit(&mut PairVisitor(to));
 }
 
 struct PairVisitor<'a, 'b>(&'a mut FieldEncoder<'b>);

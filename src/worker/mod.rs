@@ -1,13 +1,16 @@
 //! The worker's side: from a log call to the queue.
 
+mod adapter;
 mod attached;
 mod choice;
 mod connect;
 mod facts;
 mod handler;
+mod inherit;
 #[cfg(feature = "tracing")]
 mod layer;
 mod levels;
+mod logger;
 mod panic;
 mod start;
 #[cfg(feature = "formatter")]
@@ -17,8 +20,11 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+pub use adapter::{Extra, LoggerAdapter};
 pub use choice::TransportChoice;
 pub use handler::QueueHandler;
+pub use inherit::inherit;
+pub use logger::{Logger, logger};
 pub use start::{Builder, Guard, builder, init};
 
 use crate::Level;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::choice::TransportChoice;
 use super::connect::{Connected, Wish, connect};
 use super::facts::this_process;
+#[cfg(feature = "formatter")]
+use super::handler::Origin;
 use super::levels::Levels;
 use super::{GLOBAL, QueueHandler, panic};
 use crate::codec::Draft;
@@ -14,7 +16,7 @@ use crate::queue::channel::DEFAULT_CAPACITY_BYTES;
 use crate::queue::rendezvous::AttachError;
 use crate::queue::{Certainty, FlushReport, Overflow, QueueDir};
 use crate::record::now_ns;
-use crate::{Level, Process};
+use crate::{Context, Field, Level, Process, context};
 
 /// How long a dropped [`Guard`] waits for the last records to be written.
 const GUARD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -50,6 +52,7 @@ pub fn builder() -> Builder {
 /// |---|---|
 /// | queue | the queue directory in `LOGBOOM_QUEUE` |
 /// | name | `LOGBOOM_WORKER`, else the name of the program |
+/// | context | what `LOGBOOM_CONTEXT` says |
 /// | transport | `LOGBOOM_TRANSPORT`, else [`TransportChoice::Auto`] |
 /// | overflow | wait 50 ms once per outage, then drop ([`Overflow::BlockFor`]) |
 /// | capacity | with Channel 1 MiB of encoded records, at least 256 KiB; with Ring always 256 KiB for each thread |
@@ -60,6 +63,7 @@ pub fn builder() -> Builder {
 pub struct Builder {
     queue: Option<QueueDir>,
     process: ProcessChoice,
+    context: Vec<Field<'static>>,
     transport: Option<TransportChoice>,
     overflow: Overflow,
     capacity_bytes: usize,
@@ -81,6 +85,7 @@ impl Default for Builder {
         Builder {
             queue: None,
             process: ProcessChoice::This { name: None },
+            context: Vec::new(),
             transport: None,
             overflow: Overflow::default(),
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
@@ -106,7 +111,17 @@ impl Builder {
         self
     }
 
-    /// Logs in the name of another process, as a supervisor does with what its children print.
+    /// Adds fields that go with every record of this process, and of the children that
+    /// [`inherit`](crate::inherit) them; they replace those with the same key that it has inherited.
+    /// They travel once, not with each record. Beyond 32 fields and 1000 bytes of text they are left
+    /// out, which a record says.
+    pub fn context(mut self, context: &Context) -> Builder {
+        self.context.extend_from_slice(context.fields());
+        self
+    }
+
+    /// Logs in the name of another process, which has a context of its own, as a supervisor does with
+    /// what its children print.
     pub fn on_behalf_of(mut self, process: Process) -> Builder {
         self.process = ProcessChoice::Other(process);
         self
@@ -195,15 +210,19 @@ impl Builder {
     /// # Errors
     /// See [`AttachError`].
     pub fn attach(self) -> Result<QueueHandler, AttachError> {
-        let process = match self.process {
-            ProcessChoice::This { name } => this_process(name),
-            ProcessChoice::Other(process) => process,
+        let (process, mut complaints) = match self.process {
+            ProcessChoice::This { name } => {
+                let (context, complaints) = context::of_process(&self.context);
+                (this_process(name, context), complaints)
+            }
+            ProcessChoice::Other(process) => (process, Vec::new()),
         };
         let levels = match &self.pinned_filter {
             Some(filter) => Levels::pinned(filter, "the pinned filter")?,
             None => Levels::from_env(&self.default_filter)?,
         };
         let levels = Arc::new(levels);
+        complaints.extend(levels.complaint.clone());
         let named = match self.queue {
             Some(queue) => Some(queue),
             None => QueueDir::from_env()?,
@@ -212,8 +231,11 @@ impl Builder {
             Some(queue) => queue,
             #[cfg(feature = "formatter")]
             None if self.or_stderr => {
-                let stderr = super::stderr::Stderr::new(process);
-                return Ok(QueueHandler::new(Box::new(stderr), levels));
+                let origin = Origin { queue: None, context: Arc::clone(&process.context).into() };
+                let stderr = Box::new(super::stderr::Stderr::new(process));
+                let handler = QueueHandler::new(stderr, levels, origin);
+                complain(&handler, complaints);
+                return Ok(handler);
             }
             None => return Err(AttachError::NoQueue),
         };
@@ -221,12 +243,16 @@ impl Builder {
         let Builder { overflow, capacity_bytes, .. } = self;
         let wish = Wish { queue, process, overflow, capacity_bytes };
         let Connected { handler, notice } = connect(wish, choice, levels)?;
-        let complaint = handler.worker.levels.complaint.clone();
-        for text in [notice, complaint].into_iter().flatten() {
-            let text = format_args!("{text}");
-            handler.send(Draft::new(now_ns(), Level::WARNING, "logboom", text));
-        }
+        complain(&handler, notice.into_iter().chain(complaints));
         Ok(handler)
+    }
+}
+
+/// Says in the log what is not as it was wished.
+fn complain(handler: &QueueHandler, complaints: impl IntoIterator<Item = String>) {
+    for text in complaints {
+        let text = format_args!("{text}");
+        handler.send(Draft::new(now_ns(), Level::WARNING, "logboom", text));
     }
 }
 

@@ -43,10 +43,10 @@ fn garbage_half_a_greeting_silence_and_another_version_are_refused_each_by_its_r
     drop((silent, half));
 
     let mut other = connect(&place);
-    other.write_all(b"logboom\n\x02\0\x01\0").unwrap();
+    other.write_all(b"logboom\n\x01\0\x01\0").unwrap();
     let mut answer = Vec::new();
     other.read_to_end(&mut answer).unwrap();
-    assert_eq!(answer, [3, 1, 0, 0, 0], "the answer names the version");
+    assert_eq!(answer, [3, 2, 0, 0, 0], "the answer names the version");
     wait_refused(&place, "another protocol version", 1);
     finish(&place, listener, 1);
 }
@@ -86,7 +86,7 @@ fn a_greeted_peer_that_lies_or_vanishes_is_refused() {
     let mut points_nowhere = connect(&place);
     let name = greet(&mut points_nowhere);
     let sender: IpcSender<([u8; 8], u16, u32, Facts, u64)> = IpcSender::connect(name).unwrap();
-    sender.send((*b"logboom\n", 1, 0, facts(), 5)).unwrap();
+    sender.send((*b"logboom\n", 2, 0, facts(), 5)).unwrap();
     points_nowhere.write_all(&[1]).unwrap();
     wait_refused(&place, "no valid hello", 4);
 
@@ -102,7 +102,7 @@ fn well_formed_messages_with_a_garbage_payload_are_refused_and_counted() {
     let listener = place.listen(&["--format", "%(processName)s %(message)s"]);
     let (stream, data, updates) = attach(&place);
     let header =
-        |lane: u64| [b"LBB\x01\0\0\0\0".as_slice(), &lane.to_le_bytes(), &[0; 16]].concat();
+        |lane: u64| [b"LBB\x02\0\0\0\0".as_slice(), &lane.to_le_bytes(), &[0; 16]].concat();
 
     for garbage in [&b""[..], b"x", &[0; 32], &[0xff; 4096], &vec![b'L'; 190_000]] {
         data.send(garbage).unwrap();

@@ -139,12 +139,14 @@ fn a_lane_of_another_release_is_left_for_those_who_can_read_it() {
     let mut worker = place.worker("w", &["paced"]);
     log(&mut worker);
     let lane = open(&files(&place, "lane")[0]);
+    let mut layout = [0];
+    lane.read_exact_at(&mut layout, LAYOUT_AT).unwrap();
     lane.write_all_at(&[99], LAYOUT_AT).unwrap();
     let listener = place.listen(&["--format", PATTERN]);
     let told =
         || place.messages_of("logboom").iter().filter(|text| text.contains("release")).count();
     wait_until("the complaint", || told() == 1);
-    lane.write_all_at(&[1], LAYOUT_AT).unwrap();
+    lane.write_all_at(&layout, LAYOUT_AT).unwrap();
     log(&mut worker);
     finish(worker);
     assert_eq!(place.status().damaged_lanes, 0);

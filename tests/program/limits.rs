@@ -125,11 +125,20 @@ fn lanes(place: &Place) -> usize {
 }
 
 /// What a listener holds of the system.
-#[derive(Debug, PartialEq)]
 struct Holdings {
     descriptors: usize,
     threads: usize,
     files: usize,
+}
+
+impl Holdings {
+    /// Whether nothing has come to what there was `before`; that may have had a thread that was
+    /// just ending.
+    fn are_within(&self, before: &Holdings) -> bool {
+        self.descriptors <= before.descriptors
+            && self.threads <= before.threads
+            && self.files <= before.files
+    }
 }
 
 fn holdings(place: &Place, listener: &Listener) -> Holdings {
@@ -187,7 +196,7 @@ fn workers_that_come_and_go_leave_nothing_but_their_records() {
     let (before, kib_before) = (holdings(&place, &listener), private_kib(&listener));
     churn(&place, 100..workers);
     settled(&place);
-    wait_until("the same holdings", || holdings(&place, &listener) == before);
+    wait_until("the holdings of before", || holdings(&place, &listener).are_within(&before));
     let kib = private_kib(&listener);
     assert!(kib < kib_before + 2048, "{kib_before} KiB have become {kib} KiB");
 

@@ -250,7 +250,10 @@ fn when_the_journal_has_no_room_records_wait_until_there_is() {
     let filler = disk.fill(16 << 20);
     let listener = place.listen(FORM);
     wait_until("the trouble", || {
-        place.status().trouble.is_some_and(|trouble| trouble.contains("No space left on device"))
+        place
+            .status()
+            .trouble
+            .is_some_and(|trouble| trouble.cause.contains("No space left on device"))
     });
     assert_eq!(fs::metadata(place.log()).unwrap().len(), 0, "written without a note");
     fs::remove_file(filler).unwrap();

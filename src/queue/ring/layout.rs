@@ -6,17 +6,20 @@
 //!   48 name [256]          304 program [256]                        all numbers little-endian
 //! 1024 words, each writer's on cache lines of its own
 //! 2048 and 2560 the thread that speaks: see `speaker.rs`
+//! 3072 context length u16, 3074 context [1000]: as text
 //! ```
 
 use super::mapping::{Mapping, PAGE_BYTES};
 use super::sync::AtomicU64;
-use crate::Process;
+#[cfg(feature = "listener")]
+use crate::Context;
 use crate::codec::SCHEMA;
+use crate::{Process, context};
 
 const MAGIC: &[u8; 8] = b"LBlane\r\n";
 
 /// Version of this page and of the frames around entries.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Longest display name and program name.
 const MAX_NAME_BYTES: usize = 256;
@@ -26,6 +29,9 @@ pub(super) const QUARANTINED_AT: usize = 1344;
 
 const NAME_AT: usize = 48;
 const PROGRAM_AT: usize = NAME_AT + MAX_NAME_BYTES;
+const CONTEXT_AT: usize = 3074;
+
+const _: () = assert!(CONTEXT_AT + context::MAX_BYTES <= PAGE_BYTES);
 
 /// The words of a lane.
 pub(super) trait Words {
@@ -106,7 +112,7 @@ pub(super) enum PageRefusal {
 }
 
 /// What a lane says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LaneFacts {
     /// A random number, unique in the queue's life; also the lane's file name.
     pub(crate) lane: u64,
@@ -122,7 +128,8 @@ impl LaneFacts {
         let mut page = [0; PAGE_BYTES];
         let mut put = |at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
         let cut = |text: &str| text.floor_char_boundary(MAX_NAME_BYTES);
-        let Process { name, id, program, started_ns } = &self.process;
+        let Process { name, id, program, started_ns, context } = &self.process;
+        let context = context::to_text(context);
         let (name, program) = (&name[..cut(name)], &program[..cut(program)]);
         put(0, MAGIC);
         put(8, &LAYOUT.to_le_bytes());
@@ -135,6 +142,8 @@ impl LaneFacts {
         put(46, &(program.len() as u16).to_le_bytes());
         put(NAME_AT, name.as_bytes());
         put(PROGRAM_AT, program.as_bytes());
+        put(CONTEXT_AT - 2, &(context.len() as u16).to_le_bytes());
+        put(CONTEXT_AT, context.as_bytes());
         page
     }
 
@@ -150,11 +159,15 @@ impl LaneFacts {
         if single(8) != LAYOUT || single(12) != u32::from(SCHEMA) {
             return Err(PageRefusal::OtherRelease);
         }
-        let text = |at: usize, length: u16| {
-            let length = Some(usize::from(length)).filter(|length| *length <= MAX_NAME_BYTES);
-            let text = length.and_then(|length| str::from_utf8(&page[at..at + length]).ok());
-            text.ok_or(PageRefusal::Damage("a name in it is no text"))
+        let text = |at: usize, length: u16, max_bytes: usize| {
+            let length = Some(usize::from(length)).filter(|length| *length <= max_bytes);
+            length.and_then(|length| str::from_utf8(&page[at..at + length]).ok())
         };
+        let name = |at: usize, length: u16| {
+            text(at, length, MAX_NAME_BYTES).ok_or(PageRefusal::Damage("a name in it is no text"))
+        };
+        let context = text(CONTEXT_AT, half(CONTEXT_AT - 2), context::MAX_BYTES);
+        let context: Option<Context> = context.and_then(|text| text.parse().ok());
         let capacity_bytes = usize::try_from(double(16)).unwrap_or(usize::MAX);
         if !(PAGE_BYTES..=super::MAX_QUEUE_BYTES as usize).contains(&capacity_bytes)
             || !capacity_bytes.is_power_of_two()
@@ -165,10 +178,11 @@ impl LaneFacts {
             lane: double(24),
             capacity_bytes,
             process: Process {
-                name: text(NAME_AT, half(44))?.into(),
+                name: name(NAME_AT, half(44))?.into(),
                 id: single(40),
-                program: text(PROGRAM_AT, half(46))?.into(),
+                program: name(PROGRAM_AT, half(46))?.into(),
                 started_ns: double(32) as i64,
+                context: context.ok_or(PageRefusal::Damage("its context cannot be read"))?.into(),
             },
         })
     }
@@ -179,8 +193,13 @@ mod tests {
     use super::*;
 
     fn facts(name: &str) -> LaneFacts {
-        let process =
-            Process { name: name.into(), id: 7, program: "program".into(), started_ns: -5 };
+        let process = Process {
+            name: name.into(),
+            id: 7,
+            program: "program".into(),
+            started_ns: -5,
+            context: Context::new([("build", "a, b")]).into(),
+        };
         LaneFacts { lane: u64::MAX - 1, capacity_bytes: super::super::LANE_BYTES, process }
     }
 
@@ -203,5 +222,13 @@ mod tests {
         let mut page = good;
         page[NAME_AT] = 0xff;
         assert_eq!(LaneFacts::decode(&page), Err(PageRefusal::Damage("a name in it is no text")));
+        for (at, byte) in [(CONTEXT_AT - 1, 4), (CONTEXT_AT, b',')] {
+            let mut page = good;
+            page[at] = byte;
+            assert_eq!(
+                LaneFacts::decode(&page),
+                Err(PageRefusal::Damage("its context cannot be read"))
+            );
+        }
     }
 }

@@ -156,7 +156,7 @@ impl Place {
 
 /// The test every test program with workers has under this name.
 const WORKER_TEST: &str = "worker_process";
-const ROLE: &str = "LOGBOOM_TEST_ROLE";
+pub const ROLE: &str = "LOGBOOM_TEST_ROLE";
 
 /// The same as a command for a shell, to which it leaves queue and name.
 pub fn worker_script(role: &[&str]) -> String {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::support::{Place, wait_until};
 
 /// The greeting of a worker, as an honest one sends it.
-pub const GREETING: [u8; 12] = *b"logboom\n\x01\0\x01\0";
+pub const GREETING: [u8; 12] = *b"logboom\n\x02\0\x01\0";
 
 /// The hello of a worker, as its bytes are on the wire.
 #[derive(Serialize, Deserialize)]
@@ -35,6 +35,7 @@ pub struct Facts {
     pub pid: u32,
     pub program: String,
     pub started_ns: i64,
+    pub context: String,
     pub overflow: String,
 }
 
@@ -58,12 +59,13 @@ pub fn facts() -> Facts {
         pid: 1,
         program: "hostile".to_owned(),
         started_ns: 0,
+        context: "no context".to_owned(),
         overflow: String::new(),
     }
 }
 
 pub fn hello(reply: IpcSender<ToWorker>) -> Hello {
-    Hello { magic: *b"logboom\n", version: 1, body: Body::Worker { facts: facts(), reply } }
+    Hello { magic: *b"logboom\n", version: 2, body: Body::Worker { facts: facts(), reply } }
 }
 
 pub fn connect(place: &Place) -> UnixStream {

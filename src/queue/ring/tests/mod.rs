@@ -16,10 +16,10 @@ use tempfile::TempDir;
 
 use super::reader::{Entries, LaneReader};
 use super::{LANES_DIR, MAX_LANES_PER_PROCESS, Ring};
-use crate::Process;
 use crate::codec::{Entry, decode};
 use crate::queue::contract::PATIENCE;
 use crate::queue::{Overflow, QueueDir};
+use crate::{Context, Process};
 
 /// A queue directory on tmpfs that goes with the test.
 struct Queue {
@@ -54,7 +54,8 @@ impl Queue {
 }
 
 fn start(dir: QueueDir, overflow: Overflow, max_lanes: usize) -> Ring {
-    let process = Process { id: std::process::id(), ..Process::default() };
+    let context = Context::new([("run_id", "5f")]).into();
+    let process = Process { id: std::process::id(), context, ..Process::default() };
     Ring::start(dir, process, overflow, max_lanes).expect("a lane")
 }
 

@@ -10,11 +10,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-use super::{Queue, messages, start, until};
-use crate::Level;
+use super::{LaneReader, Queue, messages, start, until};
 use crate::codec::Draft;
 use crate::queue::ring::{MAX_LANES_PER_PROCESS, Ring};
 use crate::queue::{Overflow, QueueDir, Transport};
+use crate::{Context, Level};
 
 /// The queue directory, set in a process that runs one of the scenes below.
 const SCENE: &str = "LOGBOOM_TEST_SCENE";
@@ -110,6 +110,9 @@ fn a_forked_child_logs_into_a_lane_of_its_own() {
         [vec!["child"], vec!["parent before", "parent after"],]
     );
     assert!(pids[0] != pids[1] && pids[1] == child.id());
+    let context =
+        |lane: &LaneReader| Context::from(lane.facts().process.context.clone()).to_string();
+    assert_eq!(lanes.iter().map(context).collect::<Vec<_>>(), ["run_id=5f"; 2]);
 }
 
 #[test]
