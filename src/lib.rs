@@ -61,6 +61,8 @@ mod listener;
 mod lock;
 #[cfg(any(feature = "tail", feature = "verify"))]
 mod log_files;
+#[cfg(feature = "listener")]
+mod logger;
 mod queue;
 mod record;
 #[cfg(feature = "listener")]
