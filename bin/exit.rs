@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use logboom::config::ConfigError;
 use logboom::handler::HandlerError;
 use logboom::verify::VerifyError;
 use logboom::{AttachError, ListenError, LockError, QueueDirError};
@@ -72,6 +73,9 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             VerifyError::Pattern(_) | VerifyError::UnknownForm { .. } => Some(CONFIG),
             _ => Some(IO),
         };
+    }
+    if cause.is::<ConfigError>() {
+        return Some(CONFIG);
     }
     if let Some(HandlerError::Lock(error)) = cause.downcast_ref::<HandlerError>() {
         return Some(lock(error));

@@ -1,6 +1,7 @@
 //! The `logboom` program: one file per command, each a thin layer over the library.
 
 mod bench;
+mod config;
 mod ctl;
 mod demo;
 mod exit;
@@ -44,6 +45,7 @@ enum Command {
     Listen(listen::Args),
     Log(log::Args),
     Tail(tail::Args),
+    Config(config::Args),
     Ctl(ctl::Args),
     Verify(verify::Args),
     Bench(bench::Args),
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Command::Listen(args) => listen::run(args, &cli.output),
         Command::Log(args) => log::run(args),
         Command::Tail(args) => tail::run(args),
+        Command::Config(args) => config::run(args, &cli.output),
         Command::Ctl(args) => ctl::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, &cli.output),

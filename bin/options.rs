@@ -7,11 +7,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
+use logboom::config::{Config, QueueSetting};
 use logboom::formatter::{
     DEFAULT_PATTERN, Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter,
 };
 use logboom::handler::{Color, RotatingFileHandler};
 use logboom::{Level, QueueDir, SyncPolicy};
+
+/// The environment's word for the configuration.
+const CONFIG: &str = "LOGBOOM_CONFIG";
+
+/// The configuration where nobody names one.
+const DEFAULT_CONFIG: &str = "logboom.toml";
 
 /// How the program itself speaks.
 #[derive(clap::Args)]
@@ -91,13 +98,28 @@ pub(crate) struct QueueOptions {
 impl QueueOptions {
     /// The queue by flag, else by `LOGBOOM_QUEUE`, else the default one.
     pub(crate) fn directory(&self) -> anyhow::Result<QueueDir> {
-        Ok(match (&self.queue, &self.queue_dir) {
-            (_, Some(path)) => QueueDir::at(path)?,
-            (Some(name), None) => QueueDir::named(name)?,
-            (None, None) => match QueueDir::from_env()? {
-                Some(queue) => queue,
-                None => QueueDir::named(QueueDir::DEFAULT_NAME)?,
-            },
+        Ok(self.directory_and_source(None)?.0)
+    }
+
+    /// The queue by flag, else by `LOGBOOM_QUEUE`, else by the configuration, else the default one;
+    /// and which of them it was, where it was not the configuration.
+    pub(crate) fn directory_and_source(
+        &self,
+        config: Option<&Config>,
+    ) -> anyhow::Result<(QueueDir, Option<&'static str>)> {
+        if let Some(path) = &self.queue_dir {
+            return Ok((QueueDir::at(path)?, Some("flag")));
+        }
+        if let Some(name) = &self.queue {
+            return Ok((QueueDir::named(name)?, Some("flag")));
+        }
+        if let Some(queue) = QueueDir::from_env()? {
+            return Ok((queue, Some("environment")));
+        }
+        Ok(match config.map_or(&QueueSetting::Default, Config::queue) {
+            QueueSetting::Name(name) => (QueueDir::named(name)?, None),
+            QueueSetting::Directory(path) => (QueueDir::at(path)?, None),
+            QueueSetting::Default => (QueueDir::named(QueueDir::DEFAULT_NAME)?, Some("default")),
         })
     }
 
@@ -110,6 +132,31 @@ impl QueueOptions {
         };
         name.push(".log");
         Ok(Path::new("logs").join(name))
+    }
+}
+
+/// Which configuration.
+#[derive(clap::Args, Clone)]
+pub(crate) struct ConfigOptions {
+    /// Configuration in the schema of Python's dictConfig, as TOML or JSON; flags and environment
+    /// come first [default: LOGBOOM_CONFIG, else ./logboom.toml where that exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigOptions {
+    pub(crate) fn named(config: Option<PathBuf>) -> ConfigOptions {
+        ConfigOptions { config }
+    }
+
+    /// The configuration and its path.
+    pub(crate) fn load(&self) -> anyhow::Result<Option<(PathBuf, Config)>> {
+        let named = self.config.clone().or_else(|| std::env::var_os(CONFIG).map(PathBuf::from));
+        let path =
+            named.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.exists()));
+        let Some(path) = path else { return Ok(None) };
+        let config = Config::read(&path)?;
+        Ok(Some((path, config)))
     }
 }
 

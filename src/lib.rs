@@ -31,6 +31,7 @@
 //! | `formatter` | patterns and JSON lines; standard error as a fallback |
 //! | `listener` | the receiving side |
 //! | `supervisor` | starting and watching workers |
+//! | `config` | configuration files, as `logging.config` of Python takes them |
 //! | `tail` | reading a log across its rotation |
 //! | `verify` | proving a log whole |
 //! | `conformance` | rules to check handlers, filters and formatters of your own by |
@@ -40,6 +41,8 @@ compile_error!("logboom runs on Linux only");
 
 mod causes;
 mod codec;
+#[cfg(feature = "config")]
+pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod context;

@@ -16,9 +16,6 @@ use crate::Level;
 use self::names::{canonical, parents};
 pub(crate) use self::route::Route;
 
-/// Most loggers of a tree. Python has no limit; a configuration has one.
-pub(crate) const MAX_LOGGERS: usize = 4096;
-
 /// Longest name of a logger that is configured, in bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 1024;
 

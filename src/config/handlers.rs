@@ -1,0 +1,247 @@
+//! The `handlers` of a configuration.
+
+use std::path::PathBuf;
+
+use super::error::Problem;
+use super::filters::texts;
+use super::item::{Item, Table};
+use super::node::Data;
+use crate::Level;
+use crate::handler::Facility;
+
+const CLASSES: &str = "logging.StreamHandler, logging.FileHandler, logging.NullHandler, \
+     logging.handlers.RotatingFileHandler, logging.handlers.WatchedFileHandler, \
+     logging.handlers.MemoryHandler or logging.handlers.SysLogHandler";
+
+/// Python's handlers that have no counterpart here, and why.
+const REFUSED: [(&str, &str); 8] = [
+    ("TimedRotatingFileHandler", "files rotate by size: use logging.handlers.RotatingFileHandler"),
+    (
+        "QueueHandler",
+        "a handler beside the log files has a queue and a thread of its own: name its handlers",
+    ),
+    ("BufferingHandler", "it writes nowhere: use logging.handlers.MemoryHandler"),
+    (
+        "SocketHandler",
+        "it sends pickles, which nobody should unpack: use logging.handlers.SysLogHandler",
+    ),
+    (
+        "DatagramHandler",
+        "it sends pickles, which nobody should unpack: use logging.handlers.SysLogHandler",
+    ),
+    (
+        "SMTPHandler",
+        "mail is not sent: let a program that sends it read the log with `logboom tail`",
+    ),
+    (
+        "HTTPHandler",
+        "requests are not made: let a program that makes them read the log with `logboom tail`",
+    ),
+    ("NTEventLogHandler", "it is for Windows"),
+];
+
+/// Where records end, and which.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HandlerSettings {
+    pub(crate) level: Level,
+    pub(crate) filters: Vec<String>,
+    /// Its name among the formatters; none: the message alone.
+    pub(crate) formatter: Option<String>,
+    pub(crate) kind: HandlerKind,
+    /// For errors that are met later.
+    pub(super) item: ItemPlace,
+}
+
+/// Where in the configuration something stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ItemPlace {
+    pub(super) key: String,
+    pub(super) line: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum HandlerKind {
+    Stdout,
+    Stderr,
+    /// A log file that is written exactly once and keeps what it has.
+    LogFile {
+        path: PathBuf,
+        max_bytes: u64,
+        backup_count: u32,
+    },
+    /// A file that begins anew with each start.
+    NewFile {
+        path: PathBuf,
+        is_delayed: bool,
+    },
+    Null,
+    Memory {
+        capacity: usize,
+        flush_level: Level,
+        target: String,
+        releases_on_close: bool,
+    },
+    Syslog {
+        address: SyslogPlace,
+        facility: Facility,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum SyslogPlace {
+    Path(PathBuf),
+    Udp(String, u16),
+}
+
+impl HandlerSettings {
+    pub(super) fn read(item: Item) -> Result<HandlerSettings, Problem> {
+        let place = ItemPlace { key: item.key.clone(), line: item.node.line };
+        let mut table = item.table()?;
+        let class = table.need("class", CLASSES)?;
+        let kind = kind(&class, &mut table)?;
+        let filters = table.take("filters").map(|item| texts(item, "a list of filters"));
+        let formatter = table.take("formatter");
+        let formatter =
+            formatter.map(|item| item.text("a formatter").map(str::to_owned)).transpose()?;
+        let settings = HandlerSettings {
+            level: table.take("level").map_or(Ok(Level::NOTSET), |item| item.level())?,
+            filters: filters.transpose()?.unwrap_or_default(),
+            formatter,
+            kind,
+            item: place,
+        };
+        table.end()?;
+        Ok(settings)
+    }
+}
+
+fn kind(class: &Item, table: &mut Table) -> Result<HandlerKind, Problem> {
+    let name = class.text(CLASSES)?;
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let module = name.strip_suffix(last).unwrap_or_default();
+    if !matches!(module, "" | "logging." | "logging.handlers.") {
+        return Err(class.expected(format_args!("{CLASSES}; no other code is run")));
+    }
+    match last {
+        "StreamHandler" => stream(table),
+        "FileHandler" | "WatchedFileHandler" => file(table),
+        "RotatingFileHandler" => rotating_file(table),
+        "NullHandler" => Ok(HandlerKind::Null),
+        "MemoryHandler" => memory(table),
+        "SysLogHandler" => syslog(table),
+        _ => Err(match REFUSED.iter().find(|(refused, _)| *refused == last) {
+            Some((_, reason)) => class.refused(format_args!("{name} has no counterpart: {reason}")),
+            None => class.expected(CLASSES),
+        }),
+    }
+}
+
+fn stream(table: &mut Table) -> Result<HandlerKind, Problem> {
+    const STREAMS: &str = "ext://sys.stdout or ext://sys.stderr";
+    let Some(item) = table.take("stream") else { return Ok(HandlerKind::Stderr) };
+    match item.text(STREAMS)? {
+        "ext://sys.stdout" => Ok(HandlerKind::Stdout),
+        "ext://sys.stderr" => Ok(HandlerKind::Stderr),
+        _ => Err(item.expected(STREAMS)),
+    }
+}
+
+/// What Python's `FileHandler` and all above it take.
+struct FileSettings {
+    path: PathBuf,
+    is_new: bool,
+    is_delayed: bool,
+}
+
+impl FileSettings {
+    fn read(table: &mut Table) -> Result<FileSettings, Problem> {
+        let path = table.need("filename", "a path")?;
+        let path = match path.text("a path")? {
+            "" => return Err(path.expected("a path")),
+            path => path.into(),
+        };
+        if let Some(encoding) = table.take("encoding") {
+            let name = encoding.text("utf-8")?.to_ascii_lowercase();
+            if !matches!(&*name, "utf-8" | "utf8" | "utf_8") {
+                return Err(encoding.expected("utf-8, in which all logs are written"));
+            }
+        }
+        // All text can be written in UTF-8: what happens to other text is nobody's concern.
+        table.take("errors").map(|item| item.text("a text").map(drop)).transpose()?;
+        let is_new = table.take("mode").map(|item| match item.text("`a` or `w`")? {
+            "a" | "at" => Ok(false),
+            "w" | "wt" => Ok(true),
+            _ => Err(item.expected("`a` or `w`")),
+        });
+        let is_new = is_new.transpose()?.unwrap_or(false);
+        let is_delayed = table.take("delay").map_or(Ok(false), |item| item.boolean())?;
+        Ok(FileSettings { path, is_new, is_delayed })
+    }
+}
+
+fn file(table: &mut Table) -> Result<HandlerKind, Problem> {
+    let FileSettings { path, is_new, is_delayed } = FileSettings::read(table)?;
+    Ok(match is_new {
+        true => HandlerKind::NewFile { path, is_delayed },
+        false => HandlerKind::LogFile { path, max_bytes: 0, backup_count: 0 },
+    })
+}
+
+/// With a size, Python does not begin anew either.
+fn rotating_file(table: &mut Table) -> Result<HandlerKind, Problem> {
+    let FileSettings { path, is_new, is_delayed } = FileSettings::read(table)?;
+    let number = |item: Option<Item>, limit: u64, what: &str| {
+        item.map_or(Ok(0), |item| item.number(0..=limit, what))
+    };
+    let max_bytes = number(table.take("maxBytes"), u64::MAX, "a number of bytes")?;
+    let backup_count = number(table.take("backupCount"), u32::MAX.into(), "a number of files")?;
+    if is_new && max_bytes == 0 {
+        return Ok(HandlerKind::NewFile { path, is_delayed });
+    }
+    let backup_count = u32::try_from(backup_count).unwrap_or(u32::MAX);
+    Ok(HandlerKind::LogFile { path, max_bytes, backup_count })
+}
+
+fn memory(table: &mut Table) -> Result<HandlerKind, Problem> {
+    let records = "a number of records";
+    let capacity = table.need("capacity", records)?.number(1..=u32::MAX.into(), records)?;
+    Ok(HandlerKind::Memory {
+        capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
+        flush_level: table.take("flushLevel").map_or(Ok(Level::ERROR), |item| item.level())?,
+        target: table.need("target", "a handler")?.text("a handler")?.to_owned(),
+        releases_on_close: table.take("flushOnClose").map_or(Ok(true), |item| item.boolean())?,
+    })
+}
+
+fn syslog(table: &mut Table) -> Result<HandlerKind, Problem> {
+    const FACILITIES: &str = "the name of a facility such as user or local0";
+    let facility = table
+        .take("facility")
+        .map(|item| item.text(FACILITIES)?.parse().map_err(|_| item.expected(FACILITIES)));
+    if let Some(kind) = table.take("socktype")
+        && kind.text("ext://socket.SOCK_DGRAM")? != "ext://socket.SOCK_DGRAM"
+    {
+        return Err(kind.expected("ext://socket.SOCK_DGRAM"));
+    }
+    Ok(HandlerKind::Syslog {
+        address: match table.take("address") {
+            Some(address) => syslog_address(&address)?,
+            None => SyslogPlace::Udp("localhost".to_owned(), 514),
+        },
+        facility: facility.transpose()?.unwrap_or(Facility::USER),
+    })
+}
+
+fn syslog_address(item: &Item) -> Result<SyslogPlace, Problem> {
+    const ADDRESSES: &str = "the path of a socket, or a list of host and port";
+    let Data::List(nodes) = &item.node.data else {
+        return Ok(SyslogPlace::Path(item.text(ADDRESSES)?.into()));
+    };
+    match nodes.iter().map(|node| &node.data).collect::<Vec<_>>()[..] {
+        [Data::Text(host), Data::Integer(port)] => match u16::try_from(*port) {
+            Ok(port) => Ok(SyslogPlace::Udp(host.clone(), port)),
+            Err(_) => Err(item.refused(format_args!("found the port {port}, expected 0 to 65535"))),
+        },
+        _ => Err(item.expected(ADDRESSES)),
+    }
+}

@@ -1,0 +1,205 @@
+//! Configuration: what Python's `logging.config` takes, as TOML or JSON.
+//!
+//! The schema is that of `dictConfig` (Python docs, "Configuration dictionary schema"), so that the
+//! dictionary of a Python project is read as it is, with two tables of our own, `queue` and
+//! `listener`. Nothing in a configuration is executed: factories, and classes that are not among
+//! those known here, are refused by name.
+
+mod error;
+mod filters;
+mod formatters;
+mod handlers;
+mod item;
+mod json;
+mod loggers;
+mod node;
+mod references;
+mod service;
+mod show;
+#[cfg(test)]
+mod tests;
+mod toml;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+pub use self::error::{ConfigError, Problem};
+pub(crate) use self::filters::FilterSettings;
+pub(crate) use self::formatters::FormatterSettings;
+pub(crate) use self::handlers::{HandlerKind, HandlerSettings, SyslogPlace};
+pub(crate) use self::loggers::Logger;
+pub use self::service::{ListenerSettings, QueueSetting};
+pub use self::show::Setting;
+
+use self::item::Item;
+use self::node::Node;
+
+/// Most bytes of a configuration that are read.
+pub const MAX_FILE_BYTES: usize = 1 << 20;
+
+/// The only version of the schema.
+const VERSION: u64 = 1;
+
+/// In which form a configuration is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// TOML 1.
+    Toml,
+    /// JSON.
+    Json,
+}
+
+impl Form {
+    /// JSON for the extension `.json`, else TOML.
+    pub fn of(path: &Path) -> Form {
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        if is_json { Form::Json } else { Form::Toml }
+    }
+}
+
+/// A configuration that was read and makes sense. Nothing of it is open yet.
+///
+/// ```
+/// use logboom::config::{Config, Form};
+///
+/// let text = r#"
+/// version = 1
+/// [handlers.file]
+/// class = "logging.handlers.RotatingFileHandler"
+/// filename = "logs/app.log"
+/// maxBytes = 10000000
+/// backupCount = "five"
+/// [root]
+/// handlers = ["file"]
+/// "#;
+/// let error = Config::parse(text, Form::Toml, "logboom.toml").unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "logboom.toml:7: handlers.file.backupCount: \
+///      found \"five\", expected a number of files, 0 to 4294967295"
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub(crate) file: String,
+    pub(crate) formatters: Vec<(String, FormatterSettings)>,
+    pub(crate) filters: Vec<(String, FilterSettings)>,
+    pub(crate) handlers: Vec<(String, HandlerSettings)>,
+    pub(crate) root: Logger,
+    pub(crate) loggers: Vec<(String, Logger)>,
+    queue: QueueSetting,
+    listener: ListenerSettings,
+    /// What was given, by its key, and in which line.
+    given: HashMap<String, usize>,
+}
+
+impl Config {
+    /// Reads a file, in the form that its name says.
+    ///
+    /// # Errors
+    /// The file cannot be read, is too large, or does not make sense.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let io = |source| ConfigError::Io { path: path.to_owned(), source };
+        let file = path.display().to_string();
+        let mut bytes = Vec::new();
+        let limit = MAX_FILE_BYTES as u64 + 1;
+        File::open(path).and_then(|open| open.take(limit).read_to_end(&mut bytes)).map_err(io)?;
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) if error.as_bytes().len() > MAX_FILE_BYTES => {
+                return Err(ConfigError::TooLarge { file });
+            }
+            Err(error) => {
+                let valid = error.utf8_error().valid_up_to();
+                let line =
+                    1 + error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
+                let problem = node::unreadable(line, "this is no UTF-8");
+                return Err(ConfigError::Problem { file, problem });
+            }
+        };
+        Config::parse(&text, Form::of(path), &file)
+    }
+
+    /// Reads a text. `name` stands for the file in errors.
+    ///
+    /// # Errors
+    /// The text is too large, or does not make sense.
+    pub fn parse(text: &str, form: Form, name: &str) -> Result<Config, ConfigError> {
+        let file = name.to_owned();
+        if text.len() > MAX_FILE_BYTES {
+            return Err(ConfigError::TooLarge { file });
+        }
+        let node = match form {
+            Form::Toml => toml::read(text),
+            Form::Json => json::read(text),
+        };
+        let config = node.and_then(|node| Config::of(node, name)).and_then(|config| {
+            config.check_references()?;
+            Ok(config)
+        });
+        config.map_err(|problem| ConfigError::Problem { file, problem })
+    }
+
+    /// Which queue it names.
+    pub fn queue(&self) -> &QueueSetting {
+        &self.queue
+    }
+
+    /// How the listener works.
+    pub fn listener(&self) -> &ListenerSettings {
+        &self.listener
+    }
+
+    /// Whether it says where records go.
+    pub fn has_handlers(&self) -> bool {
+        !self.handlers.is_empty()
+    }
+
+    fn of(node: Node, file: &str) -> Result<Config, Problem> {
+        let given = show::given(&node);
+        let mut table = Item { key: String::new(), node }.table()?;
+        let version = table.need("version", "1")?;
+        if version.number(0..=u64::MAX, "1").ok() != Some(VERSION) {
+            return Err(version.expected("1"));
+        }
+        if let Some(incremental) = table.take("incremental")
+            && incremental.boolean()?
+        {
+            return Err(
+                incremental.refused("a configuration is always taken as a whole: leave it out")
+            );
+        }
+        // No loggers exist before: nothing is there to be disabled.
+        table.take("disable_existing_loggers").map(|item| item.boolean()).transpose()?;
+        let config = Config {
+            file: file.to_owned(),
+            formatters: each(table.take_table("formatters")?, |_, item| {
+                FormatterSettings::read(item)
+            })?,
+            filters: each(table.take_table("filters")?, |_, item| FilterSettings::read(item))?,
+            handlers: each(table.take_table("handlers")?, |_, item| HandlerSettings::read(item))?,
+            root: table.take("root").map_or(Ok(Logger::root()), Logger::read_root)?,
+            loggers: each(table.take_table("loggers")?, Logger::read)?,
+            queue: table.take("queue").map_or(Ok(QueueSetting::Default), service::read_queue)?,
+            listener: table
+                .take("listener")
+                .map_or(Ok(ListenerSettings::default()), service::read_listener)?,
+            given,
+        };
+        table.end()?;
+        Ok(config)
+    }
+}
+
+fn each<T>(
+    entries: Vec<(String, Item)>,
+    read: impl Fn(&str, Item) -> Result<T, Problem>,
+) -> Result<Vec<(String, T)>, Problem> {
+    let read = |(name, item): (String, Item)| {
+        let settings = read(&name, item)?;
+        Ok((name, settings))
+    };
+    entries.into_iter().map(read).collect()
+}

@@ -1,0 +1,156 @@
+//! What a configuration comes to, value by value, and where each is from.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::item::below;
+use super::node::{Data, Node};
+use super::{Config, HandlerKind, HandlerSettings, Logger, SyslogPlace};
+use crate::Level;
+use crate::logger::ROOT;
+
+/// One value that is in effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Setting {
+    /// The path of keys, such as `handlers.file.maxBytes`.
+    pub key: String,
+    /// The value, as it would be written in TOML.
+    pub value: String,
+    /// `file:line`, or nothing where it is the default.
+    pub source: Option<String>,
+}
+
+/// The keys of a configuration with their lines.
+pub(super) fn given(node: &Node) -> HashMap<String, usize> {
+    let mut keys = HashMap::new();
+    collect("", node, &mut keys);
+    keys
+}
+
+fn collect(key: &str, node: &Node, keys: &mut HashMap<String, usize>) {
+    if let Data::Table(entries) = &node.data {
+        for (name, node) in entries {
+            let key = below(key, name);
+            collect(&key, node, keys);
+            keys.insert(key, node.line);
+        }
+    }
+}
+
+impl Config {
+    /// All settings of loggers and handlers that are in effect, those of defaults as well.
+    pub fn settings(&self) -> Vec<Setting> {
+        let mut shown = Shown { config: self, settings: Vec::new() };
+        for (name, formatter) in &self.formatters {
+            shown.add(below("formatters", name), text(formatter.describe()));
+        }
+        for (name, filter) in &self.filters {
+            shown.add(below("filters", name), text(format!("{filter:?}")));
+        }
+        for (name, handler) in &self.handlers {
+            shown.handler(&below("handlers", name), handler);
+        }
+        shown.logger(ROOT, &self.root);
+        for (name, logger) in &self.loggers {
+            shown.logger(&below("loggers", name), logger);
+        }
+        shown.settings
+    }
+}
+
+struct Shown<'c> {
+    config: &'c Config,
+    settings: Vec<Setting>,
+}
+
+impl Shown<'_> {
+    fn add(&mut self, key: String, value: impl fmt::Display) {
+        let line = self.config.given.get(&key);
+        let source = line.map(|line| format!("{}:{line}", self.config.file));
+        self.settings.push(Setting { key, value: value.to_string(), source });
+    }
+
+    fn logger(&mut self, key: &str, logger: &Logger) {
+        self.add(below(key, "level"), level(logger.level));
+        if key != ROOT {
+            self.add(below(key, "propagate"), logger.propagate);
+        }
+        self.add(below(key, "handlers"), list(&logger.handlers));
+        self.add(below(key, "filters"), list(&logger.filters));
+    }
+
+    fn handler(&mut self, key: &str, handler: &HandlerSettings) {
+        self.add(below(key, "class"), text(handler.kind.class()));
+        self.add(below(key, "level"), level(handler.level));
+        self.add(below(key, "filters"), list(&handler.filters));
+        if let Some(formatter) = &handler.formatter {
+            self.add(below(key, "formatter"), text(formatter));
+        }
+        for (name, value) in handler.kind.values() {
+            self.add(below(key, name), value);
+        }
+    }
+}
+
+impl HandlerKind {
+    fn class(&self) -> &'static str {
+        match self {
+            HandlerKind::Stdout | HandlerKind::Stderr => "logging.StreamHandler",
+            HandlerKind::LogFile { max_bytes: 0, .. } | HandlerKind::NewFile { .. } => {
+                "logging.FileHandler"
+            }
+            HandlerKind::LogFile { .. } => "logging.handlers.RotatingFileHandler",
+            HandlerKind::Null => "logging.NullHandler",
+            HandlerKind::Memory { .. } => "logging.handlers.MemoryHandler",
+            HandlerKind::Syslog { .. } => "logging.handlers.SysLogHandler",
+        }
+    }
+
+    fn values(&self) -> Vec<(&'static str, String)> {
+        match self {
+            HandlerKind::Stdout => vec![("stream", text("ext://sys.stdout"))],
+            HandlerKind::Stderr => vec![("stream", text("ext://sys.stderr"))],
+            HandlerKind::LogFile { path, max_bytes, backup_count } => vec![
+                ("filename", text(path.display())),
+                ("maxBytes", max_bytes.to_string()),
+                ("backupCount", backup_count.to_string()),
+            ],
+            HandlerKind::NewFile { path, is_delayed } => vec![
+                ("filename", text(path.display())),
+                ("mode", text("w")),
+                ("delay", is_delayed.to_string()),
+            ],
+            HandlerKind::Null => Vec::new(),
+            HandlerKind::Memory { capacity, flush_level, target, releases_on_close } => vec![
+                ("capacity", capacity.to_string()),
+                ("flushLevel", level(*flush_level)),
+                ("target", text(target)),
+                ("flushOnClose", releases_on_close.to_string()),
+            ],
+            HandlerKind::Syslog { address, facility } => {
+                let address = match address {
+                    SyslogPlace::Path(path) => text(path.display()),
+                    SyslogPlace::Udp(host, port) => format!("[{}, {port}]", text(host)),
+                };
+                vec![("address", address), ("facility", text(facility.name()))]
+            }
+        }
+    }
+}
+
+fn text(value: impl fmt::Display) -> String {
+    format!("\"{}\"", value.to_string().escape_debug())
+}
+
+fn level(level: Level) -> String {
+    match level.name() {
+        name if name.contains(' ') => level.number().to_string(),
+        name => text(name),
+    }
+}
+
+fn list(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(text).collect();
+    format!("[{}]", names.join(", "))
+}

@@ -1,0 +1,359 @@
+use std::fs;
+
+use super::*;
+use crate::Level;
+
+/// Dictionaries of Python projects, of the cookbook and the like.
+const ACCEPTED: [&str; 4] = [
+    // "Customizing handlers with dictConfig", without its factory.
+    r#"{"version": 1, "disable_existing_loggers": false,
+        "formatters": {"default": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+        "handlers": {"file": {"class": "logging.FileHandler", "formatter": "default",
+            "filename": "chowntest.log", "encoding": "utf-8", "mode": "a", "delay": true}},
+        "root": {"handlers": ["file"], "level": "DEBUG"}}"#,
+    // Levels, filters, streams.
+    r#"{"version": 1,
+        "formatters": {"simple": {"format": "%(levelname)-8s - %(message)s"}, "empty": {},
+            "brace": {"format": "{asctime} {message}", "style": "{", "validate": true},
+            "dollar": {"format": "$ip $message", "style": "$", "defaults": {"ip": null},
+                "datefmt": "%H:%M:%S"}},
+        "filters": {"warnings": {"name": "a.b"}},
+        "handlers": {
+            "stdout": {"class": "logging.StreamHandler", "level": "INFO", "formatter": "simple",
+                "stream": "ext://sys.stdout", "filters": ["warnings"]},
+            "stderr": {"class": "logging.StreamHandler", "level": "ERROR", "formatter": null},
+            "file": {"class": "logging.FileHandler", "filename": "app.log", "mode": "w"}},
+        "loggers": {"a.b": {"propagate": 0, "level": 15, "handlers": ["stdout"], "filters": ["warnings"]}},
+        "root": {"level": "DEBUG", "handlers": ["stderr", "file"]}}"#,
+    // Handlers of logging.handlers.
+    r#"{"version": 1, "incremental": false,
+        "handlers": {
+            "rotating": {"class": "logging.handlers.RotatingFileHandler", "filename": "logs/r.log",
+                "maxBytes": 1024, "backupCount": 3},
+            "watched": {"class": "logging.handlers.WatchedFileHandler", "filename": "logs/w.log"},
+            "target": {"class": "logging.StreamHandler", "formatter": "json"},
+            "memory": {"class": "logging.handlers.MemoryHandler", "capacity": 100, "target": "target",
+                "flushLevel": "ERROR", "flushOnClose": false},
+            "local": {"class": "logging.handlers.SysLogHandler", "address": "/dev/log", "facility": "local0"},
+            "remote": {"class": "logging.handlers.SysLogHandler", "address": ["localhost", 514],
+                "socktype": "ext://socket.SOCK_DGRAM"},
+            "null": {"class": "logging.NullHandler"}},
+        "root": {"handlers": ["rotating", "watched", "memory", "local", "remote", "null"]}}"#,
+    // Nothing but the version.
+    r#"{"version": 1}"#,
+];
+
+#[test]
+fn dictionaries_of_python_are_read_as_they_are() {
+    for text in ACCEPTED {
+        if let Err(error) = Config::parse(text, Form::Json, "dict.json") {
+            panic!("{error} in {text}");
+        }
+    }
+}
+
+#[test]
+fn both_forms_say_the_same() {
+    let toml = r#"
+version = 1
+formatters.simple = { format = "%(message)s", datefmt = "%H" }
+[filters.calm]
+class = "RateLimitFilter"
+records = 100
+interval = 60
+[handlers.file]
+class = "RotatingFileHandler"
+filename = "app.log"
+maxBytes = 1_000
+backupCount = 2
+filters = ["calm"]
+[loggers."a.b"]
+level = "ERROR"
+propagate = false
+[root]
+level = "NOTSET"
+handlers = ["file"]
+[queue]
+name = "jobs"
+[listener]
+sync = "1s"
+drain_timeout = 30
+"#;
+    let json = r#"{"version": 1, "formatters": {"simple": {"format": "%(message)s", "datefmt": "%H"}},
+        "filters": {"calm": {"class": "RateLimitFilter", "records": 100, "interval": 60}},
+        "handlers": {"file": {"class": "RotatingFileHandler", "filename": "app.log",
+            "maxBytes": 1000, "backupCount": 2, "filters": ["calm"]}},
+        "loggers": {"a.b": {"level": "ERROR", "propagate": false}},
+        "root": {"level": "NOTSET", "handlers": ["file"]}, "queue": {"name": "jobs"},
+        "listener": {"sync": "1s", "drain_timeout": 30}}"#;
+    let values = |text, form| -> Vec<_> {
+        let config = Config::parse(text, form, "c").expect("a configuration");
+        assert_eq!(*config.queue(), QueueSetting::Name("jobs".to_owned()));
+        assert_eq!(config.listener().drain_timeout, Some(std::time::Duration::from_secs(30)));
+        let settings = config.settings().into_iter();
+        settings.map(|Setting { key, value, .. }| (key, value)).collect()
+    };
+    assert_eq!(values(toml, Form::Toml), values(json, Form::Json));
+}
+
+#[test]
+fn each_value_says_where_it_is_from() {
+    let text = "version = 1\n[handlers.null]\nclass = 'NullHandler'\n[root]\nlevel = 'INFO'\n";
+    let config = Config::parse(text, Form::Toml, "c.toml").expect("a configuration");
+    let shown: Vec<_> = config
+        .settings()
+        .into_iter()
+        .map(|Setting { key, value, source }| {
+            format!("{key} = {value} # {}", source.unwrap_or_else(|| "default".to_owned()))
+        })
+        .collect();
+    let expected = [
+        "handlers.null.class = \"logging.NullHandler\" # c.toml:3",
+        "handlers.null.level = \"NOTSET\" # default",
+        "handlers.null.filters = [] # default",
+        "root.level = \"INFO\" # c.toml:5",
+        "root.handlers = [] # default",
+        "root.filters = [] # default",
+    ];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_root_that_says_nothing_is_that_of_python() {
+    let config = Config::parse("version = 1", Form::Toml, "c").expect("a configuration");
+    assert_eq!(config.root.level, Level::WARNING);
+}
+
+/// Broken configurations in TOML, without the first line `version = 1`, and what is said of them.
+const REFUSED: [(&str, &str); 41] = [
+    ("a = ", "2: string values must be quoted, expected literal string"),
+    ("[root]\nlevel = 'INFO'\nlevel = 'INFO'", "4: duplicate key"),
+    ("version = 1", "2: duplicate key"),
+    (
+        "handler = 1",
+        "2: handler: unknown key, expected one of disable_existing_loggers, filters, formatters, handlers, incremental, listener, loggers, queue, root, version",
+    ),
+    (
+        "incremental = true",
+        "2: incremental: a configuration is always taken as a whole: leave it out",
+    ),
+    (
+        "disable_existing_loggers = 'no'",
+        "2: disable_existing_loggers: found \"no\", expected true or false",
+    ),
+    ("root = 5", "2: root: found 5, expected a table"),
+    (
+        "root.level = 'LOUD'",
+        "2: root.level: found \"LOUD\", expected NOTSET, TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or a number from 0 to 255",
+    ),
+    (
+        "root.level = 256",
+        "2: root.level: found 256, expected NOTSET, TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or a number from 0 to 255",
+    ),
+    (
+        "root.level = 2026-01-01",
+        "2: root.level: found a date, expected NOTSET, TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or a number from 0 to 255",
+    ),
+    ("root.handlers = 'file'", "2: root.handlers: found \"file\", expected a list of handlers"),
+    ("root.handlers = ['file']", "2: root.handlers: there is no handler \"file\"; there are none"),
+    ("root.handlers = [1]", "2: root.handlers[0]: found 1, expected a text"),
+    (
+        "[loggers.'a.b']\nfilters = ['f']\n[filters.g]",
+        "2: loggers.\"a.b\".filters: there is no filter \"f\"; known are g",
+    ),
+    ("[loggers.a]\npropagate = 2", "3: loggers.a.propagate: found 2, expected true or false"),
+    (
+        "[loggers.a]\nqualname = 'a'",
+        "3: loggers.a.qualname: unknown key, expected one of filters, handlers, level, propagate",
+    ),
+    (
+        "[handlers.h]",
+        "2: handlers.h.class: missing, expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler or logging.handlers.SysLogHandler",
+    ),
+    (
+        "[handlers.h]\n'()' = 'my.factory'\nclass = 'NullHandler'",
+        "3: handlers.h.(): factories are not called: nothing in a configuration is executed",
+    ),
+    (
+        "[handlers.h]\nclass = 'my.Handler'",
+        "3: handlers.h.class: found \"my.Handler\", expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler or logging.handlers.SysLogHandler; no other code is run",
+    ),
+    (
+        "[handlers.h]\nclass = 'logging.handlers.SMTPHandler'",
+        "3: handlers.h.class: logging.handlers.SMTPHandler has no counterpart: mail is not sent: let a program that sends it read the log with `logboom tail`",
+    ),
+    (
+        "[handlers.h]\nclass = 'logging.handlers.TimedRotatingFileHandler'",
+        "3: handlers.h.class: logging.handlers.TimedRotatingFileHandler has no counterpart: files rotate by size: use logging.handlers.RotatingFileHandler",
+    ),
+    (
+        "[handlers.h]\nclass = 'StreamHandler'\nstream = 'ext://sys.stdin'",
+        "4: handlers.h.stream: found \"ext://sys.stdin\", expected ext://sys.stdout or ext://sys.stderr",
+    ),
+    (
+        "[handlers.h]\nclass = 'StreamHandler'\nstream = 'cfg://handlers.g.stream'",
+        "4: handlers.h.stream: found \"cfg://handlers.g.stream\", expected ext://sys.stdout or ext://sys.stderr; references are not followed",
+    ),
+    ("[handlers.h]\nclass = 'FileHandler'", "2: handlers.h.filename: missing, expected a path"),
+    (
+        "[handlers.h]\nclass = 'FileHandler'\nfilename = 'f'\nencoding = 'latin-1'",
+        "5: handlers.h.encoding: found \"latin-1\", expected utf-8, in which all logs are written",
+    ),
+    (
+        "[handlers.h]\nclass = 'FileHandler'\nfilename = 'f'\nmode = 'x'",
+        "5: handlers.h.mode: found \"x\", expected `a` or `w`",
+    ),
+    (
+        "[handlers.h]\nclass = 'FileHandler'\nfilename = 'f'\nmaxBytes = 1",
+        "5: handlers.h.maxBytes: unknown key, expected one of class, delay, encoding, errors, filename, filters, formatter, level, mode",
+    ),
+    (
+        "[handlers.h]\nclass = 'RotatingFileHandler'\nfilename = 'f'\nmaxBytes = 'ten'",
+        "5: handlers.h.maxBytes: found \"ten\", expected a number of bytes",
+    ),
+    (
+        "[handlers.h]\nclass = 'RotatingFileHandler'\nfilename = 'f'\nbackupCount = -1",
+        "5: handlers.h.backupCount: found -1, expected a number of files, 0 to 4294967295",
+    ),
+    (
+        "[handlers.g]\nclass = 'FileHandler'\nfilename = 'f'\n[handlers.h]\nclass = 'FileHandler'\nfilename = './f'",
+        "5: handlers.h.filename: ./f is the file of handler `g` already",
+    ),
+    (
+        "[handlers.h]\nclass = 'NullHandler'\nformatter = 'f'",
+        "2: handlers.h.formatter: there is no formatter \"f\"; known are text, json, logfmt",
+    ),
+    (
+        "[handlers.h]\nclass = 'MemoryHandler'\ncapacity = 0\ntarget = 'h'",
+        "4: handlers.h.capacity: found 0, expected a number of records, 1 to 4294967295",
+    ),
+    (
+        "[handlers.h]\nclass = 'MemoryHandler'\ncapacity = 1\ntarget = 'g'",
+        "2: handlers.h.target: there is no handler \"g\"; known are h",
+    ),
+    (
+        "root.handlers = ['h', 'g']\n[handlers.h]\nclass = 'MemoryHandler'\ncapacity = 1\ntarget = 'g'\n[handlers.g]\nclass = 'NullHandler'",
+        "3: handlers.h.target: handler `g` has other records as well: give this one a target of its own",
+    ),
+    (
+        "[handlers.h]\nclass = 'SysLogHandler'\naddress = ['localhost', 99999]",
+        "4: handlers.h.address: found the port 99999, expected 0 to 65535",
+    ),
+    (
+        "[handlers.h]\nclass = 'SysLogHandler'\nfacility = 'local9'",
+        "4: handlers.h.facility: found \"local9\", expected the name of a facility such as user or local0",
+    ),
+    ("[formatters.f]\nstyle = '!'", "3: formatters.f.style: found \"!\", expected `%`, `{` or `$`"),
+    (
+        "[formatters.f]\nclass = 'json.Formatter'",
+        "3: formatters.f.class: found \"json.Formatter\", expected logging.Formatter, JsonFormatter or LogfmtFormatter",
+    ),
+    (
+        "[filters.f]\nclass = 'RegexFilter'",
+        "2: filters.f.pattern: missing, expected a regular expression",
+    ),
+    (
+        "[queue]\nname = 'a'\ndirectory = 'b'",
+        "4: queue.directory: a queue has a name or a directory, not both",
+    ),
+    (
+        "[listener]\nsync = 'sometimes'",
+        "3: listener.sync: found \"sometimes\", expected none, an interval such as 1s, a level, or every-batch",
+    ),
+];
+
+fn refusal(text: &str, form: Form) -> String {
+    match Config::parse(text, form, "c") {
+        Ok(_) => panic!("accepted: {text}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    for (text, expected) in REFUSED {
+        let said = refusal(&format!("version = 1\n{text}"), Form::Toml);
+        assert_eq!(said, format!("c:{expected}"), "{text}");
+    }
+}
+
+#[test]
+fn json_has_lines_too() {
+    for (text, expected) in [
+        ("", "c:1: EOF while parsing a value"),
+        ("{\n\"version\": 1,\n}", "c:3: key must be a string"),
+        ("{\"version\": 2}", "c:1: version: found 2, expected 1"),
+        ("[1]", "c:1: found a list, expected a table"),
+        (
+            "{\"version\": 1,\n\"root\": {\"level\": 1,\n\"level\": 2}}",
+            "c:3: the key \"level\" is there twice",
+        ),
+        (
+            "{\"version\": 1,\n\"root\": {\n\"level\":\n\"LOUD\"}}",
+            "c:4: root.level: found \"LOUD\", expected NOTSET, TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or a number from 0 to 255",
+        ),
+        (
+            "{\"version\": 1e99}",
+            "c:1: version: found 1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000, expected 1",
+        ),
+    ] {
+        assert_eq!(refusal(text, Form::Json), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_the_parts_refuse_is_told_with_its_place() {
+    for (text, expected) in [
+        ("[formatters.f]\nformat = '%(nothing)s'", "c:2: formatters.f: "),
+        ("[formatters.f]\nformat = 'plain'", "c:2: formatters.f: "),
+        ("[formatters.f]\nzone = 'Middle/Earth'", "c:2: formatters.f: unknown time zone"),
+        ("[filters.f]\nclass = 'RegexFilter'\npattern = '('", "c:2: filters.f: `(` is no regular"),
+    ] {
+        let said = refusal(&format!("version = 1\n{text}"), Form::Toml);
+        assert!(said.starts_with(expected), "{said}");
+    }
+}
+
+#[test]
+fn what_is_too_much_is_refused() {
+    let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+    let said = refusal(&format!("version = 1\nroot = {deep}"), Form::Toml);
+    assert!(said.contains("recursion") || said.contains("nested"), "{said}");
+    let said = refusal(&format!("{{\"version\": 1, \"root\": {deep}}}"), Form::Json);
+    assert!(said.contains("recursion") || said.contains("nested"), "{said}");
+    let deep = format!("{}1{}", "[".repeat(20), "]".repeat(20));
+    for (text, form) in [
+        (format!("version = 1\nroot = {deep}"), Form::Toml),
+        (format!("{{\"version\": 1,\n\"root\": {deep}}}"), Form::Json),
+    ] {
+        assert_eq!(refusal(&text, form), "c:2: tables and lists may be nested 16 deep");
+    }
+    let loggers: String = (0..5000).map(|number| format!("[loggers.l{number}]\n")).collect();
+    assert_eq!(
+        refusal(&format!("version = 1\n{loggers}"), Form::Toml),
+        "c:2: loggers: more than 4096 entries"
+    );
+    let long = "x".repeat(MAX_FILE_BYTES + 1);
+    assert!(refusal(&long, Form::Toml).contains("more than 1048576 bytes"));
+    let name = "x".repeat(2000);
+    assert!(
+        refusal(&format!("version = 1\n[loggers.{name}]"), Form::Toml)
+            .contains("at most 1024 bytes")
+    );
+}
+
+#[test]
+fn files_are_read_by_their_name() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name| directory.path().join(name);
+    fs::write(path("c.json"), "{\"version\": 1}").expect("written");
+    fs::write(path("c.toml"), "version = 1").expect("written");
+    fs::write(path("bad.toml"), b"version = 1\n# \xff").expect("written");
+    fs::write(path("large.toml"), vec![b'#'; MAX_FILE_BYTES + 1]).expect("written");
+    assert!(Config::read(&path("c.json")).is_ok());
+    assert!(Config::read(&path("c.toml")).is_ok());
+    let said = |name| Config::read(&path(name)).expect_err("refused").to_string();
+    assert!(said("bad.toml").ends_with("bad.toml:2: this is no UTF-8"));
+    assert!(said("large.toml").contains("more than 1048576 bytes"));
+    assert!(said("missing.toml").starts_with("cannot read "));
+}
