@@ -62,7 +62,7 @@ impl Drop for PrivateQueue {
 pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode> {
     let log = new_log(args.log.log.as_deref())?;
     let queue = PrivateQueue(QueueDir::named(&format!("demo-{}", std::process::id()))?);
-    let mut listener = supervise::listener(&queue.0, &log, &args.log, output)?;
+    let mut listener = supervise::listener(&queue.0, Some(&log), &args.log, None, output)?;
     listener.arg(format!("--supervised={}", DEFAULT_STOP_TIMEOUT.as_secs()));
     let mut supervisor = Supervisor::new(queue.0.clone(), listener, DEFAULT_STOP_TIMEOUT, tell);
     supervise::forward_signals(supervisor.interrupter())?;

@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::exit;
-use crate::options::{LogOptions, OutputOptions, QueueOptions};
+use crate::options::{ConfigOptions, LogOptions, OutputOptions, QueueOptions};
 
 /// Receive the records of all workers of a queue and write them to one rotated file
 #[derive(clap::Args)]
@@ -24,12 +24,14 @@ pub(crate) struct Args {
     queue: QueueOptions,
     #[command(flatten)]
     log: LogOptions,
+    #[command(flatten)]
+    config: ConfigOptions,
     /// Print every record to standard output as well
     #[arg(long)]
     console: bool,
-    /// How long a stop waits for workers and for the log file, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
-    drain_timeout: u32,
+    /// How long a stop waits for workers and for the log file, in seconds [default: 5]
+    #[arg(long, value_name = "SECONDS")]
+    drain_timeout: Option<u32>,
     /// Standard input is the link to a supervisor; when it vanishes, its workers get this many
     /// seconds to end
     #[arg(long, value_name = "SECONDS", hide = true)]
@@ -37,12 +39,21 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode> {
-    let queue = args.queue.directory()?;
-    let mut builder = QueueListener::builder(queue.clone())
-        .own_process()
-        .file(args.log.open(&args.queue)?)
-        .sync(args.log.sync)
-        .drain_timeout(Duration::from_secs(args.drain_timeout.into()));
+    let config = args.config.load()?.map(|(_, config)| config);
+    let (queue, _) = args.queue.directory_and_source(config.as_ref())?;
+    let mut builder = QueueListener::builder(queue.clone()).own_process();
+    if let Some(config) = &config {
+        builder = builder.config(config)?;
+    }
+    if args.log.log.is_some() || !config.is_some_and(|config| config.has_handlers()) {
+        builder = builder.file(args.log.open(&queue)?);
+    }
+    if let Some(sync) = args.log.sync {
+        builder = builder.sync(sync);
+    }
+    if let Some(seconds) = args.drain_timeout {
+        builder = builder.drain_timeout(Duration::from_secs(seconds.into()));
+    }
     if args.log.force {
         builder = builder.force();
     }

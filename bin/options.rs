@@ -1,6 +1,6 @@
 //! Flags that several commands share.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -122,17 +122,16 @@ impl QueueOptions {
             QueueSetting::Default => (QueueDir::named(QueueDir::DEFAULT_NAME)?, Some("default")),
         })
     }
+}
 
-    /// The log of the queue, where none was named.
-    pub(crate) fn default_log(&self) -> anyhow::Result<PathBuf> {
-        let queue = self.directory()?;
-        let mut name = match queue.path().file_name() {
-            Some(name) => name.to_owned(),
-            None => QueueDir::DEFAULT_NAME.into(),
-        };
-        name.push(".log");
-        Ok(Path::new("logs").join(name))
-    }
+/// The log of a queue, where none was named.
+pub(crate) fn default_log(queue: &QueueDir) -> PathBuf {
+    let mut name = match queue.path().file_name() {
+        Some(name) => name.to_owned(),
+        None => QueueDir::DEFAULT_NAME.into(),
+    };
+    name.push(".log");
+    Path::new("logs").join(name)
 }
 
 /// Which configuration.
@@ -142,15 +141,21 @@ pub(crate) struct ConfigOptions {
     /// come first [default: LOGBOOM_CONFIG, else ./logboom.toml where that exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Use no configuration
+    #[arg(long, conflicts_with = "config")]
+    no_config: bool,
 }
 
 impl ConfigOptions {
     pub(crate) fn named(config: Option<PathBuf>) -> ConfigOptions {
-        ConfigOptions { config }
+        ConfigOptions { config, no_config: false }
     }
 
     /// The configuration and its path.
     pub(crate) fn load(&self) -> anyhow::Result<Option<(PathBuf, Config)>> {
+        if self.no_config {
+            return Ok(None);
+        }
         let named = self.config.clone().or_else(|| std::env::var_os(CONFIG).map(PathBuf::from));
         let path =
             named.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.exists()));
@@ -176,9 +181,9 @@ pub(crate) struct LogOptions {
     #[arg(long, value_name = "FORM", default_value = "text", value_parser = parse_format)]
     pub(crate) format: Format,
     /// When to bring the log to the disk unasked: `none`, an interval such as `1s` or `500ms`, a level
-    /// (each batch with a record of it or above), or `every-batch`
-    #[arg(long, value_name = "WHEN", default_value_t)]
-    pub(crate) sync: SyncPolicy,
+    /// (each batch with a record of it or above), or `every-batch` [default: none]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) sync: Option<SyncPolicy>,
     /// Lowest level to keep [default: what the workers let pass]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) level: Option<Level>,
@@ -216,30 +221,32 @@ impl Display for Format {
 }
 
 impl LogOptions {
-    /// The flags with which a listener logs in this way to `path`.
-    pub(crate) fn flags(&self, path: &OsStr) -> Vec<OsString> {
-        let mut log = OsString::from("--log=");
-        log.push(path);
-        let mut flags = vec![
-            log,
+    /// The flags with which a listener logs in this way, to `path` where that is given.
+    pub(crate) fn flags(&self, path: Option<&Path>) -> Vec<OsString> {
+        let mut flags: Vec<OsString> = vec![
             format!("--max-bytes={}", self.max_bytes).into(),
             format!("--backup-count={}", self.backup_count).into(),
             format!("--format={}", self.format).into(),
-            format!("--sync={}", self.sync).into(),
         ];
+        flags.extend(path.map(|path| {
+            let mut log = OsString::from("--log=");
+            log.push(path);
+            log
+        }));
+        flags.extend(self.sync.map(|sync| format!("--sync={sync}").into()));
         flags.extend(self.force.then(|| "--force".into()));
         flags.extend(self.level.map(|level| format!("--level={}", level.number()).into()));
         flags
     }
 
     /// Path of the current log file.
-    pub(crate) fn path(&self, queue: &QueueOptions) -> anyhow::Result<PathBuf> {
-        self.log.clone().map_or_else(|| queue.default_log(), Ok)
+    pub(crate) fn path(&self, queue: &QueueDir) -> PathBuf {
+        self.log.clone().unwrap_or_else(|| default_log(queue))
     }
 
     /// Opens the log file.
-    pub(crate) fn open(&self, queue: &QueueOptions) -> anyhow::Result<RotatingFileHandler> {
-        let path = self.path(queue)?;
+    pub(crate) fn open(&self, queue: &QueueDir) -> anyhow::Result<RotatingFileHandler> {
+        let path = self.path(queue);
         let builder = RotatingFileHandler::builder(&path)
             .max_bytes(self.max_bytes)
             .backup_count(self.backup_count);

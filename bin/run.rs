@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use logboom::supervisor::{Notice, Outcome, Supervisor, WorkerCommand};
 use logboom::{Certainty, Context, Level, QueueDir};
 
-use crate::options::{LogOptions, OutputOptions, QueueOptions, complain};
+use crate::options::{ConfigOptions, LogOptions, OutputOptions, QueueOptions, complain};
 use crate::{exit, supervise};
 
 /// How long the reason of the end may take into the log.
@@ -50,6 +50,8 @@ pub(crate) struct Args {
     queue: QueueOptions,
     #[command(flatten)]
     log: LogOptions,
+    #[command(flatten)]
+    config: ConfigOptions,
     /// A field that goes with every record of this run, such as `build=17`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     context: Vec<Context>,
@@ -66,9 +68,12 @@ struct Shell {
 
 pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode> {
     let workers = args.workers()?;
-    let queue = args.queue.directory()?;
-    let log = args.log.path(&args.queue)?;
-    let mut listener = supervise::listener(&queue, &log, &args.log, output)?;
+    let (path, config) = args.config.load()?.unzip();
+    let (queue, _) = args.queue.directory_and_source(config.as_ref())?;
+    let has_handlers = config.is_some_and(|config| config.has_handlers());
+    let log = (args.log.log.is_some() || !has_handlers).then(|| args.log.path(&queue));
+    let mut listener =
+        supervise::listener(&queue, log.as_deref(), &args.log, path.as_deref(), output)?;
     listener.arg(format!("--supervised={}", args.stop_timeout));
     if output.shows_records() {
         listener.arg("--console");

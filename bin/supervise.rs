@@ -14,19 +14,27 @@ use signal_hook::iterator::Signals;
 
 use crate::options::{LogOptions, OutputOptions};
 
-/// The command of a supervised listener on `queue` that logs to `path`.
+/// The command of a supervised listener on `queue` that logs to `path`, or to where `config` says.
 pub(crate) fn listener(
     queue: &QueueDir,
-    path: &Path,
+    path: Option<&Path>,
     log: &LogOptions,
+    config: Option<&Path>,
     output: &OutputOptions,
 ) -> anyhow::Result<Command> {
     let mut queue_flag = OsString::from("--queue-dir=");
     queue_flag.push(queue.path());
     let mut command = this_program()?;
-    command.arg("listen").arg(queue_flag).args(log.flags(path.as_os_str()));
+    command.arg("listen").arg(queue_flag).args(log.flags(path));
+    command.arg(config.map_or_else(|| "--no-config".into(), config_flag));
     command.arg(output.color_flag());
     Ok(command)
+}
+
+fn config_flag(path: &Path) -> OsString {
+    let mut flag = OsString::from("--config=");
+    flag.push(path);
+    flag
 }
 
 /// A command that starts this program again.

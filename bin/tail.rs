@@ -9,7 +9,7 @@ use std::time::Duration;
 use logboom::control;
 use logboom::tail::{Progress, Tail, TailError};
 
-use crate::options::{QueueOptions, complain};
+use crate::options::{QueueOptions, complain, default_log};
 
 /// How long to wait for new lines. Looking at files works on every file system.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -54,7 +54,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn log_of_listener(queue: &QueueOptions) -> anyhow::Result<PathBuf> {
     let running = control::status(&queue.directory()?).ok();
     let log = running.and_then(|status| status.logs.into_iter().next());
-    log.map_or_else(|| queue.default_log(), |log| Ok(PathBuf::from(log)))
+    log.map_or_else(
+        || queue.directory().map(|queue| default_log(&queue)),
+        |log| Ok(PathBuf::from(log)),
+    )
 }
 
 fn print(path: &Path, args: &Args, out: &mut impl Write) -> anyhow::Result<()> {

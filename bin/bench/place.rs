@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use anyhow::{Context, bail};
+use logboom::QueueDir;
 use logboom::supervisor::{DEFAULT_STOP_TIMEOUT, Notice, Supervisor, WorkerCommand};
-use logboom::{QueueDir, SyncPolicy};
 use tempfile::TempDir;
 
 use super::args::{Args, MAX_BACKUPS};
@@ -83,11 +83,12 @@ impl Place {
             max_bytes: args.rotate_bytes.unwrap_or(0),
             backup_count: MAX_BACKUPS,
             format: Format::Pattern(PATTERN.to_owned()),
-            sync: SyncPolicy::None,
+            sync: None,
             level: None,
             force: false,
         };
-        let mut listener = supervise::listener(&self.queue, &self.log, &options, output)?;
+        let mut listener =
+            supervise::listener(&self.queue, Some(&self.log), &options, None, output)?;
         listener.arg(format!("--supervised={}", DEFAULT_STOP_TIMEOUT.as_secs()));
         Ok(Supervisor::new(self.queue.clone(), listener, DEFAULT_STOP_TIMEOUT, tell))
     }

@@ -5,6 +5,7 @@
 //! `listener`. Nothing in a configuration is executed: factories, and classes that are not among
 //! those known here, are refused by name.
 
+mod build;
 mod error;
 mod filters;
 mod formatters;

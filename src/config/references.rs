@@ -59,6 +59,13 @@ impl Config {
                 );
                 return Err(handler.item.below("target").problem(reason));
             }
+            if let HandlerKind::Memory { target, .. } = &handler.kind
+                && let Some((_, settings)) = self.handlers.iter().find(|(name, _)| name == target)
+                && !settings.filters.is_empty()
+            {
+                let reason = "what it gets has passed its MemoryHandler: give that one the filters";
+                return Err(settings.item.below("filters").problem(reason.to_owned()));
+            }
         }
         Ok(())
     }

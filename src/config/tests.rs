@@ -125,7 +125,11 @@ fn a_root_that_says_nothing_is_that_of_python() {
 }
 
 /// Broken configurations in TOML, without the first line `version = 1`, and what is said of them.
-const REFUSED: [(&str, &str); 41] = [
+const REFUSED: [(&str, &str); 42] = [
+    (
+        "root.handlers = ['h']\n[filters.f]\n[handlers.h]\nclass = 'MemoryHandler'\ncapacity = 1\ntarget = 'g'\n[handlers.g]\nclass = 'NullHandler'\nfilters = ['f']",
+        "8: handlers.g.filters: what it gets has passed its MemoryHandler: give that one the filters",
+    ),
     ("a = ", "2: string values must be quoted, expected literal string"),
     ("[root]\nlevel = 'INFO'\nlevel = 'INFO'", "4: duplicate key"),
     ("version = 1", "2: duplicate key"),

@@ -1,6 +1,5 @@
 //! The drain: rounds of batches, merged, filtered, and given to the handlers.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -12,14 +11,14 @@ use super::filters::Filters;
 use super::hub::{FinishedFlush, Hub};
 use super::lanes::{Lanes, Tails};
 use super::notices::Notices;
-use super::outlet::Told;
+use super::outlet::{Recipients, Told};
 use super::outlets::Outlets;
 use super::receive::Event;
 use super::recovery::Recovery;
 use super::refusal::Refusal;
 use super::round::{Item, LaneInput, Merge, Merged, Source};
+use super::routing::{Delivery, Routing};
 use super::stop::Stop;
-use crate::Record;
 use crate::queue::MAX_BATCH_BYTES;
 use crate::queue::control::Reply;
 use crate::queue::ring::Bell;
@@ -67,6 +66,9 @@ pub(super) struct Drain {
     pub(super) files: Files,
     pub(super) outlets: Outlets,
     pub(super) filters: Filters,
+    pub(super) routing: Routing,
+    /// Of one record; kept for its memory.
+    pub(super) deliveries: Vec<Delivery>,
     pub(super) drain_timeout: Duration,
     pub(super) notices: Notices,
     pub(super) channels: Channels,
@@ -94,9 +96,9 @@ pub(super) enum Pace {
 impl Drain {
     /// Drains until a stop is asked for and done.
     pub(super) fn run(&mut self) -> StopReport {
-        if !self.filters.is_empty() {
+        if !self.filters.is_empty() || !self.routing.is_plain() {
             let notice = self.notices.filtered();
-            self.take(&notice);
+            self.take(|_| Some(&notice));
             self.commit();
         }
         while !self.stop.is_requested() {
@@ -213,7 +215,7 @@ impl Drain {
                     tally.drops.add(drops);
                     self.counts.drops.add(drops);
                     let record = Notices::drops(drops, process, *lane);
-                    self.emit_notice(Told { record, about: None });
+                    self.emit_notice(Told { record, recipients: Recipients::ALL });
                 }
                 Item::Damage => self.damage(source),
             }
@@ -273,50 +275,7 @@ impl Drain {
         missing
     }
 
-    fn emit(&mut self, record: &Record<'_>) {
-        if self.filters.is_empty() {
-            return self.take_record(record);
-        }
-        let mut record = Cow::Borrowed(record);
-        let passes = self.filters.pass(&mut record);
-        self.summarize(record.time_ns);
-        if passes {
-            self.take_record(&record);
-        }
-    }
-
-    fn take_record(&mut self, record: &Record<'_>) {
-        self.counts.records += 1;
-        self.take(record);
-        self.outlets.take(record);
-    }
-
-    fn emit_notice(&mut self, notice: Told) {
-        let mut record = Cow::Owned(notice.record);
-        if self.filters.pass(&mut record) {
-            self.take(&record);
-            self.outlets.take_told(Told { record: record.into_owned(), about: notice.about });
-        }
-    }
-
-    /// Takes what the filters say of records they have hidden.
-    fn summarize(&mut self, now_ns: i64) {
-        for summary in self.filters.take_summaries(now_ns) {
-            let told = Told { record: self.notices.number(summary), about: None };
-            self.take(&told.record);
-            self.outlets.take_told(told);
-        }
-    }
-
-    /// Takes a record into the batch of the log files; where it does not fit, it begins the next.
-    fn take(&mut self, record: &Record<'_>) {
-        if !self.files.offer(record) {
-            self.commit();
-            self.files.begin(record);
-        }
-    }
-
-    fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         if !self.files.commit(&mut self.lanes) {
             self.counts.missing += self.unwritten_records;
         }
@@ -334,9 +293,10 @@ impl Drain {
         }
         let troubles = self.files.take_notices().into_iter().chain(self.lanes.take_troubles());
         let troubles = troubles.chain(self.filters.take_notices());
+        let troubles = troubles.chain(self.routing.take_notices());
         troubles.for_each(|text| self.notices.trouble(text));
         self.notices.take().into_iter().for_each(|notice| self.emit_notice(notice));
-        if !self.filters.is_empty() {
+        if !self.filters.is_empty() || self.routing.has_filters() {
             self.summarize(now_ns());
         }
         self.commit();
@@ -368,7 +328,7 @@ impl Drain {
 
     fn show_counts(&mut self) {
         self.counts.damaged_lanes = self.lanes.damaged();
-        self.counts.filter_panics = self.filters.panics();
+        self.counts.filter_panics = self.filters.panics() + self.routing.panics();
         self.counts.handlers = self.outlets.status();
         self.hub.set_counts(self.counts.clone());
     }

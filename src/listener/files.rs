@@ -137,30 +137,39 @@ impl Files {
         self.given_up
     }
 
-    /// Takes a record into the batch; false where the batch has to be committed before it.
-    pub(super) fn offer(&mut self, record: &Record<'_>) -> bool {
+    /// Takes what `record_for` has for each file into the batch; false where the batch has to be
+    /// committed before it.
+    pub(super) fn offer<'r>(
+        &mut self,
+        record_for: impl Fn(usize) -> Option<&'r Record<'r>>,
+    ) -> bool {
         if self.is_recovering {
             // In two batches, what the files have would not be the same after the first.
-            for file in self.wanting() {
+            for (file, record) in self.takers(&record_for) {
                 file.offer(record);
                 file.take_offered();
             }
             return true;
         }
-        let fits = self.wanting().all(|file| file.offer(record));
+        let fits = self.takers(&record_for).all(|(file, record)| file.offer(record));
         if fits {
-            self.wanting().for_each(RotatingFileHandler::take_offered);
-            self.sync.take(record.level);
+            let level = self.takers(&record_for).map(|(file, record)| {
+                file.take_offered();
+                record.level
+            });
+            if let Some(level) = level.max() {
+                self.sync.take(level);
+            }
         }
         fits
     }
 
     /// Takes a record as the first of a batch, after a rotation where one is due. Waits while that
     /// is not possible.
-    pub(super) fn begin(&mut self, record: &Record<'_>) {
-        self.sync.take(record.level);
+    pub(super) fn begin<'r>(&mut self, record_for: impl Fn(usize) -> Option<&'r Record<'r>>) {
         for index in 0..self.files.len() {
-            if !self.files[index].is_complete {
+            if let Some(record) = record_for(index).filter(|_| !self.files[index].is_complete) {
+                self.sync.take(record.level);
                 self.persist(|files| files.files[index].handler.handle(record));
             }
         }
@@ -213,6 +222,16 @@ impl Files {
 
     fn journal_error(&self, source: std::io::Error) -> HandlerError {
         HandlerError::Io { operation: "write", path: self.journal.path().to_owned(), source }
+    }
+
+    /// The files that take what is given now, and get a record.
+    fn takers<'f, 'r>(
+        &'f mut self,
+        record_for: impl Fn(usize) -> Option<&'r Record<'r>>,
+    ) -> impl Iterator<Item = (&'f mut RotatingFileHandler, &'r Record<'r>)> {
+        self.files.iter_mut().enumerate().filter(|(_, file)| !file.is_complete).filter_map(
+            move |(index, file)| record_for(index).map(|record| (&mut file.handler, record)),
+        )
     }
 
     /// The files that take what is given now.

@@ -7,6 +7,8 @@ use crate::Record;
 use crate::filter::{Filter, Verdict};
 
 pub(super) struct Filters {
+    /// Whose they are, for notices.
+    owner: String,
     filters: Vec<Guarded>,
     panics: u64,
     notices: Vec<String>,
@@ -18,9 +20,14 @@ struct Guarded {
 }
 
 impl Filters {
+    /// Filters of nobody in particular.
     pub(super) fn new(filters: Vec<Box<dyn Filter>>) -> Filters {
+        Filters::of(String::new(), filters)
+    }
+
+    pub(super) fn of(owner: String, filters: Vec<Box<dyn Filter>>) -> Filters {
         let filters = filters.into_iter().map(|filter| Guarded { filter, has_panicked: false });
-        Filters { filters: filters.collect(), panics: 0, notices: Vec::new() }
+        Filters { owner, filters: filters.collect(), panics: 0, notices: Vec::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -63,7 +70,8 @@ impl Filters {
             if !std::mem::replace(has_panicked, true) {
                 let number = index + 1;
                 self.notices.push(format!(
-                    "filter {number} panicked: a record for which it does passes it"
+                    "{}filter {number} panicked: a record for which it does passes it",
+                    self.owner
                 ));
             }
         }

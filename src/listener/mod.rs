@@ -8,6 +8,7 @@ mod channels;
 mod counts;
 mod door;
 mod drain;
+mod emit;
 mod files;
 mod filters;
 mod handshake;
@@ -22,6 +23,7 @@ mod recovery;
 mod refusal;
 mod room;
 mod round;
+mod routing;
 mod stop;
 mod sync;
 mod sync_policy;
@@ -52,10 +54,13 @@ use self::handshake::Reception;
 use self::hub::{Hub, StatusBase};
 use self::lanes::Lanes;
 use self::notices::Notices;
+use self::outlet::MAX_OUTLETS;
 use self::outlets::Outlets;
 use self::receive::{Event, MAX_WAITING_BATCHES, start_bell, start_marker, start_receiver};
 use self::recovery::Recovery;
 use self::room::Room;
+use self::routing::Routing;
+pub(crate) use self::routing::{Destination, Plan, TargetPlan};
 use crate::filter::Filter;
 use crate::handler::{Handler, HandlerError, OnUnresolved, RotatingFileHandler};
 use crate::journal::{Journal, MAX_FILES};
@@ -120,6 +125,7 @@ pub struct ListenerBuilder {
     files: Vec<RotatingFileHandler>,
     handlers: Vec<(String, Box<dyn Handler>)>,
     filters: Vec<Box<dyn Filter>>,
+    plan: Plan,
     worker_levels: Option<String>,
     drain_timeout: Duration,
     sync: SyncPolicy,
@@ -143,6 +149,20 @@ impl ListenerBuilder {
     ) -> ListenerBuilder {
         self.handlers.push((name.into(), Box::new(handler)));
         self
+    }
+
+    /// Attaches what was added since, as `plan` says; what comes later is attached to the root. The
+    /// plan knows files and handlers by their numbers in the order of their addition.
+    #[cfg(feature = "config")]
+    pub(crate) fn plan(mut self, plan: Plan) -> ListenerBuilder {
+        self.plan = plan;
+        self
+    }
+
+    /// How many log files and handlers were added.
+    #[cfg(feature = "config")]
+    pub(crate) fn added(&self) -> (usize, usize) {
+        (self.files.len(), self.handlers.len())
     }
 
     /// Adds a filter; a record has to pass all of them.
@@ -203,9 +223,15 @@ impl ListenerBuilder {
         if let Some(table) = &self.worker_levels {
             check_levels(table)?;
         }
-        if self.files.len() > MAX_FILES {
-            let source =
-                io::Error::new(io::ErrorKind::InvalidInput, "a listener has at most 16 log files");
+        let too_many = if self.files.len() > MAX_FILES {
+            Some("a listener has at most 16 log files")
+        } else if self.handlers.len() > MAX_OUTLETS {
+            Some("a listener has at most 64 handlers beside its log files")
+        } else {
+            None
+        };
+        if let Some(reason) = too_many {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, reason);
             let path = self.queue.path().to_owned();
             return Err(ListenError::Io { operation: "listen", path, source });
         }
@@ -218,6 +244,9 @@ impl ListenerBuilder {
             ListenError::Io { operation: "open the journal", path, source }
         })?;
         let recovery = unresolved.map(|batch| Recovery::take(batch, &self.files)).transpose()?;
+        let files = (0..self.files.len()).map(Destination::File);
+        let handlers = (0..self.handlers.len()).map(Destination::Handler);
+        self.plan.attach_rest(files.chain(handlers));
         let (sender, events) = sync_channel(MAX_WAITING_BATCHES);
         let stop = Stop::new(sender.clone());
         let settings = self;
@@ -269,6 +298,7 @@ impl QueueListener {
             files: Vec::new(),
             handlers: Vec::new(),
             filters: Vec::new(),
+            plan: Plan::plain(),
             worker_levels: None,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             sync: SyncPolicy::default(),
@@ -306,6 +336,11 @@ impl QueueListener {
             let path = queue.clone();
             move |source| ListenError::Io { operation, path, source }
         };
+        let routing = Routing::new(settings.plan);
+        let worker_levels = settings.worker_levels.or_else(|| {
+            let is_wanted = !routing.is_plain();
+            is_wanted.then(|| routing.lowest_level().to_facade().as_str().to_owned())
+        });
         let hub = Arc::new(Hub::default());
         let status = StatusBase {
             queue: queue.display().to_string(),
@@ -315,7 +350,7 @@ impl QueueListener {
         let outlets = Outlets::start(settings.handlers).map_err(io("start a handler"))?;
         // Known before anybody can ask.
         hub.set_counts(Counts { handlers: outlets.status(), ..Counts::default() });
-        let threads = Threads::start(&hub, socket, sender, &stop, settings.worker_levels, status)
+        let threads = Threads::start(&hub, socket, sender, &stop, worker_levels, status)
             .map_err(io("start"))?;
         let bell = Bell::open(&settings.queue)
             .map_err(|error| io("open the bell")(io::Error::other(error)))?;
@@ -335,6 +370,8 @@ impl QueueListener {
                 getrandom::u64().map_err(|error| io("name a lane")(error.into()))?,
             ),
             filters: Filters::new(settings.filters),
+            routing,
+            deliveries: Vec::new(),
             drain_timeout: settings.drain_timeout,
             channels: Channels::new(Arc::clone(&hub)),
             lanes: Lanes::new(&settings.queue),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::hub::Loss;
-use super::outlet::Told;
+use super::outlet::{Recipients, Told};
 use crate::codec::Drops;
 use crate::record::now_ns;
 use crate::{Field, Level, Process, Record, Value};
@@ -97,20 +97,20 @@ impl Notices {
 
     /// The handler number `index` in trouble.
     pub(super) fn handler_trouble(&mut self, index: usize, text: String) {
-        self.tell(text, Some(index));
+        self.tell(text, Recipients::all_but(index));
     }
 
     fn say(&mut self, message: String) {
-        self.tell(message, None);
+        self.tell(message, Recipients::ALL);
     }
 
-    fn tell(&mut self, message: String, about: Option<usize>) {
+    fn tell(&mut self, message: String, recipients: Recipients) {
         if self.waiting.len() >= MAX_WAITING {
             self.omitted += 1;
             return;
         }
         let record = self.record(Level::ERROR, message);
-        self.waiting.push(Told { record, about });
+        self.waiting.push(Told { record, recipients });
     }
 
     fn record(&mut self, level: Level, message: String) -> Record<'static> {
@@ -133,7 +133,10 @@ impl Notices {
         let omitted = std::mem::take(&mut self.omitted);
         if omitted > 0 {
             let message = format!("{omitted} more notices like these were left out");
-            taken.push(Told { record: self.record(Level::ERROR, message), about: None });
+            taken.push(Told {
+                record: self.record(Level::ERROR, message),
+                recipients: Recipients::ALL,
+            });
         }
         taken
     }

@@ -19,12 +19,45 @@ const MAX_WAITING_PARTS: usize = 16;
 /// A record on its way to the handlers.
 pub(super) struct Told {
     pub(super) record: Record<'static>,
-    /// It says that this handler is in trouble, and is not for its ears: it would only fail again.
-    pub(super) about: Option<usize>,
+    pub(super) recipients: Recipients,
+}
+
+/// Most handlers beside the log files.
+pub(super) const MAX_OUTLETS: usize = 64;
+
+/// Which handlers get a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Recipients(u64);
+
+impl Recipients {
+    pub(super) const NONE: Recipients = Recipients(0);
+    pub(super) const ALL: Recipients = Recipients(u64::MAX);
+
+    pub(super) fn only(index: usize) -> Recipients {
+        Recipients(1 << index)
+    }
+
+    /// For what is said of a handler in trouble: it would only fail again.
+    pub(super) fn all_but(index: usize) -> Recipients {
+        Recipients(!Recipients::only(index).0)
+    }
+
+    pub(super) fn and(self, other: Recipients) -> Recipients {
+        Recipients(self.0 | other.0)
+    }
+
+    pub(super) fn among(self, other: Recipients) -> Recipients {
+        Recipients(self.0 & other.0)
+    }
+
+    pub(super) fn has(self, index: usize) -> bool {
+        self.0 >> index & 1 == 1
+    }
 }
 
 /// The listener's end of a handler.
 pub(super) struct Outlet {
+    index: usize,
     parts: Option<SyncSender<Arc<[Told]>>>,
     shared: Arc<Shared>,
     /// Whether the last part was dropped: an outage is reported once.
@@ -59,7 +92,7 @@ impl Outlet {
         thread::Builder::new()
             .name("logboom-handler".into())
             .spawn(move || thread.run(&receiver))?;
-        Ok(Outlet { parts: Some(parts), shared, dropping: false })
+        Ok(Outlet { index, parts: Some(parts), shared, dropping: false })
     }
 
     /// Hands over a part, or drops it where the handler cannot follow.
@@ -71,7 +104,8 @@ impl Outlet {
             Ok(()) => self.dropping = false,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 let mut status = self.shared.lock();
-                status.counts.dropped += part.len() as u64;
+                let dropped = part.iter().filter(|told| told.recipients.has(self.index));
+                status.counts.dropped += dropped.count() as u64;
                 if !self.dropping {
                     let name = &status.counts.name;
                     let notice =
@@ -121,7 +155,7 @@ impl OutletThread {
         for part in parts {
             let index = self.index;
             let (mut tried, mut failed) = (false, false);
-            for told in part.iter().filter(|told| told.about != Some(index)) {
+            for told in part.iter().filter(|told| told.recipients.has(index)) {
                 let outcome = self.attempt(|handler| handler.handle(&told.record));
                 tried = true;
                 failed |= outcome.is_err();

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::outlet::{Outlet, Told};
+use super::outlet::{Outlet, Recipients, Told};
 use super::stop::Stop;
 use crate::Record;
 use crate::handler::Handler;
@@ -29,16 +29,14 @@ impl Outlets {
         Ok(Outlets { outlets, part: Vec::new(), part_bytes: 0 })
     }
 
-    pub(super) fn take(&mut self, record: &Record<'_>) {
-        if !self.outlets.is_empty() {
-            self.take_told(Told { record: record.clone().into_owned(), about: None });
+    /// Takes a record for some of the handlers. They share one copy of it.
+    pub(super) fn take(&mut self, record: &Record<'_>, recipients: Recipients) {
+        if !self.outlets.is_empty() && recipients != Recipients::NONE {
+            self.take_told(Told { record: record.clone().into_owned(), recipients });
         }
     }
 
-    pub(super) fn take_told(&mut self, told: Told) {
-        if self.outlets.is_empty() {
-            return;
-        }
+    fn take_told(&mut self, told: Told) {
         self.part_bytes += told.record.memory_bytes();
         self.part.push(told);
         if self.part_bytes >= MAX_PART_BYTES {
@@ -104,7 +102,7 @@ mod tests {
             Outlets::start(vec![("slow".to_owned(), Box::new(Holding(held)))]).expect("a thread");
         let text = "x".repeat(100_000);
         for _ in 0..RECORDS {
-            outlets.take(&Record::new(0, Level::INFO, "l", text.as_str()));
+            outlets.take(&Record::new(0, Level::INFO, "l", text.as_str()), Recipients::ALL);
         }
         outlets.hand_over();
         let dropped = outlets.status()[0].dropped;

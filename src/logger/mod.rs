@@ -40,6 +40,8 @@ pub(crate) struct LoggerSettings {
     pub(crate) disabled: bool,
     /// Its own handlers, in their order.
     pub(crate) handlers: Vec<usize>,
+    /// The filters that look at its own records, and at nobody else's.
+    pub(crate) filters: Option<usize>,
 }
 
 impl Default for LoggerSettings {
@@ -49,6 +51,7 @@ impl Default for LoggerSettings {
             propagate: true,
             disabled: false,
             handlers: Vec::new(),
+            filters: None,
         }
     }
 }
@@ -119,6 +122,11 @@ impl LoggerTree {
         }
     }
 
+    /// All routes there are.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().flat_map(|routes| [&routes.own, &routes.below])
+    }
+
     fn find_and_remember(&mut self, name: &str) -> Place {
         let place = self.find(&canonical(name));
         if name.len() <= MAX_KNOWN_NAME_BYTES {
@@ -149,9 +157,9 @@ impl LoggerTree {
 
     fn routes_of(&self, place: usize, settings: &[(String, LoggerSettings)]) -> Routes {
         let (level, handlers) = self.walk(place, settings);
-        let LoggerSettings { disabled, .. } = settings[place].1;
-        let below = Route { level, logger: None, disabled: false, handlers };
-        Routes { own: Route { logger: Some(place), disabled, ..below.clone() }, below }
+        let LoggerSettings { disabled, filters, .. } = settings[place].1;
+        let below = Route { level, filters: None, disabled: false, handlers };
+        Routes { own: Route { filters, disabled, ..below.clone() }, below }
     }
 
     /// The effective level, and the handlers on the way up to the first logger that does not

@@ -7,9 +7,8 @@ use crate::Level;
 pub(crate) struct Route {
     /// The effective level: records below it go nowhere.
     pub(crate) level: Level,
-    /// The logger that is configured under this very name: its filters look at the record. 0 is the
-    /// root, others follow in the order of their settings.
-    pub(crate) logger: Option<usize>,
+    /// The filters of the logger that is configured under this very name.
+    pub(crate) filters: Option<usize>,
     /// Nothing goes anywhere.
     pub(crate) disabled: bool,
     /// The handlers in the order in which Python calls them: from the logger up to the root.

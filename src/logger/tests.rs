@@ -41,6 +41,7 @@ impl Random {
             propagate: self.below(4) > 0,
             disabled: self.below(6) == 0,
             handlers: (0..self.below(3)).map(|_| self.below(100)).collect(),
+            filters: None,
         }
     }
 }
@@ -146,11 +147,12 @@ fn parts_of_rust_paths_are_parts_of_names() {
 
 #[test]
 fn filters_are_those_of_the_logger_itself() {
-    let mut tree = tree_of_one("a", Level::NOTSET);
-    assert_eq!(tree.route("a").logger, Some(1));
-    assert_eq!(tree.route("a.b").logger, None);
-    assert_eq!(tree.route("b").logger, None);
-    assert_eq!(tree.route("root").logger, Some(0));
+    let settings = |filters| LoggerSettings { filters: Some(filters), ..LoggerSettings::default() };
+    let mut tree = LoggerTree::new(settings(3), [("a".to_owned(), settings(5))]);
+    assert_eq!(tree.route("a").filters, Some(5));
+    assert_eq!(tree.route("a.b").filters, None);
+    assert_eq!(tree.route("b").filters, None);
+    assert_eq!(tree.route("root").filters, Some(3));
 }
 
 #[test]

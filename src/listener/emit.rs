@@ -1,0 +1,96 @@
+//! The last steps of the drain: from a merged record to the log files and handlers that get it.
+
+use std::borrow::Cow;
+
+use super::drain::Drain;
+use super::outlet::{Recipients, Told};
+use super::routing::{Delivery, Destination, Summary};
+use crate::Record;
+
+impl Drain {
+    pub(super) fn emit(&mut self, record: &Record<'_>) {
+        if self.filters.is_empty() {
+            return self.take_record(record);
+        }
+        let mut record = Cow::Borrowed(record);
+        let passes = self.filters.pass(&mut record);
+        self.summarize(record.time_ns);
+        if passes {
+            self.take_record(&record);
+        }
+    }
+
+    fn take_record(&mut self, record: &Record<'_>) {
+        self.counts.records += 1;
+        self.route(record, Recipients::ALL);
+        if self.routing.has_filters() {
+            self.summarize_routes(record.time_ns);
+        }
+    }
+
+    pub(super) fn emit_notice(&mut self, notice: Told) {
+        let mut record = Cow::Owned(notice.record);
+        if self.filters.pass(&mut record) {
+            self.route(&record, notice.recipients);
+        }
+    }
+
+    /// Takes what the filters say of records they have hidden.
+    pub(super) fn summarize(&mut self, now_ns: i64) {
+        for summary in self.filters.take_summaries(now_ns) {
+            let record = self.notices.number(summary);
+            self.route(&record, Recipients::ALL);
+        }
+        if self.routing.has_filters() {
+            self.summarize_routes(now_ns);
+        }
+    }
+
+    fn summarize_routes(&mut self, now_ns: i64) {
+        for Summary { record, deliveries } in self.routing.take_summaries(now_ns) {
+            let record = self.notices.number(record);
+            self.hand_out(&record, &deliveries, Recipients::ALL);
+        }
+    }
+
+    /// Gives a record to those that its logger leads to, `audience` permitting.
+    fn route(&mut self, record: &Record<'_>, audience: Recipients) {
+        if self.routing.is_plain() {
+            self.take(|_| Some(record));
+            self.outlets.take(record, audience);
+            return;
+        }
+        let mut deliveries = std::mem::take(&mut self.deliveries);
+        let mut record = Cow::Borrowed(record);
+        self.routing.route(&mut record, &mut deliveries);
+        self.hand_out(&record, &deliveries, audience);
+        deliveries.clear();
+        self.deliveries = deliveries;
+    }
+
+    fn hand_out(&mut self, record: &Record<'_>, deliveries: &[Delivery], audience: Recipients) {
+        self.take(|file| {
+            let to_file = |delivery: &&Delivery| delivery.destination == Destination::File(file);
+            let delivery = deliveries.iter().find(to_file)?;
+            Some(delivery.changed.as_ref().unwrap_or(record))
+        });
+        let mut unchanged = Recipients::NONE;
+        for Delivery { destination, changed } in deliveries {
+            let Destination::Handler(index) = destination else { continue };
+            let recipient = Recipients::only(*index).among(audience);
+            match changed {
+                Some(record) => self.outlets.take(record, recipient),
+                None => unchanged = unchanged.and(recipient),
+            }
+        }
+        self.outlets.take(record, unchanged);
+    }
+
+    /// Takes a record into the batch of the log files; where it does not fit, it begins the next.
+    pub(super) fn take<'r>(&mut self, record_for: impl Fn(usize) -> Option<&'r Record<'r>>) {
+        if !self.files.offer(&record_for) {
+            self.commit();
+            self.files.begin(&record_for);
+        }
+    }
+}
