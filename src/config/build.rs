@@ -11,8 +11,7 @@ use crate::handler::{
     FileHandler, FileMode, Handler, HandlerError, MemoryHandler, NullHandler, RotatingFileHandler,
     StreamHandler, SyslogAddress, SyslogHandler,
 };
-use crate::listener::{Destination, Plan, TargetPlan};
-use crate::logger::{LoggerSettings, ROOT};
+use crate::logger::{Destination, LoggerSettings, Plan, ROOT, TargetPlan};
 use crate::{ListenError, ListenerBuilder};
 
 impl ListenerBuilder {
@@ -38,40 +37,72 @@ impl ListenerBuilder {
         if !config.has_handlers() {
             return Ok(builder);
         }
-        let (mut targets, mut numbers) = (Vec::new(), HashMap::new());
-        for (name, settings) in config.attached_handlers() {
-            numbers.insert(name, targets.len());
-            let (files, handlers) = builder.added();
-            let destination;
-            (builder, destination) = match config.open(settings)? {
-                Opened::LogFile(file) => (builder.file(*file), Destination::File(files)),
-                Opened::Other(handler) => {
-                    (builder.handler(name, handler), Destination::Handler(handlers))
+        let (mut files, mut handlers) = (Vec::new(), Vec::new());
+        let (first_file, first_handler) = builder.added();
+        let plan = config.plan(|name, settings| {
+            Ok(match config.open(settings)? {
+                Opened::LogFile(file) => {
+                    files.push(file);
+                    Destination::File(first_file + files.len() - 1)
                 }
-            };
-            targets.push(TargetPlan {
-                name: name.to_owned(),
-                level: settings.level,
-                filters: config.filters_of(&settings.filters)?,
-                destination,
-            });
-        }
-        let mut plan = Plan { targets, ..Plan::plain() };
-        plan.root = config.logger(ROOT, &config.root, &numbers, &mut plan.filters)?;
-        for (name, logger) in &config.loggers {
-            let settings = config.logger(name, logger, &numbers, &mut plan.filters)?;
-            plan.loggers.push((name.clone(), settings));
-        }
-        Ok(builder.plan(plan))
+                Opened::Other(handler) => {
+                    handlers.push((name.to_owned(), handler));
+                    Destination::Handler(first_handler + handlers.len() - 1)
+                }
+            })
+        })?;
+        builder = files.into_iter().fold(builder, |builder, file| builder.file(*file));
+        let add = |builder: ListenerBuilder, (name, handler)| builder.handler(name, handler);
+        Ok(handlers.into_iter().fold(builder, add).plan(plan))
     }
 }
 
-enum Opened {
+/// An open handler.
+pub(super) enum Opened {
     LogFile(Box<RotatingFileHandler>),
     Other(Box<dyn Handler>),
 }
 
+impl Opened {
+    pub(super) fn handler(&mut self) -> &mut dyn Handler {
+        match self {
+            Opened::LogFile(file) => &mut **file,
+            Opened::Other(handler) => &mut **handler,
+        }
+    }
+
+    pub(super) fn close(self) -> Result<(), HandlerError> {
+        match self {
+            Opened::LogFile(file) => (*file).close(),
+            Opened::Other(mut handler) => handler.close(),
+        }
+    }
+}
+
 impl Config {
+    /// Which records go where. `open` opens a handler and says where it is.
+    pub(super) fn plan(
+        &self,
+        mut open: impl FnMut(&str, &HandlerSettings) -> Result<Destination, HandlerError>,
+    ) -> Result<Plan, HandlerError> {
+        let (mut plan, mut numbers) = (Plan::plain(), HashMap::new());
+        for (name, settings) in self.attached_handlers() {
+            numbers.insert(name, plan.targets.len());
+            plan.targets.push(TargetPlan {
+                name: name.to_owned(),
+                level: settings.level,
+                filters: self.filters_of(&settings.filters)?,
+                destination: open(name, settings)?,
+            });
+        }
+        plan.root = self.logger(ROOT, &self.root, &numbers, &mut plan.filters)?;
+        for (name, logger) in &self.loggers {
+            let settings = self.logger(name, logger, &numbers, &mut plan.filters)?;
+            plan.loggers.push((name.clone(), settings));
+        }
+        Ok(plan)
+    }
+
     /// Those that a logger leads to, in their order.
     fn attached_handlers(&self) -> impl Iterator<Item = (&str, &HandlerSettings)> {
         let loggers = self.loggers.iter().map(|(_, logger)| logger).chain([&self.root]);
@@ -115,7 +146,7 @@ impl Config {
         settings.unwrap_or_default().formatter().map_err(HandlerError::other)
     }
 
-    fn open(&self, settings: &HandlerSettings) -> Result<Opened, HandlerError> {
+    pub(super) fn open(&self, settings: &HandlerSettings) -> Result<Opened, HandlerError> {
         let formatter = self.formatter_of(settings)?;
         let handler: Box<dyn Handler> = match &settings.kind {
             HandlerKind::LogFile { path, max_bytes, backup_count } => {

@@ -4,7 +4,9 @@ use super::error::Problem;
 use super::filters::texts;
 use super::item::Item;
 use crate::Level;
-use crate::logger::MAX_NAME_BYTES;
+
+/// Longest name of a logger, in bytes.
+const MAX_NAME_BYTES: usize = 1024;
 
 /// One logger.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,6 +10,7 @@ mod error;
 mod filters;
 mod formatters;
 mod handlers;
+mod in_process;
 mod item;
 mod json;
 mod loggers;

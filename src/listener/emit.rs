@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::drain::Drain;
 use super::outlet::{Recipients, Told};
-use super::routing::{Delivery, Destination, Summary};
 use crate::Record;
+use crate::logger::{Delivery, Destination, Summary};
 
 impl Drain {
     pub(super) fn emit(&mut self, record: &Record<'_>) {

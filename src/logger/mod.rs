@@ -4,8 +4,10 @@
 //! and `Logger.callHandlers`. Handlers and filters are numbers here; who gives them out knows what
 //! they stand for.
 
+mod filters;
 mod names;
 mod route;
+mod routing;
 #[cfg(test)]
 mod tests;
 
@@ -13,11 +15,12 @@ use std::collections::HashMap;
 
 use crate::Level;
 
+pub(crate) use self::filters::Filters;
 use self::names::{canonical, parents};
 pub(crate) use self::route::Route;
-
-/// Longest name of a logger that is configured, in bytes.
-pub(crate) const MAX_NAME_BYTES: usize = 1024;
+#[cfg(feature = "config")]
+pub(crate) use self::routing::TargetPlan;
+pub(crate) use self::routing::{Delivery, Destination, Plan, Routing, Summary};
 
 /// The name under which the root of the tree is printed.
 pub(crate) const ROOT: &str = "root";

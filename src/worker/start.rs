@@ -12,6 +12,8 @@ use super::handler::Origin;
 use super::levels::Levels;
 use super::{GLOBAL, QueueHandler, panic};
 use crate::codec::Draft;
+#[cfg(feature = "config")]
+use crate::queue::Transport;
 use crate::queue::channel::DEFAULT_CAPACITY_BYTES;
 use crate::queue::rendezvous::AttachError;
 use crate::queue::{Certainty, FlushReport, Overflow, QueueDir};
@@ -72,6 +74,19 @@ pub struct Builder {
     panic_hook: bool,
     #[cfg(feature = "formatter")]
     or_stderr: bool,
+    #[cfg(feature = "config")]
+    local: Option<Local>,
+}
+
+/// Makes the transport of a worker that needs no queue.
+#[cfg(feature = "config")]
+struct Local(Box<dyn FnOnce(Process) -> Box<dyn Transport> + Send>);
+
+#[cfg(feature = "config")]
+impl std::fmt::Debug for Local {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Local")
+    }
 }
 
 #[derive(Debug)]
@@ -94,6 +109,8 @@ impl Default for Builder {
             panic_hook: true,
             #[cfg(feature = "formatter")]
             or_stderr: false,
+            #[cfg(feature = "config")]
+            local: None,
         }
     }
 }
@@ -173,6 +190,16 @@ impl Builder {
         self
     }
 
+    /// Logs by this transport, without a queue.
+    #[cfg(feature = "config")]
+    pub(crate) fn local(
+        mut self,
+        transport: impl FnOnce(Process) -> Box<dyn Transport> + Send + 'static,
+    ) -> Builder {
+        self.local = Some(Local(Box::new(transport)));
+        self
+    }
+
     /// Attaches and installs as the logger of the `log` crate; see [`init`].
     ///
     /// # Errors
@@ -223,6 +250,13 @@ impl Builder {
         };
         let levels = Arc::new(levels);
         complaints.extend(levels.complaint.clone());
+        #[cfg(feature = "config")]
+        if let Some(Local(transport)) = self.local {
+            let origin = Origin { queue: None, context: Arc::clone(&process.context).into() };
+            let handler = QueueHandler::new(transport(process), levels, origin);
+            complain(&handler, complaints);
+            return Ok(handler);
+        }
         let named = match self.queue {
             Some(queue) => Some(queue),
             None => QueueDir::from_env()?,

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::Record;
 use crate::filter::{Filter, Verdict};
 
-pub(super) struct Filters {
+pub(crate) struct Filters {
     /// Whose they are, for notices.
     owner: String,
     filters: Vec<Guarded>,
@@ -21,22 +21,22 @@ struct Guarded {
 
 impl Filters {
     /// Filters of nobody in particular.
-    pub(super) fn new(filters: Vec<Box<dyn Filter>>) -> Filters {
+    pub(crate) fn new(filters: Vec<Box<dyn Filter>>) -> Filters {
         Filters::of(String::new(), filters)
     }
 
-    pub(super) fn of(owner: String, filters: Vec<Box<dyn Filter>>) -> Filters {
+    pub(crate) fn of(owner: String, filters: Vec<Box<dyn Filter>>) -> Filters {
         let filters = filters.into_iter().map(|filter| Guarded { filter, has_panicked: false });
         Filters { owner, filters: filters.collect(), panics: 0, notices: Vec::new() }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.filters.is_empty()
     }
 
     /// Whether all filters let `record` pass. One that panics does: a record too many does less harm
     /// than one that is missing.
-    pub(super) fn pass(&mut self, record: &mut Cow<'_, Record<'_>>) -> bool {
+    pub(crate) fn pass(&mut self, record: &mut Cow<'_, Record<'_>>) -> bool {
         self.pass_from(0, record)
     }
 
@@ -46,7 +46,7 @@ impl Filters {
     }
 
     /// What the filters say of records they have hidden, as far as those behind them let it pass.
-    pub(super) fn take_summaries(&mut self, now_ns: i64) -> Vec<Record<'static>> {
+    pub(crate) fn take_summaries(&mut self, now_ns: i64) -> Vec<Record<'static>> {
         let mut passed = Vec::new();
         for index in 0..self.filters.len() {
             let mut summaries = Vec::new();
@@ -79,12 +79,12 @@ impl Filters {
     }
 
     /// How often one has panicked.
-    pub(super) fn panics(&self) -> u64 {
+    pub(crate) fn panics(&self) -> u64 {
         self.panics
     }
 
     /// What the log should say of the filters: once of each.
-    pub(super) fn take_notices(&mut self) -> Vec<String> {
+    pub(crate) fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
 }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::filters::Filters;
+use super::{LoggerSettings, LoggerTree};
 use crate::filter::Filter;
-use crate::logger::{LoggerSettings, LoggerTree};
 use crate::{Level, Record};
 
 /// How a record finds its way, as a configuration says.
@@ -43,7 +43,7 @@ impl Plan {
     }
 
     /// Attaches to the root what is not attached to any logger.
-    pub(super) fn attach_rest(&mut self, destinations: impl Iterator<Item = Destination>) {
+    pub(crate) fn attach_rest(&mut self, destinations: impl Iterator<Item = Destination>) {
         for destination in destinations {
             if self.targets.iter().all(|target| target.destination != destination) {
                 self.root.handlers.push(self.targets.len());
@@ -71,7 +71,7 @@ impl Plan {
     }
 }
 
-pub(super) struct Routing {
+pub(crate) struct Routing {
     tree: LoggerTree,
     filters: Vec<Filters>,
     targets: Vec<Target>,
@@ -87,19 +87,19 @@ struct Target {
 }
 
 /// One destination of a record, with the copy that its filters have changed, if they have.
-pub(super) struct Delivery {
-    pub(super) destination: Destination,
-    pub(super) changed: Option<Record<'static>>,
+pub(crate) struct Delivery {
+    pub(crate) destination: Destination,
+    pub(crate) changed: Option<Record<'static>>,
 }
 
 /// A record that a filter has made, and where it goes on.
-pub(super) struct Summary {
-    pub(super) record: Record<'static>,
-    pub(super) deliveries: Vec<Delivery>,
+pub(crate) struct Summary {
+    pub(crate) record: Record<'static>,
+    pub(crate) deliveries: Vec<Delivery>,
 }
 
 impl Routing {
-    pub(super) fn new(plan: Plan) -> Routing {
+    pub(crate) fn new(plan: Plan) -> Routing {
         let is_plain = plan.is_plain();
         let filters = plan.filters.into_iter();
         let filters: Vec<_> = filters
@@ -126,16 +126,16 @@ impl Routing {
     }
 
     /// Whether every record goes everywhere, as it is.
-    pub(super) fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.is_plain
     }
 
-    pub(super) fn has_filters(&self) -> bool {
+    pub(crate) fn has_filters(&self) -> bool {
         self.has_filters
     }
 
     /// The lowest level that is not lost whatever the logger is.
-    pub(super) fn lowest_level(&self) -> Level {
+    pub(crate) fn lowest_level(&self) -> Level {
         let wanted = self.tree.routes().filter(|route| !route.disabled).filter_map(|route| {
             let handlers = route.handlers.iter().map(|index| self.targets[*index].level);
             handlers.min().map(|level| level.max(route.level))
@@ -145,7 +145,7 @@ impl Routing {
 
     /// Finds the destinations of a record. The filters of its logger change it for all of them. A
     /// destination that is on the way twice gets it once.
-    pub(super) fn route(
+    pub(crate) fn route(
         &mut self,
         record: &mut Cow<'_, Record<'_>>,
         deliveries: &mut Vec<Delivery>,
@@ -164,7 +164,7 @@ impl Routing {
 
     /// What filters say of records they have hidden: of loggers to the handlers of these, of
     /// handlers to these.
-    pub(super) fn take_summaries(&mut self, now_ns: i64) -> Vec<Summary> {
+    pub(crate) fn take_summaries(&mut self, now_ns: i64) -> Vec<Summary> {
         let mut summaries = Vec::new();
         for filters in self.filters.iter_mut().filter(|filters| !filters.is_empty()) {
             for record in filters.take_summaries(now_ns) {
@@ -183,12 +183,12 @@ impl Routing {
         summaries
     }
 
-    pub(super) fn panics(&self) -> u64 {
+    pub(crate) fn panics(&self) -> u64 {
         self.all_filters().map(Filters::panics).sum()
     }
 
     /// What the log should say of the filters.
-    pub(super) fn take_notices(&mut self) -> Vec<String> {
+    pub(crate) fn take_notices(&mut self) -> Vec<String> {
         let of_targets = self.targets.iter_mut().map(|target| &mut target.filters);
         self.filters.iter_mut().chain(of_targets).flat_map(Filters::take_notices).collect()
     }
