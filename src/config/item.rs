@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use super::error::Problem;
-use super::node::{Data, Node};
+use super::node::{Data, Node, escaped};
 use crate::{Level, Value};
 
 /// Most entries that a table or list of a configuration may have.
@@ -176,7 +176,7 @@ pub(super) fn below(parent: &str, key: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '(' | ')');
     let key = match !key.is_empty() && key.chars().all(is_plain) {
         true => key.to_owned(),
-        false => format!("\"{}\"", key.escape_debug()),
+        false => format!("\"{}\"", escaped(key)),
     };
     if parent.is_empty() { key } else { format!("{parent}.{key}") }
 }

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::error::Problem;
-use super::node::{Data, Lines, MAX_DEPTH, Node, too_deep, unreadable};
+use super::node::{Data, Lines, MAX_DEPTH, Node, escaped, too_deep, unreadable};
 
 pub(super) fn read(text: &str) -> Result<Node, Problem> {
     let source = Source { text, lines: Lines::of(text) };
@@ -88,7 +88,7 @@ impl<'de> Deserialize<'de> for Entries<'de> {
                 let (mut entries, mut keys) = (Vec::new(), std::collections::HashSet::new());
                 while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
                     if !keys.insert(key.clone()) {
-                        let twice = format!("the key \"{}\" is there twice", key.escape_debug());
+                        let twice = format!("the key \"{}\" is there twice", escaped(&key));
                         return Err(serde::de::Error::custom(twice));
                     }
                     entries.push((key, value));

@@ -1,4 +1,4 @@
-//! Configuration: what Python's `logging.config` takes, as TOML or JSON.
+//! Configuration: what Python's `logging.config` takes, as TOML, JSON or INI.
 //!
 //! The schema is that of `dictConfig` (Python docs, "Configuration dictionary schema"), so that the
 //! dictionary of a Python project is read as it is, with two tables of our own, `queue` and
@@ -11,8 +11,10 @@ mod filters;
 mod formatters;
 mod handlers;
 mod in_process;
+mod ini;
 mod item;
 mod json;
+mod literal;
 mod loggers;
 mod node;
 mod references;
@@ -51,13 +53,18 @@ pub enum Form {
     Toml,
     /// JSON.
     Json,
+    /// The INI form of Python's `fileConfig`, with literal arguments only.
+    Ini,
 }
 
 impl Form {
-    /// JSON for the extension `.json`, else TOML.
+    /// JSON for the extension `.json`, INI for `.ini`, `.conf` and `.cfg`, else TOML.
     pub fn of(path: &Path) -> Form {
-        let is_json = path.extension().is_some_and(|extension| extension == "json");
-        if is_json { Form::Json } else { Form::Toml }
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => Form::Json,
+            Some("ini" | "conf" | "cfg") => Form::Ini,
+            _ => Form::Toml,
+        }
     }
 }
 
@@ -136,6 +143,7 @@ impl Config {
         let node = match form {
             Form::Toml => toml::read(text),
             Form::Json => json::read(text),
+            Form::Ini => ini::read(text),
         };
         let config = node.and_then(|node| Config::of(node, name)).and_then(|config| {
             config.check_references()?;

@@ -39,14 +39,26 @@ impl fmt::Display for Data {
             Data::Float(value) => write!(f, "{value}"),
             Data::Text(text) if text.chars().count() > MAX_SHOWN_CHARS => {
                 let shown: String = text.chars().take(MAX_SHOWN_CHARS).collect();
-                write!(f, "\"{}…\"", shown.escape_debug())
+                write!(f, "\"{}…\"", escaped(&shown))
             }
-            Data::Text(text) => write!(f, "\"{}\"", text.escape_debug()),
+            Data::Text(text) => write!(f, "\"{}\"", escaped(text)),
             Data::Other(name) => write!(f, "{name}"),
             Data::List(_) => write!(f, "a list"),
             Data::Table(_) => write!(f, "a table"),
         }
     }
+}
+
+/// The text on one line, as it stands between double quotes.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for sign in text.chars() {
+        match sign {
+            '\'' => escaped.push(sign),
+            _ => escaped.extend(sign.escape_debug()),
+        }
+    }
+    escaped
 }
 
 /// The text itself cannot be read.

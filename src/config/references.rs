@@ -6,6 +6,7 @@ use std::path;
 use super::error::Problem;
 use super::handlers::ItemPlace;
 use super::item::below;
+use super::node::escaped;
 use super::{Config, FormatterSettings, HandlerKind, HandlerSettings};
 use crate::journal::MAX_FILES;
 use crate::logger::ROOT;
@@ -137,6 +138,6 @@ impl<'c> Names<'c> {
             [] => "there are none".to_owned(),
             known => format!("known are {}", known.join(", ")),
         };
-        place.problem(format!("there is no {} \"{}\"; {known}", self.what, name.escape_debug()))
+        place.problem(format!("there is no {} \"{}\"; {known}", self.what, escaped(name)))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::item::below;
-use super::node::{Data, Node};
+use super::node::{Data, Node, escaped};
 use super::{Config, HandlerKind, HandlerSettings, Logger, SyslogPlace};
 use crate::Level;
 use crate::logger::ROOT;
@@ -140,7 +140,7 @@ impl HandlerKind {
 }
 
 fn text(value: impl fmt::Display) -> String {
-    format!("\"{}\"", value.to_string().escape_debug())
+    format!("\"{}\"", escaped(&value.to_string()))
 }
 
 fn level(level: Level) -> String {
