@@ -70,7 +70,9 @@ pub(super) struct Drain {
     pub(super) channels: Channels,
     pub(super) lanes: Lanes,
     pub(super) counts: Counts,
-    /// Records of the Channel transport in the batch: they are nowhere else.
+    /// Records in the batch.
+    pub(super) batch_records: u64,
+    /// Those of them that came by the Channel transport: they are nowhere else.
     pub(super) unwritten_records: u64,
     pub(super) pace: Pace,
     /// The last flush of `ctl`, and how far the lanes had come when it was asked for.
@@ -137,7 +139,10 @@ impl Drain {
         let batches = self.gather(patience);
         let mut marks = Marks::default();
         let mut inputs = self.channels.sort(batches, &mut marks);
-        inputs.append(&mut self.lanes.read());
+        if !self.files.has_given_up() {
+            // What stays in the lanes is for the next listener.
+            inputs.append(&mut self.lanes.read());
+        }
         self.pace = match inputs.iter().map(LaneInput::bytes).sum::<usize>() {
             0 => self.pace.idle(),
             bytes if bytes < FULL_ROUND_BYTES => Pace::Busy,
@@ -273,8 +278,8 @@ impl Drain {
 
     fn emit(&mut self, record: &Record<'_>) {
         if self.filters.pass(record) {
-            self.counts.records += 1;
             self.take(record);
+            self.batch_records += 1;
             self.outlets.take(record);
         }
     }
@@ -295,9 +300,12 @@ impl Drain {
     }
 
     fn commit(&mut self) {
-        if !self.files.commit(&mut self.lanes) {
+        if self.files.commit(&mut self.lanes) {
+            self.counts.records += self.batch_records;
+        } else {
             self.counts.missing += self.unwritten_records;
         }
+        self.batch_records = 0;
         self.unwritten_records = 0;
     }
 

@@ -340,6 +340,7 @@ impl QueueListener {
             lanes: Lanes::new(&settings.queue),
             bell,
             counts: Counts::default(),
+            batch_records: 0,
             unwritten_records: 0,
             pace: Pace::Idle { looks: 0 },
             flush: None,
