@@ -116,6 +116,28 @@ fn what_stands_before_the_damage_is_written_and_the_worker_goes_on_in_another_la
 }
 
 #[test]
+fn a_worker_goes_on_in_another_lane_after_the_queue_directory_was_removed() {
+    let place = Place::new();
+    let mut listener = place.listen(&["--format", PATTERN]);
+    let mut worker = place.worker("w", &["paced"]);
+    log(&mut worker);
+    wait_until("the first record", || place.lines().len() == 1);
+    fs::remove_dir_all(place.queue().path()).unwrap();
+    let mut logged = 1;
+    wait_until("another lane", || {
+        log(&mut worker);
+        logged += 1;
+        !files(&place, "lane").is_empty()
+    });
+    log(&mut worker);
+    finish(worker);
+    listener.process.signal(Signal::SIGTERM);
+    assert_eq!(listener.process.wait(), 0);
+    let expected = (0..=logged).map(|number| format!("w speaker record {number}"));
+    assert!(place.lines().into_iter().eq(expected), "{:?}", place.lines());
+}
+
+#[test]
 fn a_lane_that_says_nothing_of_itself_is_left_by_its_worker() {
     let place = Place::new();
     drop(place.listen(&[]));
