@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "listener")]
 use std::time::Duration;
 
-use nix::fcntl::{FallocateFlags, OFlag, fallocate};
+use nix::fcntl::OFlag;
 
 use super::error::{LaneError, refused};
-use super::lane::Unfinished;
+use super::lane::{Unfinished, reserve};
 use super::mapping::{Mapping, PAGE_BYTES};
 use super::{futex, protocol};
 use crate::queue::QueueDir;
@@ -138,8 +138,7 @@ fn create(path: &Path) -> Result<(), LaneError> {
     let mut page = [0; PAGE_BYTES];
     page[..8].copy_from_slice(MAGIC);
     page[8..12].copy_from_slice(&LAYOUT.to_le_bytes());
-    fallocate(&unfinished.file, FallocateFlags::empty(), 0, PAGE_BYTES as libc::off_t)
-        .map_err(io::Error::from)
+    reserve(&unfinished.file, PAGE_BYTES as libc::off_t)
         .and_then(|()| unfinished.file.write_all_at(&page, 0))
         .map_err(refused("reserve room for", path))?;
     match fs::hard_link(&unfinished.path, path) {
