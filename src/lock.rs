@@ -12,7 +12,8 @@ use std::process;
 
 use nix::errno::Errno;
 
-use crate::regular_file::{self, FileError, FileId, refused};
+use crate::file_id::FileId;
+use crate::regular_file::{self, FileError, refused};
 
 /// How often a lock file may be replaced under our hands before we give up.
 const MAX_ATTEMPTS: u32 = 100;

@@ -9,7 +9,8 @@ use std::time::UNIX_EPOCH;
 use nix::errno::Errno;
 
 use crate::fault;
-use crate::regular_file::{self, FileError, FileId, refused};
+use crate::file_id::FileId;
+use crate::regular_file::{self, FileError, refused};
 
 /// Creates the directory of `path` and those above it, as far as they are missing.
 pub(crate) fn create_directory(path: &Path) -> Result<(), FileError> {
