@@ -8,6 +8,7 @@ mod listen;
 mod log;
 mod options;
 mod run;
+mod signals;
 mod status;
 mod supervise;
 mod tail;
