@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use logboom::formatter::{DEFAULT_PATTERN, Formatter, JsonFormatter, PatternFormatter};
+use logboom::formatter::{
+    DEFAULT_PATTERN, Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter,
+};
 use logboom::handler::{Color, RotatingFileHandler};
 use logboom::{Level, QueueDir, SyncPolicy};
 
@@ -123,7 +125,7 @@ pub(crate) struct LogOptions {
     /// How many rotated files to keep; 0 never rotates
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) backup_count: u32,
-    /// Form of a line: `text`, `json`, or a pattern such as '%(asctime)s %(message)s'
+    /// Form of a line: `text`, `json`, `logfmt`, or a pattern such as '%(asctime)s %(message)s'
     #[arg(long, value_name = "FORM", default_value = "text", value_parser = parse_format)]
     pub(crate) format: Format,
     /// When to bring the log to the disk unasked: `none`, an interval such as `1s` or `500ms`, a level
@@ -142,6 +144,7 @@ pub(crate) struct LogOptions {
 #[derive(Clone, Debug)]
 pub(crate) enum Format {
     Json,
+    Logfmt,
     Pattern(String),
 }
 
@@ -149,6 +152,7 @@ impl Format {
     pub(crate) fn formatter(&self) -> anyhow::Result<Box<dyn Formatter>> {
         Ok(match self {
             Format::Json => Box::new(JsonFormatter::new()),
+            Format::Logfmt => Box::new(LogfmtFormatter::new()),
             Format::Pattern(pattern) => Box::new(PatternFormatter::new(pattern)?),
         })
     }
@@ -158,6 +162,7 @@ impl Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Format::Json => write!(f, "json"),
+            Format::Logfmt => write!(f, "logfmt"),
             Format::Pattern(pattern) => write!(f, "{pattern}"),
         }
     }
@@ -201,11 +206,13 @@ impl LogOptions {
 pub(crate) fn parse_format(text: &str) -> Result<Format, String> {
     let format = match text {
         "json" => Format::Json,
+        "logfmt" => Format::Logfmt,
         "text" => Format::Pattern(DEFAULT_PATTERN.to_owned()),
         pattern if pattern.contains("%(") => Format::Pattern(pattern.to_owned()),
         _ => {
             return Err(
-                "use `text`, `json`, or a pattern with attributes such as %(message)s".to_owned()
+                "use `text`, `json`, `logfmt`, or a pattern with attributes such as %(message)s"
+                    .to_owned(),
             );
         }
     };

@@ -1,5 +1,6 @@
 //! `logboom verify`: prove a log whole.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,25 +22,26 @@ pub(crate) struct Args {
     /// The current file of the log
     path: PathBuf,
     /// Form of its lines: `json`, or the pattern they were logged with [default: json if they are]
-    #[arg(long, value_name = "FORM", value_parser = options::parse_format)]
-    format: Option<Format>,
+    #[arg(long, value_name = "FORM", value_parser = parse_form)]
+    format: Option<Form>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let form = match args.format {
-        None => Form::Detect,
-        Some(Format::Json) => Form::Json,
-        Some(Format::Pattern(pattern)) => Form::Pattern(pattern),
-    };
-    let report = verify(args.path, &form)?;
-    if args.json {
-        let json = serde_json::to_string(&report).context("cannot print the report")?;
-        anstream::println!("{json}");
-    } else {
-        anstream::println!("{report}");
-    }
+    let report = verify(args.path, &args.format.unwrap_or_default())?;
+    let text = if args.json { serde_json::to_string(&report)? } else { report.to_string() };
+    exit::printed(writeln!(anstream::stdout(), "{text}")).context("cannot print the report")?;
     Ok(if report.is_whole() { ExitCode::SUCCESS } else { exit::DAMAGED.into() })
+}
+
+fn parse_form(text: &str) -> Result<Form, String> {
+    match options::parse_format(text)? {
+        Format::Json => Ok(Form::Json),
+        Format::Pattern(pattern) => Ok(Form::Pattern(pattern)),
+        Format::Logfmt => {
+            Err("lines of logfmt do not tell their lane: log with `json` or a pattern".to_owned())
+        }
+    }
 }

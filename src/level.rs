@@ -1,6 +1,7 @@
 //! How severe a record is: a number with a name, on the scale of Python's `logging`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -115,9 +116,67 @@ impl FromStr for Level {
     }
 }
 
+/// Names of one's own for levels, beside or instead of the usual ones.
+///
+/// Formatters and configurations are given such a table; there is none for the whole process.
+///
+/// ```
+/// use logboom::{Level, LevelNames};
+///
+/// let names = LevelNames::new().with(Level::new(25), "NOTICE").with(Level::WARNING, "WARN");
+/// assert_eq!(names.name(Level::new(25)), "NOTICE");
+/// assert_eq!(names.name(Level::ERROR), "ERROR");
+/// assert_eq!(names.level("notice"), Ok(Level::new(25)));
+/// assert_eq!(names.level("WARNING"), Ok(Level::WARNING));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LevelNames(BTreeMap<Level, String>);
+
+impl LevelNames {
+    /// The usual names and no others.
+    pub fn new() -> LevelNames {
+        LevelNames::default()
+    }
+
+    /// Calls a level by this name; the last one counts.
+    pub fn with(mut self, level: Level, name: impl Into<String>) -> LevelNames {
+        self.0.insert(level, name.into());
+        self
+    }
+
+    /// The name in this table, else the [usual one](Level::name).
+    pub fn name(&self, level: Level) -> Cow<'_, str> {
+        self.0.get(&level).map_or_else(|| level.name(), |name| Cow::Borrowed(name))
+    }
+
+    /// The level of a name in this table, in any ASCII case; else as [`Level::from_str`] reads it.
+    ///
+    /// # Errors
+    /// The text is no name that is known, and no number from 0 to 255.
+    pub fn level(&self, text: &str) -> Result<Level, ParseLevelError> {
+        let mut own = self.0.iter();
+        match own.find(|(_, name)| name.eq_ignore_ascii_case(text)) {
+            Some((level, _)) => Ok(*level),
+            None => text.parse(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn own_names_go_first_and_the_usual_ones_stay() {
+        let names = LevelNames::new().with(Level::new(25), "NOTE").with(Level::new(25), "NOTICE");
+        let names = names.with(Level::new(7), "INFO");
+        assert_eq!(names.name(Level::new(25)), "NOTICE");
+        assert_eq!(names.name(Level::new(26)), "Level 26");
+        assert_eq!(names.level("Notice"), Ok(Level::new(25)));
+        assert_eq!(names.level("info"), Ok(Level::new(7)));
+        assert_eq!(names.level("debug"), Ok(Level::DEBUG));
+        assert!(names.level("note").is_err());
+    }
 
     #[test]
     fn names_and_numbers_round_trip() {

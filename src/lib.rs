@@ -33,16 +33,21 @@
 //! | `supervisor` | starting and watching workers |
 //! | `tail` | reading a log across its rotation |
 //! | `verify` | proving a log whole |
+//! | `conformance` | rules to check handlers, filters and formatters of your own by |
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("logboom runs on Linux only");
 
 mod causes;
 mod codec;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 pub mod control;
 #[cfg(feature = "listener")]
 mod fault;
+#[cfg(any(feature = "listener", feature = "tail", feature = "verify"))]
+mod file_id;
 #[cfg(feature = "listener")]
 pub mod filter;
 #[cfg(feature = "formatter")]
@@ -74,7 +79,7 @@ mod worker;
 
 pub use codec::FieldEncoder;
 pub use context::{Context, ContextError, Scope};
-pub use level::{Level, ParseLevelError};
+pub use level::{Level, LevelNames, ParseLevelError};
 #[cfg(feature = "listener")]
 pub use listener::{
     DEFAULT_DRAIN_TIMEOUT, ListenError, ListenerBuilder, ListenerThread, ParseSyncPolicyError,

@@ -21,12 +21,15 @@ def make_record(case):
     )
     for attribute in ("created", "thread", "threadName", "process", "processName"):
         setattr(record, attribute, case[attribute])
+    # As `defaults` (Python 3.10) and `extra` put them there.
+    for name, value in {**case["defaults"], **case["fields"]}.items():
+        setattr(record, name, value)
     record.exc_text = case["exception"]
     return record
 
 
 def format_case(case):
-    formatter = logging.Formatter(case["pattern"], case["datefmt"])
+    formatter = logging.Formatter(case["pattern"], case["datefmt"], case["style"])
     formatter.converter = time.gmtime if case["utc"] else time.localtime
     return formatter.format(make_record(case))
 

@@ -1,4 +1,5 @@
-//! Gives the same patterns and records to Python's `logging` and to `PatternFormatter`.
+//! Gives the same patterns, of all styles, and records to Python's `logging` and to
+//! `PatternFormatter`.
 //!
 //! Line breaks are raw, as Python's are, and times are such that a float holds them exactly. A
 //! newline at the end of a record is the one known difference: the handler's to write here.
@@ -8,11 +9,11 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
 
-use logboom::formatter::{Formatter, Multiline, PatternFormatter};
-use logboom::{Level, Record};
+use logboom::formatter::{Formatter, Multiline, PatternFormatter, Style};
+use logboom::{Field, Level, Record};
 use serde_json::{Value, json};
 
-const CASES: u64 = 2000;
+const CASES: u64 = 4000;
 const SEED: u64 = 0x6c6f_6762_6f6f_6d01;
 
 /// 512 of them are a second: a fraction that nanoseconds and floats both hold.
@@ -27,10 +28,14 @@ const SECONDS_UP_TO_2100: i64 = 4_102_444_800;
 
 const TEXT_ATTRIBUTES: [&str; 8] =
     ["asctime", "filename", "levelname", "message", "module", "name", "pathname", "threadName"];
-const NUMBER_ATTRIBUTES: [&str; 7] =
-    ["created", "levelno", "lineno", "msecs", "process", "relativeCreated", "thread"];
+const INT_ATTRIBUTES: [&str; 4] = ["levelno", "lineno", "process", "thread"];
+const FLOAT_ATTRIBUTES: [&str; 3] = ["created", "msecs", "relativeCreated"];
+/// Fields that a record may have, each with a default; text, a whole number, and a fraction.
+const FIELDS: [&str; 3] = ["ip", "count", "share"];
 const LEVELS: [u8; 9] = [0, 5, 10, 15, 20, 30, 40, 50, 255];
 const LITERALS: [&str; 8] = [" ", "[", "] - ", "%%", "\t", "é→", "\n", "{\\"];
+const LITERALS_OF_BRACES: [&str; 6] = [" ", "] - ", "{{", "}}", "é→", "\n%$"];
+const LITERALS_OF_DOLLARS: [&str; 5] = [" ", "] - ", "$$", "é→", "\n%{"];
 const WORDS: [&str; 10] = [
     "",
     "a",
@@ -77,27 +82,87 @@ impl Chance {
     }
 }
 
-fn attribute(chance: &mut Chance) -> String {
-    let (name, letter) = if chance.one_in(2) {
-        (chance.pick(&TEXT_ATTRIBUTES), 's')
-    } else {
-        (chance.pick(&NUMBER_ATTRIBUTES), chance.letter("sdif"))
-    };
-    let flags: String = (0..chance.below(3)).map(|_| chance.letter("-0 +#")).collect();
+/// What kind of value a name stands for.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    Int,
+    Float,
+}
+
+fn name(chance: &mut Chance) -> (&'static str, Kind) {
+    match chance.below(8) {
+        0..4 => (chance.pick(&TEXT_ATTRIBUTES), Kind::Text),
+        4 | 5 => (chance.pick(&INT_ATTRIBUTES), Kind::Int),
+        6 => (chance.pick(&FLOAT_ATTRIBUTES), Kind::Float),
+        _ => {
+            let at = chance.below(3) as usize;
+            (FIELDS[at], [Kind::Text, Kind::Int, Kind::Float][at])
+        }
+    }
+}
+
+fn width(chance: &mut Chance) -> String {
     let width = if chance.one_in(2) { chance.below(30).to_string() } else { String::new() };
     // Python takes a zero that begins the width for a flag.
-    let width = width.trim_start_matches('0');
+    width.trim_start_matches('0').to_owned()
+}
+
+fn percent(chance: &mut Chance) -> String {
+    let (name, kind) = name(chance);
+    let letter = if kind == Kind::Text { 's' } else { chance.letter("sdif") };
+    let flags: String = (0..chance.below(3)).map(|_| chance.letter("-0 +#")).collect();
+    let width = width(chance);
     let precision = if chance.one_in(3) { format!(".{}", chance.below(12)) } else { String::new() };
     format!("%({name}){flags}{width}{precision}{letter}")
 }
 
-fn pattern(chance: &mut Chance) -> String {
-    let mut pattern = attribute(chance);
-    for _ in 0..chance.below(6) {
-        pattern +=
-            &if chance.one_in(2) { attribute(chance) } else { chance.pick(&LITERALS).to_owned() };
+fn brace(chance: &mut Chance) -> String {
+    let (name, kind) = name(chance);
+    if chance.one_in(4) {
+        return format!("{{{name}}}");
     }
-    if chance.one_in(2) { format!("{pattern}%(asctime)s") } else { pattern }
+    let letter = match kind {
+        Kind::Text => chance.pick(&["", "s"]),
+        Kind::Int => chance.pick(&["", "d", "f"]),
+        Kind::Float => chance.pick(&["", "f"]),
+    };
+    let aligns = if kind == Kind::Text { "<>^" } else { "<>^=" };
+    let align = if chance.one_in(2) { chance.letter(aligns).to_string() } else { String::new() };
+    let fill = if align.is_empty() { "" } else { chance.pick(&["", "*", "é", "0", "<"]) };
+    let (sign, zero) = match kind {
+        Kind::Text => ("", ""),
+        _ => (chance.pick(&["", "", "+", "-", " "]), chance.pick(&["", "", "0"])),
+    };
+    let has_precision = chance.one_in(3) && (kind == Kind::Text || letter == "f");
+    let precision = if has_precision { format!(".{}", chance.below(12)) } else { String::new() };
+    format!("{{{name}:{fill}{align}{sign}{zero}{}{precision}{letter}}}", width(chance))
+}
+
+fn dollar(chance: &mut Chance) -> String {
+    let (name, _) = name(chance);
+    if chance.one_in(2) { format!("${{{name}}}") } else { format!("${name}-") }
+}
+
+fn pattern(chance: &mut Chance, style: &str) -> String {
+    let (value, literals, time): (fn(&mut Chance) -> String, &[&str], _) = match style {
+        "%" => (percent, &LITERALS, "%(asctime)s"),
+        "{" => (brace, &LITERALS_OF_BRACES, "{asctime}"),
+        _ => (dollar, &LITERALS_OF_DOLLARS, "${asctime}"),
+    };
+    let mut pattern = value(chance);
+    for _ in 0..chance.below(6) {
+        pattern += &if chance.one_in(2) { value(chance) } else { chance.pick(literals).to_owned() };
+    }
+    if chance.one_in(2) { format!("{pattern}{time}") } else { pattern }
+}
+
+fn fields(chance: &mut Chance) -> Value {
+    json!({
+        "ip": chance.pick(&WORDS),
+        "count": chance.below(2_000_000) - 1_000_000,
+        "share": (chance.below(2_000_000) - 1_000_000) as f64 / 64.0,
+    })
 }
 
 fn datefmt(chance: &mut Chance, in_utc: bool) -> String {
@@ -125,9 +190,19 @@ fn ticks(chance: &mut Chance) -> i64 {
 fn case(chance: &mut Chance) -> Value {
     let utc = chance.one_in(4);
     let ticks = ticks(chance);
+    let style = chance.pick(&["%", "{", "{", "$"]);
+    let mut own_fields = fields(chance);
+    for name in FIELDS {
+        if chance.one_in(2) {
+            own_fields.as_object_mut().expect("an object").remove(name);
+        }
+    }
     let started = ticks - chance.below(30 * 24 * 3600 * TICKS_PER_SECOND) + TICKS_PER_SECOND;
     json!({
-        "pattern": pattern(chance),
+        "pattern": pattern(chance, style),
+        "style": style,
+        "defaults": fields(chance),
+        "fields": own_fields,
         "datefmt": datefmt(chance, utc),
         "utc": utc,
         "created": ticks as f64 / TICKS_PER_SECOND as f64,
@@ -147,6 +222,14 @@ fn case(chance: &mut Chance) -> Value {
     })
 }
 
+fn value(json: &Value) -> logboom::Value<'static> {
+    match (json.as_i64(), json.as_f64()) {
+        (Some(number), _) => logboom::Value::I64(number),
+        (None, Some(number)) => logboom::Value::F64(number),
+        (None, None) => logboom::Value::Str(json.as_str().expect("text").to_owned().into()),
+    }
+}
+
 fn formatted(case: &Value) -> String {
     let text = |key: &str| case[key].as_str().expect(key);
     let number = |key: &str| case[key].as_i64().expect(key);
@@ -162,7 +245,16 @@ fn formatted(case: &Value) -> String {
     process.name = text("processName").into();
     process.started_ns = number("started_ns");
 
-    let formatter = PatternFormatter::new(text("pattern")).expect("a pattern that Python takes");
+    for (key, field) in case["fields"].as_object().expect("fields") {
+        record.fields.push(Field { key: key.clone().into(), value: value(field) });
+    }
+
+    let style: Style = text("style").parse().expect("a style of Python");
+    let mut builder = PatternFormatter::builder(text("pattern")).style(style);
+    for (name, default) in case["defaults"].as_object().expect("defaults") {
+        builder = builder.default_field(name, value(default));
+    }
+    let formatter = builder.build().expect("a pattern that Python takes");
     let formatter = formatter.datefmt(text("datefmt")).expect("a date format that Python takes");
     let formatter = formatter.multiline(Multiline::Raw);
     let mut formatter = if case["utc"] == true { formatter.utc() } else { formatter };

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use logboom::control::{self, HandlerStatus, StopReport};
-use logboom::filter::{Filter, LevelFilter};
+use logboom::filter::{DuplicateFilter, Filter, LevelFilter, RedactFilter};
 use logboom::formatter::PatternFormatter;
-use logboom::handler::{Handler, HandlerError, RotatingFileHandler};
+use logboom::handler::{Handler, HandlerError, MemoryHandler, RotatingFileHandler};
 use logboom::{
     Certainty, Level, ListenError, ListenerBuilder, ListenerThread, QueueDir, QueueHandler,
     QueueListener, Record,
@@ -247,6 +247,53 @@ fn a_level_table_that_cannot_be_read_is_refused() {
     assert!(error.to_string().contains("`warn,loud=very`"), "{error}");
     assert!(!queue.path().exists(), "something was begun");
     bind("warn,loud=trace").unwrap();
+}
+
+#[test]
+fn filters_change_records_for_all_and_tell_what_they_have_hidden() {
+    let keeping = Keeping::default();
+    let threaded = Threaded::start(|builder| {
+        let builder = builder.filter(RedactFilter::new().pattern("[0-9]{4}").unwrap());
+        let builder = builder.filter(DuplicateFilter::new(Duration::from_secs(3600)));
+        builder.handler("keeping", keeping.clone())
+    });
+    let worker = threaded.worker();
+    for text in ["pin 1234", "pin 5678", "other", "pin 9999"] {
+        worker.log(Level::ERROR, "test", format_args!("{text}"));
+    }
+    assert!(worker.flush(Certainty::Written, PATIENCE).is_complete());
+    let (report, lines) = threaded.stop();
+    let expected = ["ERROR pin ***", "ERROR other", "ERROR last message repeated 2 times: pin ***"];
+    assert_eq!(lines[1..], expected);
+    assert_eq!(report.drained, 2);
+    let kept = keeping.0.lock().unwrap();
+    let kept: Vec<_> = kept.iter().map(|message| format!("ERROR {message}")).collect();
+    assert_eq!(kept, expected);
+}
+
+#[test]
+fn a_repetition_is_told_while_nothing_else_comes() {
+    let filter = DuplicateFilter::new(Duration::from_millis(200));
+    let threaded = Threaded::start(|builder| builder.filter(filter));
+    let worker = threaded.worker();
+    for _ in 0..100 {
+        worker.log(Level::INFO, "test", format_args!("again"));
+    }
+    let told = "INFO last message repeated ";
+    wait_until(|| std::fs::read_to_string(threaded.log()).unwrap().contains(told));
+    threaded.stop();
+}
+
+#[test]
+fn what_a_handler_keeps_back_is_passed_on_at_the_end() {
+    let keeping = Keeping::default();
+    let memory = MemoryHandler::new(1000, Level::CRITICAL, keeping.clone());
+    let threaded = Threaded::start(|builder| builder.handler("memory", memory));
+    log_numbers(&threaded.worker(), 100);
+    wait_until(|| threaded.handler("memory").handled == 100);
+    assert!(keeping.0.lock().unwrap().is_empty());
+    threaded.stop();
+    assert_eq!(keeping.0.lock().unwrap().len(), 100);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use anyhow::{Context, bail};
-use logboom::supervisor::{DEFAULT_STOP_TIMEOUT, Notice, Supervisor, WorkerCommand};
+use logboom::supervisor::{DEFAULT_STOP_TIMEOUT, Supervisor, WorkerCommand};
 use logboom::{QueueDir, SyncPolicy};
 use tempfile::TempDir;
 
@@ -18,7 +18,7 @@ use super::load::{Load, Pace};
 use super::record::worker_name;
 use super::report::Latency;
 use super::start_line::{Times, referee};
-use crate::options::{Format, LogOptions, OutputOptions, complain};
+use crate::options::{Format, LogOptions, OutputOptions};
 use crate::supervise;
 
 /// Form of a line, with Python's names.
@@ -89,7 +89,7 @@ impl Place {
         };
         let mut listener = supervise::listener(&self.queue, &self.log, &options, output)?;
         listener.arg(format!("--supervised={}", DEFAULT_STOP_TIMEOUT.as_secs()));
-        Ok(Supervisor::new(self.queue.clone(), listener, DEFAULT_STOP_TIMEOUT, tell))
+        Ok(Supervisor::new(self.queue.clone(), listener, DEFAULT_STOP_TIMEOUT, supervise::tell))
     }
 
     /// The commands of the producers.
@@ -136,11 +136,4 @@ fn private_directory(parent: &Path) -> anyhow::Result<TempDir> {
     builder.prefix("logboom-bench-").permissions(Permissions::from_mode(0o700));
     let made = builder.tempdir_in(parent);
     made.with_context(|| format!("cannot make a directory in {}", parent.display()))
-}
-
-/// Prints what went wrong; a start is no news.
-fn tell(notice: &Notice) {
-    if !matches!(notice, Notice::Started { .. }) {
-        complain(notice);
-    }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use super::Multiline;
-use super::datetime::{milliseconds, seconds};
+use super::datetime::{milliseconds, nanoseconds, seconds};
 use super::escape::{push_line, push_lines};
 use super::fields::{push_context, push_fields};
 use crate::Record;
@@ -46,6 +46,7 @@ pub(super) enum Number {
     Level,
     Line,
     Milliseconds,
+    Nanoseconds,
     ProcessId,
     RelativeCreated,
     Sequence,
@@ -56,10 +57,12 @@ pub(super) enum Number {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum NumberValue {
     Int(u64),
+    /// Below zero, which only fields are.
+    Negative(i64),
     Float(f64),
 }
 
-const ATTRIBUTES: [(&str, Attribute); 22] = [
+const ATTRIBUTES: [(&str, Attribute); 23] = [
     ("asctime", Attribute::Asctime),
     ("context", Attribute::Text(Text::Context)),
     ("created", Attribute::Number(Number::Created)),
@@ -73,6 +76,7 @@ const ATTRIBUTES: [(&str, Attribute); 22] = [
     ("module", Attribute::Text(Text::Module)),
     ("msecs", Attribute::Number(Number::Milliseconds)),
     ("name", Attribute::Text(Text::Logger)),
+    ("nsecs", Attribute::Number(Number::Nanoseconds)),
     ("pathname", Attribute::Text(Text::PathName)),
     ("process", Attribute::Number(Number::ProcessId)),
     ("processName", Attribute::Text(Text::ProcessName)),
@@ -123,6 +127,11 @@ impl Text {
 }
 
 impl Number {
+    /// Whether the value has a fraction.
+    pub(super) fn is_float(self) -> bool {
+        matches!(self, Number::Created | Number::Milliseconds | Number::RelativeCreated)
+    }
+
     /// The value in this record.
     pub(super) fn value(self, record: &Record<'_>) -> NumberValue {
         use NumberValue::{Float, Int};
@@ -131,6 +140,7 @@ impl Number {
             Number::Level => Int(record.level.number().into()),
             Number::Line => Int(record.line.unwrap_or(0).into()),
             Number::Milliseconds => Float(milliseconds(record.time_ns).into()),
+            Number::Nanoseconds => Int(nanoseconds(record.time_ns).into()),
             Number::ProcessId => Int(record.process.id.into()),
             Number::RelativeCreated => {
                 Float(record.time_ns.saturating_sub(record.process.started_ns) as f64 / 1e6)

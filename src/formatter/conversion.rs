@@ -95,11 +95,15 @@ impl Conversion {
                 return self.fit_text(start, out);
             }
             (Kind::Int, NumberValue::Int(value)) => self.push_int("", value, out),
+            (Kind::Int, NumberValue::Negative(value)) => {
+                self.push_int("-", value.unsigned_abs(), out)
+            }
             (Kind::Int, NumberValue::Float(value)) => {
                 let minus = if value.trunc() < 0.0 { "-" } else { "" };
                 self.push_int(minus, value.abs() as u64, out)
             }
             (Kind::Float, NumberValue::Int(value)) => self.push_float(value as f64, out),
+            (Kind::Float, NumberValue::Negative(value)) => self.push_float(value as f64, out),
             (Kind::Float, NumberValue::Float(value)) => self.push_float(value, out),
         };
         written.expect("invariant: writing to memory does not fail");
@@ -123,7 +127,8 @@ impl Conversion {
         write!(out, "{sign}{:.digits$}{point}", value.abs())
     }
 
-    fn pad(&self, start: usize, out: &mut Vec<u8>) {
+    /// Pads what begins at `start`, counted in characters.
+    pub(super) fn pad(&self, start: usize, out: &mut Vec<u8>) {
         if self.width == 0 {
             return;
         }
@@ -169,9 +174,10 @@ fn plus_sign(flags: &str) -> &'static str {
 /// Appends a number as Python's `str()` prints it, but for the exponents of times below 0.0001.
 ///
 /// `fmt` would not do: of two shortest forms equally near, Python chooses the even one.
-fn push_plain(value: NumberValue, out: &mut Vec<u8>) -> serde_json::Result<()> {
+pub(super) fn push_plain(value: NumberValue, out: &mut Vec<u8>) -> serde_json::Result<()> {
     match value {
         NumberValue::Int(value) => serde_json::to_writer(out, &value),
+        NumberValue::Negative(value) => serde_json::to_writer(out, &value),
         NumberValue::Float(value) => serde_json::to_writer(out, &value),
     }
 }

@@ -140,7 +140,8 @@ pub(super) fn seconds(time_ns: i64) -> f64 {
     time_ns.div_euclid(NS_PER_SECOND) as f64 + fraction
 }
 
-fn nanoseconds(time_ns: i64) -> u32 {
+/// The nanoseconds of the second.
+pub(super) fn nanoseconds(time_ns: i64) -> u32 {
     time_ns.rem_euclid(NS_PER_SECOND) as u32
 }
 

@@ -53,16 +53,10 @@ pub(super) fn last_of_each_key<'r, 'a: 'r>(
 }
 
 fn push_value(value: &Value<'_>, multiline: Multiline, out: &mut Vec<u8>) {
-    let written = match value {
-        Value::Null => out.write_all(b"null"),
-        Value::Bool(value) => write!(out, "{value}"),
-        Value::I64(value) => write!(out, "{value}"),
-        Value::U64(value) => write!(out, "{value}"),
-        // Debug keeps the point of 1.0 and writes 1e300 short.
-        Value::F64(value) => write!(out, "{value:?}"),
-        Value::Str(value) => return push_word(value, multiline, out),
-    };
-    written.expect("invariant: writing to memory does not fail");
+    match value {
+        Value::Str(value) => push_word(value, multiline, out),
+        value => write!(out, "{value}").expect("invariant: writing to memory does not fail"),
+    }
 }
 
 fn push_word(word: &str, multiline: Multiline, out: &mut Vec<u8>) {

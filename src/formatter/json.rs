@@ -8,7 +8,8 @@ use serde::ser::{SerializeSeq, Serializer};
 use super::Formatter;
 use super::datetime::Clock;
 use super::fields::last_of_each_key;
-use crate::{Field, Record, Span, Value};
+use super::json_keys::{JsonKeyError, Keys};
+use crate::{Field, LevelNames, Record, Span, Value};
 
 /// Prints each record as a JSON object on one line.
 ///
@@ -22,12 +23,41 @@ use crate::{Field, Record, Span, Value};
 #[derive(Clone, Debug)]
 pub struct JsonFormatter {
     clock: Clock,
+    keys: Option<Keys>,
+    level_names: LevelNames,
 }
 
 impl JsonFormatter {
     /// A formatter of JSON lines.
     pub fn new() -> JsonFormatter {
-        JsonFormatter { clock: Clock::rfc3339() }
+        JsonFormatter { clock: Clock::rfc3339(), keys: None, level_names: LevelNames::new() }
+    }
+
+    /// Prints the names of levels by a table of its own.
+    pub fn level_names(self, level_names: LevelNames) -> JsonFormatter {
+        JsonFormatter { level_names, ..self }
+    }
+
+    /// Prints these keys and no others, in this order: each a name and which of the keys above it
+    /// stands for. `*` stands for the fields of spans and call as keys of the object itself; one
+    /// that has the name of another key is called `fields.NAME` then.
+    ///
+    /// ```
+    /// use logboom::formatter::JsonFormatter;
+    ///
+    /// let keys = [("ts", "time"), ("severity", "level"), ("msg", "message"), ("", "*")];
+    /// let formatter = JsonFormatter::new().keys(keys)?;
+    /// # let _ = formatter;
+    /// # Ok::<(), logboom::formatter::JsonKeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A key does not exist or comes twice, or there is none.
+    pub fn keys<'k>(
+        self,
+        keys: impl IntoIterator<Item = (&'k str, &'k str)>,
+    ) -> Result<JsonFormatter, JsonKeyError> {
+        Ok(JsonFormatter { keys: Some(Keys::new(keys)?), ..self })
     }
 }
 
@@ -39,50 +69,54 @@ impl Default for JsonFormatter {
 
 impl Formatter for JsonFormatter {
     fn format(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let object = Object::of(record, self.clock.text(record.time_ns));
-        serde_json::to_writer(out, &object)
-            .expect("invariant: writing to memory does not fail, and all keys are strings");
+        let level = self.level_names.name(record.level);
+        let object = Object::of(record, self.clock.text(record.time_ns), level);
+        let written = match &self.keys {
+            None => serde_json::to_writer(out, &object),
+            Some(keys) => serde_json::to_writer(out, &keys.of(&object)),
+        };
+        written.expect("invariant: writing to memory does not fail, and all keys are strings");
     }
 }
 
 #[derive(Serialize)]
-struct Object<'r> {
-    time: &'r str,
-    level: Cow<'static, str>,
-    levelno: u8,
-    logger: &'r str,
-    message: &'r str,
+pub(super) struct Object<'r> {
+    pub(super) time: &'r str,
+    pub(super) level: Cow<'r, str>,
+    pub(super) levelno: u8,
+    pub(super) logger: &'r str,
+    pub(super) message: &'r str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    worker: &'r str,
-    pid: u32,
+    pub(super) worker: &'r str,
+    pub(super) pid: u32,
     #[serde(skip_serializing_if = "str::is_empty")]
-    program: &'r str,
+    pub(super) program: &'r str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    thread: &'r str,
+    pub(super) thread: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    thread_id: Option<u64>,
+    pub(super) thread_id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'r str>,
+    pub(super) file: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u32>,
+    pub(super) line: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    exception: Option<&'r str>,
+    pub(super) exception: Option<&'r str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "spans")]
-    spans: &'r [Span<'r>],
+    pub(super) spans: &'r [Span<'r>],
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "fields")]
-    fields: &'r [Field<'r>],
+    pub(super) fields: &'r [Field<'r>],
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "fields")]
-    context: &'r [Field<'r>],
+    pub(super) context: &'r [Field<'r>],
     #[serde(serialize_with = "lane")]
-    lane: u64,
-    seq: u64,
+    pub(super) lane: u64,
+    pub(super) seq: u64,
 }
 
 impl<'r> Object<'r> {
-    fn of(record: &'r Record<'_>, time: &'r str) -> Object<'r> {
+    fn of(record: &'r Record<'_>, time: &'r str, level: Cow<'r, str>) -> Object<'r> {
         Object {
             time,
-            level: record.level.name(),
+            level,
             levelno: record.level.number(),
             logger: &record.logger,
             message: &record.message,
@@ -103,7 +137,7 @@ impl<'r> Object<'r> {
     }
 }
 
-fn spans<S: Serializer>(spans: &[Span<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn spans<S: Serializer>(spans: &[Span<'_>], serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Named<'r> {
         name: &'r str,
@@ -117,16 +151,19 @@ fn spans<S: Serializer>(spans: &[Span<'_>], serializer: S) -> Result<S::Ok, S::E
     list.end()
 }
 
-fn fields<S: Serializer>(fields: &[Field<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn fields<S: Serializer>(
+    fields: &[Field<'_>],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let once = last_of_each_key(fields.iter());
     serializer.collect_map(once.map(|field| (&field.key, Scalar(&field.value))))
 }
 
-fn lane<S: Serializer>(lane: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn lane<S: Serializer>(lane: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{lane:016x}"))
 }
 
-struct Scalar<'r>(&'r Value<'r>);
+pub(super) struct Scalar<'r>(pub(super) &'r Value<'r>);
 
 impl Serialize for Scalar<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

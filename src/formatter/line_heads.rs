@@ -87,5 +87,6 @@ fn is_common(part: &Part) -> bool {
                 | Attribute::Text(Text::LevelName | Text::Logger | Text::ProcessName)
                 | Attribute::Number(Number::Level | Number::ProcessId)
         ),
+        Part::Value(_) => false,
     }
 }

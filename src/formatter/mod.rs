@@ -1,27 +1,38 @@
-//! From a record to its text: patterns of Python's `%(name)s` form, and JSON lines.
+//! From a record to its text: patterns with the names of Python's logging, JSON lines, logfmt.
 
 mod attribute;
+mod builder;
 mod conversion;
 mod datetime;
 mod escape;
 mod fields;
 mod json;
+mod json_keys;
 mod line_heads;
+mod logfmt;
 mod parse;
 mod pattern;
 #[cfg(feature = "verify")]
 mod read_back;
+mod spec;
+mod style;
+mod value;
+mod zone;
 
 use crate::Record;
 
+pub use builder::PatternBuilder;
 pub use escape::Multiline;
 pub use json::JsonFormatter;
+pub use json_keys::JsonKeyError;
+pub use logfmt::LogfmtFormatter;
 pub use parse::{MAX_PATTERN_BYTES, MAX_WIDTH, PatternError};
 pub use pattern::{DEFAULT_PATTERN, PatternFormatter};
 #[cfg(feature = "verify")]
 pub use read_back::{NUMBERED_PATTERN, ReadBackError};
 #[cfg(feature = "verify")]
 pub(crate) use read_back::{PatternReader, lane_of};
+pub use style::{ParseStyleError, Style};
 
 /// Turns records into text.
 ///

@@ -2,6 +2,7 @@
 
 use super::attribute::Attribute;
 use super::conversion::{Conversion, Kind};
+use super::value::{Defaults, Print, Source, ValuePart};
 
 /// The longest pattern or date format, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 4096;
@@ -14,6 +15,7 @@ pub const MAX_WIDTH: usize = 1000;
 pub(super) enum Part {
     Literal(Box<str>),
     Attribute(Attribute, Conversion),
+    Value(ValuePart),
 }
 
 /// What is wrong with a pattern or a date format.
@@ -42,7 +44,10 @@ pub enum PatternError {
         name: String,
     },
     /// No attribute has this name.
-    #[error("unknown attribute `{name}`: use one of {}", known_names())]
+    #[error(
+        "unknown attribute `{name}`: use one of {}, or `fields.{name}` for a field of the record",
+        known_names()
+    )]
     Unknown {
         /// The name.
         name: String,
@@ -81,6 +86,45 @@ pub enum PatternError {
         /// The attribute.
         name: String,
     },
+    /// A brace of [`Style::Brace`](super::Style::Brace) begins or ends no name.
+    #[error("{}", brace_advice(*sign, name))]
+    Brace {
+        /// The brace.
+        sign: char,
+        /// The name after it, one word at most.
+        name: String,
+    },
+    /// A `$` of [`Style::Dollar`](super::Style::Dollar) begins no name.
+    #[error("`${after}` names no attribute: write `${{message}}`, or `$$` for a dollar sign")]
+    Dollar {
+        /// What follows the `$`, one character at most.
+        after: String,
+    },
+    /// What follows the colon in a name of [`Style::Brace`](super::Style::Brace) does not suit.
+    #[error("`{{{name}:{spec}}}`: {advice}")]
+    Spec {
+        /// The name.
+        name: String,
+        /// What follows the colon.
+        spec: String,
+        /// What to write instead.
+        advice: &'static str,
+    },
+    /// A default has the name of an attribute.
+    #[error("a default cannot be called `{name}`, as what every record has: choose another name")]
+    Default {
+        /// The name.
+        name: String,
+    },
+    /// No time zone has this name.
+    #[error(
+        "unknown time zone `{name}`: use a name of the system's database such as `Europe/Berlin`, \
+         or a rule such as `CET-1CEST,M3.5.0,M10.5.0/3`"
+    )]
+    Zone {
+        /// The name.
+        name: String,
+    },
     /// A date format has a directive that `strftime` does not know.
     #[error(
         "`{directive}` is no directive of a date format: use those of strftime, `%%` for a percent \
@@ -92,11 +136,16 @@ pub enum PatternError {
     },
 }
 
-/// Reads a pattern.
-pub(super) fn parse(pattern: &str) -> Result<Vec<Part>, PatternError> {
-    if pattern.len() > MAX_PATTERN_BYTES {
-        return Err(PatternError::TooLong { bytes: pattern.len() });
+pub(super) fn check_length(pattern: &str) -> Result<(), PatternError> {
+    match pattern.len() {
+        ..=MAX_PATTERN_BYTES => Ok(()),
+        bytes => Err(PatternError::TooLong { bytes }),
     }
+}
+
+/// Reads a pattern of [`Style::Percent`](super::Style::Percent).
+pub(super) fn parse(pattern: &str, defaults: &Defaults) -> Result<Vec<Part>, PatternError> {
+    check_length(pattern)?;
     let mut parts = Vec::new();
     let mut literal = String::new();
     let mut rest = pattern;
@@ -107,7 +156,7 @@ pub(super) fn parse(pattern: &str) -> Result<Vec<Part>, PatternError> {
             rest = after;
         } else {
             push_literal(&mut literal, &mut parts);
-            let (part, after) = parse_attribute(after)?;
+            let (part, after) = parse_attribute(after, defaults)?;
             parts.push(part);
             rest = after;
         }
@@ -120,29 +169,38 @@ pub(super) fn parse(pattern: &str) -> Result<Vec<Part>, PatternError> {
     Ok(parts)
 }
 
-fn push_literal(literal: &mut String, parts: &mut Vec<Part>) {
+pub(super) fn push_literal(literal: &mut String, parts: &mut Vec<Part>) {
     if !literal.is_empty() {
         parts.push(Part::Literal(std::mem::take(literal).into_boxed_str()));
     }
 }
 
 /// Reads one attribute after its `%`; returns the rest of the pattern too.
-fn parse_attribute(text: &str) -> Result<(Part, &str), PatternError> {
+fn parse_attribute<'p>(
+    text: &'p str,
+    defaults: &Defaults,
+) -> Result<(Part, &'p str), PatternError> {
     let named = text
         .strip_prefix('(')
         .ok_or_else(|| PatternError::Percent { after: text.chars().take(1).collect() })?;
     let (name, after_name) = named.split_once(')').ok_or_else(|| PatternError::Unclosed {
         name: named.chars().take_while(|c| c.is_alphanumeric()).collect(),
     })?;
-    let attribute = Attribute::named(name).ok_or_else(|| no_attribute(name))?;
+    let source = defaults.source(name).ok_or_else(|| no_attribute(name))?;
     let (conversion, rest) = Conversion::parse(name, after_name)?;
-    if !matches!(attribute, Attribute::Number(_)) && conversion.kind != Kind::Text {
-        return Err(PatternError::NotANumber { name: name.to_owned() });
-    }
-    Ok((Part::Attribute(attribute, conversion), rest))
+    let part = match source {
+        Source::Attribute(Attribute::Asctime | Attribute::Text(_))
+            if conversion.kind != Kind::Text =>
+        {
+            return Err(PatternError::NotANumber { name: name.to_owned() });
+        }
+        Source::Attribute(attribute) => Part::Attribute(attribute, conversion),
+        source => Part::Value(ValuePart { source, print: Print::Percent(conversion) }),
+    };
+    Ok((part, rest))
 }
 
-fn no_attribute(name: &str) -> PatternError {
+pub(super) fn no_attribute(name: &str) -> PatternError {
     let advice = match name {
         "args" | "msg" => "arguments are already in the message, write `%(message)s`",
         "exc_info" | "exc_text" | "stack_info" => {
@@ -155,6 +213,13 @@ fn no_attribute(name: &str) -> PatternError {
     PatternError::NotRecorded { name: name.to_owned(), advice }
 }
 
+fn brace_advice(sign: char, name: &str) -> String {
+    match sign {
+        '}' => "`}` closes nothing: write `}}` for a brace".to_owned(),
+        _ => format!("`{{{name}` is not closed: write `{{{name}}}`, or `{{{{` for a brace"),
+    }
+}
+
 fn known_names() -> String {
     Attribute::names().collect::<Vec<_>>().join(", ")
 }
@@ -162,6 +227,10 @@ fn known_names() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(pattern: &str) -> Result<Vec<Part>, PatternError> {
+        super::parse(pattern, &Defaults::default())
+    }
 
     #[test]
     fn every_known_attribute_can_be_text() {

@@ -2,6 +2,7 @@
 
 use std::slice::SliceIndex;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
@@ -9,9 +10,11 @@ use super::attribute::Attribute;
 use super::datetime::{Clock, local_zone};
 use super::escape::{is_plain, mark_lines, push_lines};
 use super::line_heads::LineHeads;
-use super::parse::{Part, PatternError, parse};
+use super::parse::{Part, PatternError};
+use super::value::name_levels;
+use super::zone::named_zone;
 use super::{Formatter, Multiline};
-use crate::Record;
+use crate::{LevelNames, Record};
 
 /// The pattern of a formatter that was given none.
 pub const DEFAULT_PATTERN: &str =
@@ -24,10 +27,14 @@ pub const DEFAULT_PATTERN: &str =
 /// `pathname`, `process`, `processName`, `relativeCreated`, `thread`, `threadName`. More are
 /// - `fields`: nothing, or ` key=value other="quoted value"` with a space before each; fields of
 ///   spans come first, from the root, and of the same key only the innermost is printed;
+/// - `nsecs`: the nanoseconds of the second, as `%(nsecs)09d`;
 /// - `context`: in the same form what is true of each record of the process, such as its `run_id`;
 /// - `lane`, `seq`: where the record travelled and its number there;
 /// - `program`: the file name of the worker's program;
 /// - `spans`: the names of the spans, from the root, joined by `:`.
+///
+/// One field is `%(fields.NAME)s`; [`builder`](Self::builder) has defaults for fields, and the
+/// other styles of Python.
 ///
 /// Text is converted by `s`, numbers also by `d`, `i` and `f`, with the flags, width and precision
 /// of Python; `%%` is a percent sign. Width and precision count characters of the escaped text.
@@ -63,9 +70,12 @@ impl PatternFormatter {
     /// # Errors
     /// The pattern names no attribute, one that does not exist, or a conversion that does not suit.
     pub fn new(pattern: &str) -> Result<PatternFormatter, PatternError> {
-        let (parts, clock) = (parse(pattern)?, Clock::python(local_zone()));
-        let heads = LineHeads::of(&parts);
-        Ok(PatternFormatter { parts, clock, multiline: Multiline::default(), heads })
+        PatternFormatter::builder(pattern).build()
+    }
+
+    pub(super) fn of_parts(parts: Vec<Part>) -> PatternFormatter {
+        let (clock, heads) = (Clock::python(local_zone()), LineHeads::of(&parts));
+        PatternFormatter { parts, clock, multiline: Multiline::default(), heads }
     }
 
     /// Formats `asctime` by the directives of `strftime` and without milliseconds.
@@ -90,6 +100,22 @@ impl PatternFormatter {
 
     fn with_clock(self, clock: Clock) -> PatternFormatter {
         PatternFormatter { clock, heads: LineHeads::of(&self.parts), ..self }
+    }
+
+    /// Prints times in a zone of the system's time zone database, such as `Europe/Berlin`, or by a
+    /// rule of POSIX.
+    ///
+    /// # Errors
+    /// There is no such zone.
+    pub fn zone(self, name: &str) -> Result<PatternFormatter, PatternError> {
+        let clock = self.clock.clone().in_zone(named_zone(name)?);
+        Ok(self.with_clock(clock))
+    }
+
+    /// Prints the names of levels by a table of its own.
+    pub fn level_names(mut self, names: LevelNames) -> PatternFormatter {
+        name_levels(&mut self.parts, &Arc::new(names));
+        PatternFormatter { heads: LineHeads::of(&self.parts), ..self }
     }
 
     /// Chooses what happens to line breaks and control characters.
@@ -162,6 +188,7 @@ impl PatternFormatter {
                 Part::Attribute(Attribute::Number(number), conversion) => {
                     conversion.push_number(number.value(record), out);
                 }
+                Part::Value(value) => value.push(record, &mut self.clock, multiline, out),
             }
         }
     }

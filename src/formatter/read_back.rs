@@ -6,6 +6,7 @@
 use super::attribute::{Attribute, Number, Text};
 use super::conversion::Conversion;
 use super::parse::{Part, PatternError, parse};
+use super::value::Defaults;
 
 /// [`DEFAULT_PATTERN`](super::DEFAULT_PATTERN) with lane and sequence number: lines that can be
 /// verified.
@@ -84,7 +85,7 @@ impl PatternReader {
     /// A reader of the lines of `pattern`; `logger` is the one that
     /// [`read_of_logger`](Self::read_of_logger) looks for.
     pub(crate) fn new(pattern: &str, logger: &str) -> Result<PatternReader, ReadBackError> {
-        let parts = parse(pattern)?;
+        let parts = parse(pattern, &Defaults::default())?;
         let is_message = |part: &Part| is(part, Attribute::Text(Text::Message));
         let message = parts.iter().position(is_message).ok_or(ReadBackError::Unnumbered)?;
         let before = &parts[..message];
@@ -123,6 +124,10 @@ fn runs(parts: &[Part], logger: Option<&str>) -> Result<Vec<Run>, ReadBackError>
             Part::Literal(text) => push_fixed(&mut runs, Fixed::Literal(text.clone())),
             Part::Attribute(attribute, conversion) => {
                 push_attribute(&mut runs, *attribute, conversion, logger)?;
+            }
+            Part::Value(_) => {
+                let free = Some(Free { min_chars: 0, is_worker: false });
+                runs.push(Run { free, fixed: Vec::new() });
             }
         }
     }

@@ -1,10 +1,15 @@
-//! Where records end: rotating files, streams, and handlers of your own.
+//! Where records end: files, streams, syslog, and handlers of your own.
 
+mod background;
 mod color;
+mod file;
 mod line_buffer;
 mod log_lock;
+mod memory;
+mod null;
 mod rotating_file;
 mod stream;
+mod syslog;
 
 use std::io;
 use std::path::PathBuf;
@@ -12,10 +17,17 @@ use std::path::PathBuf;
 use crate::regular_file::FileError;
 use crate::{LockError, Record};
 
+pub use background::{BackgroundBuilder, BackgroundCounts, BackgroundHandler, BackgroundMonitor};
 pub use color::Color;
+pub use file::{FileBuilder, FileHandler, FileMode};
 pub(crate) use log_lock::{LogLock, OnUnresolved};
+pub use memory::{MAX_MEMORY_BYTES, MemoryHandler};
+pub use null::NullHandler;
 pub use rotating_file::{RotatingFileBuilder, RotatingFileHandler};
 pub use stream::StreamHandler;
+pub use syslog::{
+    Facility, ParseFacilityError, SyslogAddress, SyslogBuilder, SyslogFormat, SyslogHandler,
+};
 
 /// Writes records to one destination.
 ///
@@ -33,6 +45,15 @@ pub trait Handler: Send {
     /// # Errors
     /// Something is still buffered; calling again goes on where it stopped.
     fn flush(&mut self) -> Result<(), HandlerError>;
+
+    /// Ends the work: the last call, which writes everything that was handled and lets the
+    /// destination go. Default: [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// Something could not be written, and is lost.
+    fn close(&mut self) -> Result<(), HandlerError> {
+        self.flush()
+    }
 }
 
 impl<H: Handler + ?Sized> Handler for Box<H> {
@@ -42,6 +63,10 @@ impl<H: Handler + ?Sized> Handler for Box<H> {
 
     fn flush(&mut self) -> Result<(), HandlerError> {
         (**self).flush()
+    }
+
+    fn close(&mut self) -> Result<(), HandlerError> {
+        (**self).close()
     }
 }
 

@@ -116,6 +116,11 @@ impl Notices {
     fn record(&mut self, level: Level, message: String) -> Record<'static> {
         let mut record = Record::new(now_ns(), level, LOGGER, message);
         record.process = Cow::Owned((*self.process).clone());
+        self.number(record)
+    }
+
+    /// Gives a record that the listener makes its place in the listener's lane.
+    pub(super) fn number(&mut self, mut record: Record<'static>) -> Record<'static> {
         record.lane = self.lane;
         record.seq = self.next_seq;
         self.next_seq += 1;

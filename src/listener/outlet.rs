@@ -135,6 +135,9 @@ impl OutletThread {
                 Ok(()) => {}
             }
         }
+        if let Err(error) = self.attempt(|handler| handler.close()) {
+            self.fail(error);
+        }
         self.shared.lock().ended = true;
         self.shared.changed.notify_all();
     }

@@ -158,8 +158,9 @@ fn drop_below_keeps_an_eighth_for_what_matters<B: Bench>() {
     while warn().dropped == 1 {
         kept += 1;
     }
-    // An eighth of the 256 KiB that both transports have here; more, where some were sent meanwhile.
-    assert!((25..filled).contains(&kept), "{kept} warnings after {filled} others");
+    // An eighth of the 256 KiB that both transports have here; and the room of what was sent
+    // meanwhile, which is at most what a socket takes by default (212 992 bytes) and a batch.
+    assert!((25..=350).contains(&kept), "{kept} warnings after {filled} others");
 }
 
 fn block_for_waits_once_per_outage<B: Bench>() {

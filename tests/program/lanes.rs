@@ -60,7 +60,7 @@ fn kill(mut listener: Listener) {
 
 /// Files in the folder of the lanes with this ending.
 fn files(place: &Place, ending: &str) -> Vec<PathBuf> {
-    let found = fs::read_dir(place.queue().path().join("lanes")).into_iter().flatten();
+    let found = fs::read_dir(place.lanes()).into_iter().flatten();
     let mut found: Vec<_> = found
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == ending))
@@ -181,7 +181,7 @@ fn a_lane_of_another_release_is_left_for_those_who_can_read_it() {
 fn a_few_damaged_lanes_are_kept_and_no_more() {
     let place = Place::new();
     place.listen(&[]).stop();
-    let folder = place.queue().path().join("lanes");
+    let folder = place.lanes();
     fs::create_dir(&folder).unwrap();
     for number in 0..20 {
         fs::write(folder.join(format!("{number:016x}.lane")), "garbage").unwrap();
@@ -197,7 +197,7 @@ fn a_few_damaged_lanes_are_kept_and_no_more() {
 fn files_that_a_killed_worker_has_not_finished_are_removed() {
     let place = Place::new();
     place.listen(&[]).stop();
-    let folder = place.queue().path().join("lanes");
+    let folder = place.lanes();
     fs::create_dir(&folder).unwrap();
     let unfinished = |name: &str, age_s: u64| {
         let file = File::create(folder.join(name)).unwrap();

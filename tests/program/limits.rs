@@ -121,7 +121,7 @@ fn workers_beyond_the_hard_limit_are_refused_by_name_and_go_on_through_shared_me
 }
 
 fn lanes(place: &Place) -> usize {
-    fs::read_dir(place.queue().path().join("lanes")).map_or(0, Iterator::count)
+    fs::read_dir(place.lanes()).map_or(0, Iterator::count)
 }
 
 /// What a listener holds of the system.

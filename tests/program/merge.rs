@@ -74,3 +74,17 @@ fn the_backup_count_is_kept() {
         "not the newest records"
     );
 }
+
+#[test]
+fn logfmt_is_a_form_of_logs_and_none_to_verify() {
+    let place = Place::new();
+    let listener = place.listen(&["--format", "logfmt"]);
+    place.worker("w 1", &["count", "3"]).finish();
+    listener.stop();
+    let told = r#" message="record 2 of this worker, long enough to fill files" worker="w 1" "#;
+    assert!(place.lines()[2].contains(told), "{:?}", place.lines());
+    let verified = place.run(&["verify", "--format", "logfmt", "app.log"]);
+    let complaint = String::from_utf8(verified.stderr).unwrap();
+    assert_eq!(verified.status.code(), Some(2), "{complaint}");
+    assert!(complaint.contains("do not tell their lane"), "{complaint}");
+}

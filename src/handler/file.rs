@@ -1,0 +1,249 @@
+//! Appends records to a file that never rotates.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{self, Path, PathBuf};
+
+use super::line_buffer::LineBuffer;
+use super::{Handler, HandlerError};
+use crate::Record;
+use crate::formatter::Formatter;
+use crate::regular_file::{self, refused};
+use crate::rotation::{CurrentFile, Place, create_directory};
+
+/// What becomes of the lines that a file has when it is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileMode {
+    /// They stay; Python's `a`.
+    #[default]
+    Append,
+    /// They are deleted; Python's `w`.
+    Truncate,
+}
+
+/// Appends each record as a line to a file.
+///
+/// It holds no lock and never rotates: use a
+/// [`RotatingFileHandler`](super::RotatingFileHandler), which without a size never rotates either,
+/// for a log that nobody else may write.
+///
+/// At most 64 KiB of records wait in memory (one longer record is let in alone) until they are
+/// written by [`flush`](Handler::flush) or by the records after them. Dropping the handler discards
+/// what waits; [`close`](Handler::close) writes it.
+///
+/// A file that was moved away or deleted is noticed at the next write, which goes to a new file at
+/// the path, as with Python's `WatchedFileHandler`. One whose last line is torn gets a newline
+/// first.
+///
+/// ```
+/// use logboom::formatter::PatternFormatter;
+/// use logboom::handler::{FileHandler, FileMode, Handler};
+/// use logboom::{Level, Record};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("app.log");
+/// let formatter = PatternFormatter::new("%(levelname)s %(message)s")?;
+/// let mut handler =
+///     FileHandler::builder(&path).mode(FileMode::Truncate).delayed().open(formatter)?;
+/// assert!(!path.exists());
+/// handler.handle(&Record::new(0, Level::INFO, "app", "started"))?;
+/// handler.close()?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "INFO started\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FileHandler {
+    path: PathBuf,
+    mode: FileMode,
+    file: Option<CurrentFile>,
+    formatter: Box<dyn Formatter>,
+    lines: LineBuffer,
+}
+
+/// The settings of a [`FileHandler`] that is not open yet.
+#[derive(Clone, Debug)]
+pub struct FileBuilder {
+    path: PathBuf,
+    mode: FileMode,
+    is_delayed: bool,
+}
+
+impl FileBuilder {
+    /// What becomes of the lines that are there. Default: [`FileMode::Append`].
+    pub fn mode(mut self, mode: FileMode) -> FileBuilder {
+        self.mode = mode;
+        self
+    }
+
+    /// Opens the file with the first write instead of at once; an error is met there.
+    pub fn delayed(mut self) -> FileBuilder {
+        self.is_delayed = true;
+        self
+    }
+
+    /// Opens the file, or creates it with its directories, unless that is delayed.
+    ///
+    /// Modes are 0640 for the file and 0750 for directories, less the umask.
+    ///
+    /// # Errors
+    /// The path is no regular file, or the system refuses.
+    pub fn open(self, formatter: impl Formatter + 'static) -> Result<FileHandler, HandlerError> {
+        // Names the same file after a change of the working directory.
+        let path = path::absolute(&self.path).map_err(refused("open", &self.path))?;
+        let mut handler = FileHandler {
+            path,
+            mode: self.mode,
+            file: None,
+            formatter: Box::new(formatter),
+            lines: LineBuffer::default(),
+        };
+        if !self.is_delayed {
+            handler.open_file()?;
+        }
+        Ok(handler)
+    }
+}
+
+impl FileHandler {
+    /// Settings for the file at `path`.
+    pub fn builder(path: impl Into<PathBuf>) -> FileBuilder {
+        FileBuilder { path: path.into(), mode: FileMode::default(), is_delayed: false }
+    }
+
+    /// The absolute path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn open_file(&mut self) -> Result<&mut CurrentFile, HandlerError> {
+        if self.file.is_none() {
+            create_directory(&self.path)?;
+            if self.mode == FileMode::Truncate {
+                truncate(&self.path)?;
+                // A file that comes to the path later is not ours to empty.
+                self.mode = FileMode::Append;
+            }
+            self.file = Some(CurrentFile::open(&self.path)?);
+        }
+        Ok(self.file.as_mut().expect("invariant: it was opened"))
+    }
+
+    fn write_lines(&mut self) -> Result<(), HandlerError> {
+        match self.open_file()?.locate()? {
+            Place::AtPath => {}
+            Place::Moved => {
+                // The line that a failed write has begun is ended where its beginning is.
+                if self.lines.is_partly_written() {
+                    self.write_to_open_file()?;
+                }
+                self.reopen()?;
+            }
+            Place::Deleted => {
+                self.lines.rewind();
+                self.reopen()?;
+            }
+        }
+        self.write_to_open_file()
+    }
+
+    fn reopen(&mut self) -> Result<(), HandlerError> {
+        create_directory(&self.path)?;
+        Ok(self.open_file()?.reopen()?)
+    }
+
+    fn write_to_open_file(&mut self) -> Result<(), HandlerError> {
+        self.open_file()?.mend()?;
+        let file = self.file.as_mut().expect("invariant: it was opened");
+        Ok(self.lines.write_to(file).map_err(refused("write", &self.path))?)
+    }
+}
+
+fn truncate(path: &Path) -> Result<(), HandlerError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o640);
+    let file = regular_file::open(path, &mut options).map_err(refused("open", path))?;
+    Ok(file.set_len(0).map_err(refused("truncate", path))?)
+}
+
+impl Handler for FileHandler {
+    fn handle(&mut self, record: &Record<'_>) -> Result<(), HandlerError> {
+        self.lines.offer(|out| self.formatter.format(record, out));
+        if self.lines.is_full() {
+            self.write_lines()?;
+        }
+        self.lines.take();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), HandlerError> {
+        if self.lines.pending_bytes() == 0 {
+            return Ok(());
+        }
+        self.write_lines()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::Level;
+    use crate::formatter::PatternFormatter;
+
+    fn message() -> PatternFormatter {
+        PatternFormatter::new("%(message)s").unwrap()
+    }
+
+    fn log(handler: &mut FileHandler, text: &str) {
+        handler.handle(&Record::new(0, Level::INFO, "", text)).unwrap();
+        handler.flush().unwrap();
+    }
+
+    #[test]
+    fn lines_are_appended_or_replaced_and_a_torn_one_is_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/app.log");
+        let write = |mode, text| {
+            let mut handler = FileHandler::builder(&path).mode(mode).open(message()).unwrap();
+            log(&mut handler, text);
+            fs::read_to_string(&path).unwrap()
+        };
+        assert_eq!(write(FileMode::Append, "one"), "one\n");
+        fs::write(&path, "one\ntorn").unwrap();
+        assert_eq!(write(FileMode::Append, "two"), "one\ntorn\ntwo\n");
+        assert_eq!(write(FileMode::Truncate, "three"), "three\n");
+    }
+
+    #[test]
+    fn a_delayed_file_is_neither_made_nor_emptied_before_the_first_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.log");
+        fs::write(&path, "before\n").unwrap();
+        let builder = FileHandler::builder(&path).mode(FileMode::Truncate).delayed();
+        let mut handler = builder.open(message()).unwrap();
+        handler.flush().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before\n");
+        log(&mut handler, "one");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+        let mut refused = FileHandler::builder("/dev/null").delayed().open(message()).unwrap();
+        refused.handle(&Record::new(0, Level::INFO, "", "")).unwrap();
+        assert_eq!(refused.flush().unwrap_err().to_string(), "cannot open /dev/null");
+    }
+
+    #[test]
+    fn a_file_that_was_moved_or_deleted_is_made_anew_and_not_emptied() {
+        let directory = tempfile::tempdir().unwrap();
+        let [path, moved] = ["app.log", "moved.log"].map(|name| directory.path().join(name));
+        let builder = FileHandler::builder(&path).mode(FileMode::Truncate);
+        let mut handler = builder.open(message()).unwrap();
+        log(&mut handler, "one");
+        fs::rename(&path, &moved).unwrap();
+        fs::write(&path, "of another\n").unwrap();
+        log(&mut handler, "two");
+        assert_eq!(fs::read_to_string(&moved).unwrap(), "one\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "of another\ntwo\n");
+        fs::remove_file(&path).unwrap();
+        log(&mut handler, "three");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+    }
+}
