@@ -9,10 +9,9 @@ use logboom::filter::LevelFilter;
 use logboom::handler::StreamHandler;
 use logboom::supervisor::SupervisorLink;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-use signal_hook::iterator::Signals;
 
-use crate::exit;
 use crate::options::{ConfigOptions, LogOptions, OutputOptions, QueueOptions};
+use crate::{exit, signals};
 
 /// Receive the records of all workers of a queue and write them to one rotated file
 #[derive(clap::Args)]
@@ -71,14 +70,14 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     let stop = listener.stop_handle();
     let link = match args.supervised {
         None => {
-            on_signals(move || stop.request()).context("cannot watch signals")?;
+            on_signals(move || stop.request())?;
             None
         }
         Some(seconds) => {
             let stop_timeout = Duration::from_secs(seconds.into());
             let link = SupervisorLink::from_stdin(queue, stop, stop_timeout);
             // A signal that everybody gets is for the supervisor to act on: its workers still log.
-            on_signals(|| ()).context("cannot watch signals")?;
+            on_signals(|| ())?;
             Some(link.context("cannot watch the link to the supervisor")?)
         }
     };
@@ -93,11 +92,11 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
 /// Calls `act` on Ctrl-C and termination. A hang-up is what logrotate sends after it has moved the
 /// log: nothing is to be done, because every write looks for that. A write beyond a limit of the size
 /// of files is an error like any other where its signal does not kill.
-fn on_signals(act: impl Fn() + Send + 'static) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXFSZ])?;
-    std::thread::Builder::new().name("logboom-signals".into()).spawn(move || {
-        let ends = signals.forever().filter(|signal| [SIGTERM, SIGINT].contains(signal));
-        ends.for_each(|_| act());
-    })?;
-    Ok(())
+fn on_signals(act: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    let watched = signals::watch(&[SIGTERM, SIGINT, SIGHUP, SIGXFSZ], move |signal| {
+        if [SIGTERM, SIGINT].contains(&signal) {
+            act();
+        }
+    });
+    watched.context("cannot watch signals")
 }

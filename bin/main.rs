@@ -9,6 +9,7 @@ mod listen;
 mod log;
 mod options;
 mod run;
+mod signals;
 mod status;
 mod supervise;
 mod tail;
@@ -25,9 +26,9 @@ use clap::{Parser, Subcommand};
     version,
     max_term_width = 100,
     after_help = "\
-Exit codes: 0 well, 2 usage, 65 `verify` found damage, 69 no listener, 73 queue or log held by another
-listener, 74 I/O error or records missing, 78 unusable configuration. `run` also has those of its
-workers."
+Exit codes: 0 well, 2 usage, 65 `verify` found damage or a filtered log, 69 no listener, 73 queue or
+log held by another listener, or log left by it in the middle of a write, 74 I/O error, records
+missing or unconfirmed, 78 unusable configuration. `run` also has those of its workers."
 )]
 struct Cli {
     #[command(flatten)]

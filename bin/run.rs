@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use logboom::supervisor::{Notice, Outcome, Supervisor, WorkerCommand};
+use logboom::supervisor::{Outcome, Supervisor, WorkerCommand};
 use logboom::{Certainty, Context, Level, QueueDir};
 
 use crate::options::{ConfigOptions, LogOptions, OutputOptions, QueueOptions, complain};
@@ -79,7 +79,7 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         listener.arg("--console");
     }
     let stop_timeout = Duration::from_secs(args.stop_timeout.into());
-    let mut supervisor = Supervisor::new(queue.clone(), listener, stop_timeout, tell);
+    let mut supervisor = Supervisor::new(queue.clone(), listener, stop_timeout, supervise::tell);
     args.context.iter().for_each(|context| supervisor.add_context(context));
     supervise::forward_signals(supervisor.interrupter())?;
     let outcome = match supervisor.run(workers) {
@@ -140,13 +140,6 @@ fn parse_shell(text: &str) -> Result<Shell, String> {
 fn usage(message: &str) -> clap::Error {
     let mut command = <Args as clap::Args>::augment_args(clap::Command::new("logboom run"));
     command.error(ErrorKind::ValueValidation, message)
-}
-
-/// Prints what went wrong; a start is no news.
-fn tell(notice: &Notice) {
-    if !matches!(notice, Notice::Started { .. }) {
-        complain(notice);
-    }
 }
 
 fn report_end(outcome: &Outcome, totals: &impl std::fmt::Display, output: &OutputOptions) {

@@ -1,18 +1,18 @@
 //! What `run` and `demo` share: a supervisor whose listener is this same program.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::{fs, io, thread};
 
 use anyhow::Context;
 use logboom::QueueDir;
 use logboom::control::StopReport;
-use logboom::supervisor::{Exit, Interrupter, SuperviseError};
+use logboom::supervisor::{Exit, Interrupter, Notice, SuperviseError};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
-use crate::options::{LogOptions, OutputOptions};
+use crate::options::{LogOptions, OutputOptions, complain};
+use crate::signals;
 
 /// The command of a supervised listener on `queue` that logs to `path`, or to where `config` says.
 pub(crate) fn listener(
@@ -49,15 +49,12 @@ pub(crate) fn forward_signals(to: Interrupter) -> anyhow::Result<()> {
     if !is_ignored(SIGHUP) {
         wanted.push(SIGHUP);
     }
-    let watch = || -> io::Result<()> {
-        let mut signals = Signals::new(wanted)?;
-        thread::Builder::new().name("logboom-signals".into()).spawn(move || {
-            let ends = signals.forever().filter(|signal| *signal != SIGCHLD);
-            ends.for_each(|signal| to.interrupt(signal));
-        })?;
-        Ok(())
-    };
-    watch().context("cannot watch signals")
+    let watched = signals::watch(&wanted, move |signal| {
+        if signal != SIGCHLD {
+            to.interrupt(signal);
+        }
+    });
+    watched.context("cannot watch signals")
 }
 
 /// Whether this program was started with the signal ignored, as `nohup` does.
@@ -66,6 +63,13 @@ fn is_ignored(signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.unwrap_or(0) >> (signal - 1) & 1 == 1
+}
+
+/// Prints what went wrong; a start is no news.
+pub(crate) fn tell(notice: &Notice) {
+    if !matches!(notice, Notice::Started { .. }) {
+        complain(notice);
+    }
 }
 
 /// What the program ends with when the listener did not start: its own code where it has said why.

@@ -1,5 +1,6 @@
 //! `logboom verify`: prove a log whole.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,12 +31,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let report = verify(args.path, &args.format.unwrap_or_default())?;
-    if args.json {
-        let json = serde_json::to_string(&report).context("cannot print the report")?;
-        anstream::println!("{json}");
-    } else {
-        anstream::println!("{report}");
-    }
+    let text = if args.json { serde_json::to_string(&report)? } else { report.to_string() };
+    exit::printed(writeln!(anstream::stdout(), "{text}")).context("cannot print the report")?;
     Ok(if report.is_whole() { ExitCode::SUCCESS } else { exit::DAMAGED.into() })
 }
 

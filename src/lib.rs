@@ -49,6 +49,8 @@ mod context;
 pub mod control;
 #[cfg(feature = "listener")]
 mod fault;
+#[cfg(any(feature = "listener", feature = "tail", feature = "verify"))]
+mod file_id;
 #[cfg(feature = "listener")]
 pub mod filter;
 #[cfg(feature = "formatter")]

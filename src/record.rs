@@ -31,7 +31,7 @@ pub struct Record<'a> {
     /// Typed key-value pairs: of the scopes the call was made in, outermost first, of adapters, and
     /// of the call, in its order. Of the same key the last counts; see [`field`](Self::field).
     pub fields: Vec<Field<'a>>,
-    /// The scopes the call was made in, root first.
+    /// The spans the call was made in, root first.
     pub spans: Vec<Span<'a>>,
     /// The thread that made the call.
     pub thread: Thread<'a>,
@@ -212,10 +212,10 @@ impl<'a> From<&'a str> for Value<'a> {
     }
 }
 
-/// A scope of the caller, with its own fields (a span of `tracing`).
+/// A span of `tracing` that the call was made in, with its own fields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span<'a> {
-    /// Name of the scope.
+    /// Name of the span.
     pub name: Cow<'a, str>,
     /// Its key-value pairs.
     pub fields: Vec<Field<'a>>,
@@ -241,6 +241,7 @@ pub struct Thread<'a> {
 
 /// What is the same for all records of one worker process.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Process {
     /// Display name of the worker (`LOGBOOM_WORKER`); not unique.
     pub name: Arc<str>,

@@ -2,10 +2,12 @@
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
+
+use crate::file_id::FileId;
 
 /// What the system refused; each public error type has a variant of this shape.
 #[derive(Debug)]
@@ -58,24 +60,6 @@ fn describe(kind: FileType) -> &'static str {
         "a socket"
     } else {
         "a device"
-    }
-}
-
-/// Which file this is, for as long as somebody holds it open: inode numbers are reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    pub(crate) fn of(metadata: &Metadata) -> FileId {
-        FileId { device: metadata.dev(), inode: metadata.ino() }
-    }
-
-    /// Device and inode number.
-    pub(crate) fn parts(self) -> (u64, u64) {
-        (self.device, self.inode)
     }
 }
 
@@ -138,17 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_is_kept_by_a_rename_and_lost_by_a_replacement() {
+    fn a_link_is_looked_at_itself_and_what_is_missing_is_no_error() {
         let directory = tempfile::tempdir().unwrap();
-        let (one, two) = (directory.path().join("one"), directory.path().join("two"));
-        let file = File::create(&one).unwrap();
-        let id = FileId::of(&file.metadata().unwrap());
-
-        fs::rename(&one, &two).unwrap();
-        let replacement = File::create(&one).unwrap();
-
-        assert_eq!(look(&two).unwrap().map(|found| FileId::of(&found)), Some(id));
-        assert_ne!(FileId::of(&replacement.metadata().unwrap()), id);
-        assert!(look(&directory.path().join("three")).unwrap().is_none());
+        let link = directory.path().join("link");
+        symlink(directory.path().join("missing"), &link).unwrap();
+        assert!(look(&link).unwrap().is_some_and(|found| found.is_symlink()));
+        assert!(look(&directory.path().join("missing")).unwrap().is_none());
     }
 }

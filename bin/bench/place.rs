@@ -9,7 +9,7 @@ use std::thread;
 
 use anyhow::{Context, bail};
 use logboom::QueueDir;
-use logboom::supervisor::{DEFAULT_STOP_TIMEOUT, Notice, Supervisor, WorkerCommand};
+use logboom::supervisor::{DEFAULT_STOP_TIMEOUT, Supervisor, WorkerCommand};
 use tempfile::TempDir;
 
 use super::args::{Args, MAX_BACKUPS};
@@ -18,7 +18,7 @@ use super::load::{Load, Pace};
 use super::record::worker_name;
 use super::report::Latency;
 use super::start_line::{Times, referee};
-use crate::options::{Format, LogOptions, OutputOptions, complain};
+use crate::options::{Format, LogOptions, OutputOptions};
 use crate::supervise;
 
 /// Form of a line, with Python's names.
@@ -90,7 +90,7 @@ impl Place {
         let mut listener =
             supervise::listener(&self.queue, Some(&self.log), &options, None, output)?;
         listener.arg(format!("--supervised={}", DEFAULT_STOP_TIMEOUT.as_secs()));
-        Ok(Supervisor::new(self.queue.clone(), listener, DEFAULT_STOP_TIMEOUT, tell))
+        Ok(Supervisor::new(self.queue.clone(), listener, DEFAULT_STOP_TIMEOUT, supervise::tell))
     }
 
     /// The commands of the producers.
@@ -137,11 +137,4 @@ fn private_directory(parent: &Path) -> anyhow::Result<TempDir> {
     builder.prefix("logboom-bench-").permissions(Permissions::from_mode(0o700));
     let made = builder.tempdir_in(parent);
     made.with_context(|| format!("cannot make a directory in {}", parent.display()))
-}
-
-/// Prints what went wrong; a start is no news.
-fn tell(notice: &Notice) {
-    if !matches!(notice, Notice::Started { .. }) {
-        complain(notice);
-    }
 }

@@ -42,12 +42,12 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Typed key-value pairs and scopes of a log call. Each method is called once per record.
+/// Typed key-value pairs and spans of a log call. Each method is called once per record.
 pub(crate) trait Attributes {
     /// Hands every field to `to`.
     fn fields(&self, to: &mut FieldEncoder<'_>);
 
-    /// Hands every scope to `to`, root first.
+    /// Hands every span to `to`, root first.
     #[cfg(any(test, feature = "tracing"))]
     fn spans(&self, _to: &mut SpanEncoder<'_>) {}
 }
@@ -145,7 +145,7 @@ impl<'a> FieldEncoder<'a> {
     }
 }
 
-/// Writes scopes as a MessagePack array whose length is known at the end.
+/// Writes spans as a MessagePack array whose length is known at the end.
 #[cfg(any(test, feature = "tracing"))]
 pub(crate) struct SpanEncoder<'a> {
     out: &'a mut dyn Output,
@@ -162,7 +162,7 @@ impl<'a> SpanEncoder<'a> {
         SpanEncoder { out, header_at, end_at, written: 0 }
     }
 
-    /// Adds a scope with the fields that `fill` hands over; left out where there is no room.
+    /// Adds a span with the fields that `fill` hands over; left out where there is no room.
     pub(crate) fn span(&mut self, name: &str, fill: impl FnOnce(&mut FieldEncoder<'_>)) {
         let needed = name.len().min(MAX_NAME_BYTES) + 3 * FieldEncoder::KEPT_BYTES;
         if self.out.position() + needed > self.end_at {
@@ -200,7 +200,7 @@ fn write_spans(attributes: &dyn Attributes, out: &mut impl Output, end_at: usize
     spans.end();
 }
 
-/// Only `tracing` has scopes.
+/// Only `tracing` has spans.
 #[cfg(not(any(test, feature = "tracing")))]
 fn write_spans(_: &dyn Attributes, out: &mut impl Output, _: usize) {
     out.put(&[0x90]);

@@ -21,9 +21,6 @@ pub(crate) const MAX_FIELDS: usize = 32;
 /// Most bytes that the context of a process takes as text.
 pub(crate) const MAX_BYTES: usize = 1000;
 
-/// The two, as a complaint says them.
-pub(crate) const LIMITS: &str = "a process has at most 32 fields of 1000 bytes in all";
-
 /// The field that all records of one run have in common.
 #[cfg(feature = "supervisor")]
 const RUN_ID: &str = "run_id";
@@ -192,7 +189,12 @@ pub(crate) fn of_process(given: &[Field<'static>]) -> (Context, Vec<String>) {
 
 /// What is wrong where so many fields found no room.
 pub(crate) fn complaint_of(omitted: usize) -> Option<String> {
-    (omitted > 0).then(|| format!("{omitted} fields of the context are left out: {LIMITS}"))
+    (omitted > 0).then(|| format!("{omitted} fields of the context are left out: {}", limits()))
+}
+
+/// The limits of a process, as a complaint says them.
+pub(crate) fn limits() -> String {
+    format!("a process has at most {MAX_FIELDS} fields of {MAX_BYTES} bytes in all")
 }
 
 /// What the processes of a run inherit: what this one has, and a random name of the run unless it

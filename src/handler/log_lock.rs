@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::HandlerError;
 use crate::fault;
-use crate::journal::{Entry, Journal, LeftFile, Unresolved};
+use crate::journal::{self, Entry, Journal, LeftFile, Unresolved};
 use crate::lock::{FileLock, LockError};
 use crate::regular_file::{is_same, is_same_name, refused};
 use crate::rotation::{Resolution, Segment, resolve_left};
@@ -89,9 +89,8 @@ impl LogLock {
         queue: &Path,
         touches: impl Fn(&LeftFile) -> bool,
     ) -> Result<(), LockError> {
-        let mut queue_lock = FileLock::acquire(&queue.join("lock"))?;
-        queue_lock.set_note(queue.as_os_str())?;
-        let io = |operation| move |source| refused(operation, &queue.join("journal"))(source);
+        let _queue_lock = FileLock::acquire_queue(queue)?;
+        let io = |operation| move |source| refused(operation, &journal::path_in(queue))(source);
         let (mut journal, unresolved) = Journal::open(queue).map_err(io("open"))?;
         let mut entries = Vec::new();
         for left in unresolved.iter().flat_map(|unresolved| &unresolved.files) {
@@ -136,7 +135,7 @@ impl Drop for LogLock {
 }
 
 fn look(queue: &Path) -> Result<Option<Unresolved>, LockError> {
-    Ok(Journal::look(queue).map_err(refused("read", &queue.join("journal")))?)
+    Ok(Journal::look(queue).map_err(refused("read", &journal::path_in(queue)))?)
 }
 
 fn lock_path(log: &Path) -> Result<PathBuf, HandlerError> {

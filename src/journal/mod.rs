@@ -70,7 +70,7 @@ pub(crate) enum Entry {
 impl Journal {
     /// Opens the journal in `queue`, or makes one, and tells what the listener before left unresolved.
     pub(crate) fn open(queue: &Path) -> io::Result<(Journal, Option<Unresolved>)> {
-        let path = queue.join("journal");
+        let path = path_in(queue);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = regular_file::open(&path, &mut options)?;
@@ -86,7 +86,7 @@ impl Journal {
 
     /// What the journal in `queue` says is unresolved. Where there is none, nothing is.
     pub(crate) fn look(queue: &Path) -> io::Result<Option<Unresolved>> {
-        let file = match regular_file::open(&queue.join("journal"), OpenOptions::new().read(true)) {
+        let file = match regular_file::open(&path_in(queue), OpenOptions::new().read(true)) {
             Err(error) if regular_file::is_missing(&error) => return Ok(None),
             opened => opened?,
         };
@@ -136,6 +136,11 @@ impl Journal {
         (self.number, self.noted_table) = (number, table);
         Ok(())
     }
+}
+
+/// Where the journal of `queue` is.
+pub(crate) fn path_in(queue: &Path) -> PathBuf {
+    queue.join("journal")
 }
 
 /// A number that no lane has from a journal that was deleted.

@@ -8,10 +8,10 @@ use std::{fs, io};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::ListenError;
-use crate::journal::Journal;
-use crate::lock::{FileLock, LockError};
+use crate::journal::{self, Journal};
+use crate::lock::FileLock;
 use crate::queue::QueueDir;
-use crate::queue::ring::{LANES_DIR, remove_unfinished};
+use crate::queue::ring::{BELL_FILE, LANES_DIR, remove_unfinished};
 
 pub(super) struct Bound {
     queue: QueueDir,
@@ -27,8 +27,7 @@ impl Bound {
         place: SocketPlace,
     ) -> Result<(Bound, UnixListener), ListenError> {
         queue.create()?;
-        let mut lock = FileLock::acquire(&queue.path().join("lock"))?;
-        lock.set_note(queue.path().as_os_str()).map_err(LockError::from)?;
+        let lock = FileLock::acquire_queue(queue.path())?;
         let bound = Bound { queue, lock };
         let io = |operation| {
             let path = bound.queue.path().to_owned();
@@ -58,9 +57,9 @@ impl Bound {
     fn remove_what_serves_lanes(&self) {
         let queue = self.queue.path();
         if !queue.join(LANES_DIR).exists() {
-            let _left_behind = fs::remove_file(queue.join("bell"));
+            let _left_behind = fs::remove_file(queue.join(BELL_FILE));
             if matches!(Journal::look(queue), Ok(None)) {
-                let _left_behind = fs::remove_file(queue.join("journal"));
+                let _left_behind = fs::remove_file(journal::path_in(queue));
             }
         }
     }

@@ -187,11 +187,7 @@ impl Door {
                 return Fate::Drop;
             }
             Ok(count) => peer.filled += count,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) => {}
+            Err(error) if is_nothing_yet(&error) => {}
             Err(_) => {
                 self.hub.refuse(Refusal::NoGreeting);
                 return Fate::Drop;
@@ -275,14 +271,7 @@ impl Door {
                 self.hub.seen(worker.lane);
                 Fate::Keep
             }
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                Fate::Keep
-            }
+            Err(error) if is_nothing_yet(&error) => Fate::Keep,
             _ => {
                 self.hub.mark_gone(worker.lane);
                 // The other end is there until the listener itself has ended.
@@ -296,6 +285,10 @@ impl Door {
         let mut bytes = [0; 64];
         while matches!(self.wake.read(&mut bytes), Ok(count) if count == bytes.len()) {}
     }
+}
+
+fn is_nothing_yet(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 /// Calls `act` on the items that are ready and drops those it says.

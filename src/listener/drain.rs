@@ -1,12 +1,13 @@
 //! The drain: rounds of batches, merged, filtered, and given to the handlers.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use super::channels::{ChannelLane, Channels, Marks};
 use super::counts::{Counts, Tally};
 use super::files::Files;
+use super::gather::Pace;
 use super::hub::{FinishedFlush, Hub};
 use super::lanes::{Lanes, Tails};
 use super::notices::Notices;
@@ -18,19 +19,10 @@ use super::refusal::Refusal;
 use super::round::{Item, LaneInput, Merge, Merged, Source};
 use super::stop::Stop;
 use crate::logger::{Delivery, Filters, Routing};
-use crate::queue::MAX_BATCH_BYTES;
 use crate::queue::control::Reply;
 use crate::queue::ring::Bell;
 use crate::queue::status::{Flushed, StopReport};
 use crate::record::now_ns;
-
-/// How long a round waits for more lanes, so that the merge has something to merge.
-const GATHER: Duration = Duration::from_millis(2);
-
-/// A round takes no more batches than this.
-const MAX_ROUND_BATCHES: usize = 64;
-
-const _: () = assert!(MAX_ROUND_BATCHES * MAX_BATCH_BYTES <= 16 << 20);
 
 /// Most rounds after the drain deadline.
 const MAX_LATE_ROUNDS: usize = 8;
@@ -40,22 +32,6 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 
 /// How often a stopping drain looks whether all lanes have ended.
 const STOP_TICK: Duration = Duration::from_millis(10);
-
-/// How long a drain that has lanes in shared memory waits before it looks at their tails again; a
-/// warning, a lane that is half full, or a flush wakes it at once.
-const LANE_TICK: Duration = Duration::from_millis(10);
-
-/// After so many looks with nothing the drain rests: the next record of any worker wakes it.
-const LOOKS_BEFORE_REST: u32 = 50;
-
-/// How often a drain that rests looks all the same.
-const REST_TICK: Duration = Duration::from_millis(250);
-
-/// How often one looks that finds something each time.
-const BUSY_LANE_TICK: Duration = Duration::from_millis(1);
-
-/// A round with as many bytes is followed by the next without a pause.
-const FULL_ROUND_BYTES: usize = 32 * 1024;
 
 pub(super) struct Drain {
     pub(super) hub: Arc<Hub>,
@@ -73,23 +49,24 @@ pub(super) struct Drain {
     pub(super) channels: Channels,
     pub(super) lanes: Lanes,
     pub(super) counts: Counts,
-    /// Records of the Channel transport in the batch: they are nowhere else.
+    /// Records in the batch.
+    pub(super) batch_records: u64,
+    /// Those of them that came by the Channel transport: they are nowhere else.
     pub(super) unwritten_records: u64,
     pub(super) pace: Pace,
     /// The last flush of `ctl`, and how far the lanes had come when it was asked for.
     pub(super) flush: Option<(u64, Tails)>,
 }
 
-/// How much the last round had, which says how long the next may wait for more.
+/// Who wants what is written on the disk now.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// Nothing, for so many rounds.
-    Idle {
-        looks: u32,
-    },
-    Busy,
-    /// So much that more is there already.
-    Full,
+enum SyncWish {
+    /// Nobody: the policy decides.
+    None,
+    /// Workers, who wait while a failed sync rests.
+    OfWorkers,
+    /// `ctl`, or a stop.
+    OfPerson,
 }
 
 impl Drain {
@@ -140,58 +117,19 @@ impl Drain {
         let batches = self.gather(patience);
         let mut marks = Marks::default();
         let mut inputs = self.channels.sort(batches, &mut marks);
-        inputs.append(&mut self.lanes.read());
-        self.pace = match inputs.iter().map(LaneInput::bytes).sum::<usize>() {
-            0 => self.pace.idle(),
-            bytes if bytes < FULL_ROUND_BYTES => Pace::Busy,
-            _ => Pace::Full,
-        };
+        if !self.files.has_given_up() {
+            // What stays in the lanes is for the next listener.
+            inputs.append(&mut self.lanes.read());
+        }
+        self.pace = self.pace.after(inputs.iter().map(LaneInput::bytes).sum());
         self.merge(&inputs);
         self.settle();
         self.tell(&marks);
-        let is_busy = !matches!(self.pace, Pace::Idle { .. });
+        let is_busy = !self.pace.is_idle();
         if is_busy && !self.files.has_given_up() {
             self.bell.beat();
         }
         is_busy
-    }
-
-    fn gather(&mut self, patience: Duration) -> Vec<Vec<u8>> {
-        let patience = match self.pace {
-            _ if self.lanes.is_empty() => self.rest(patience),
-            Pace::Idle { looks } if looks >= LOOKS_BEFORE_REST => {
-                self.rest(patience.min(REST_TICK))
-            }
-            Pace::Idle { .. } => patience.min(LANE_TICK),
-            Pace::Busy => patience.min(BUSY_LANE_TICK),
-            Pace::Full => Duration::ZERO,
-        };
-        let batches = self.receive(Instant::now() + patience);
-        self.bell.rise();
-        batches
-    }
-
-    /// Lets the workers wake the drain; how long it may sleep now.
-    fn rest(&self, patience: Duration) -> Duration {
-        self.bell.rest();
-        if self.lanes.has_news() { Duration::ZERO } else { patience }
-    }
-
-    fn receive(&self, mut deadline: Instant) -> Vec<Vec<u8>> {
-        let mut batches = Vec::new();
-        while batches.len() < MAX_ROUND_BATCHES {
-            match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Event::Batch(batch)) => {
-                    if batches.is_empty() {
-                        deadline = Instant::now() + GATHER;
-                    }
-                    batches.push(batch);
-                }
-                Ok(Event::Wake) => deadline = Instant::now().min(deadline),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        batches
     }
 
     fn merge(&mut self, inputs: &[LaneInput]) {
@@ -275,9 +213,12 @@ impl Drain {
     }
 
     pub(super) fn commit(&mut self) {
-        if !self.files.commit(&mut self.lanes) {
+        if self.files.commit(&mut self.lanes) {
+            self.counts.records += self.batch_records;
+        } else {
             self.counts.missing += self.unwritten_records;
         }
+        self.batch_records = 0;
         self.unwritten_records = 0;
     }
 
@@ -309,9 +250,14 @@ impl Drain {
         if !self.files.has_given_up() {
             self.channels.set_written(marks);
         }
-        let workers_want = self.lanes.wants_sync() || marks.wants_sync;
-        let person_wants = flushes.iter().any(|flush| flush.sync);
-        self.sync(workers_want, person_wants);
+        let wish = if flushes.iter().any(|flush| flush.sync) {
+            SyncWish::OfPerson
+        } else if self.lanes.wants_sync() || marks.wants_sync {
+            SyncWish::OfWorkers
+        } else {
+            SyncWish::None
+        };
+        self.sync(wish);
         if !self.files.has_given_up() {
             self.channels.confirm(marks, self.files.sync_state().is_complete());
         }
@@ -334,11 +280,11 @@ impl Drain {
 
     /// Brings the log files to the disk where somebody wants that now, or the policy does, and tells
     /// the lanes in shared memory how far they are.
-    fn sync(&mut self, workers_want: bool, person_wants: bool) {
-        if person_wants || workers_want && !self.files.sync_state().is_resting() {
-            self.files.sync();
-        } else {
-            self.files.sync_if_due();
+    fn sync(&mut self, wish: SyncWish) {
+        match wish {
+            SyncWish::OfPerson => self.files.sync(),
+            SyncWish::OfWorkers if !self.files.sync_state().is_resting() => self.files.sync(),
+            SyncWish::OfWorkers | SyncWish::None => self.files.sync_if_due(),
         }
         if self.files.sync_state().take_failure() {
             self.lanes.doubt();
@@ -370,10 +316,10 @@ impl Drain {
         self.lanes.close();
         let left_lanes = self.hub.open_lanes() + self.lanes.count();
         self.outlets.close(&self.stop, self.drain_timeout);
-        self.sync(false, true);
+        self.sync(SyncWish::OfPerson);
         // What files and handlers had to complain about at the very end.
         self.settle();
-        self.sync(false, true);
+        self.sync(SyncWish::OfPerson);
         StopReport {
             drained: self.counts.records,
             dropped: self.counts.drops.total(),
@@ -381,12 +327,5 @@ impl Drain {
             unconfirmed: self.counts.unconfirmed,
             left_lanes,
         }
-    }
-}
-
-impl Pace {
-    fn idle(self) -> Pace {
-        let looks = if let Pace::Idle { looks } = self { looks } else { 0 };
-        Pace::Idle { looks: looks.saturating_add(1) }
     }
 }

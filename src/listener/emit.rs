@@ -21,8 +21,8 @@ impl Drain {
     }
 
     fn take_record(&mut self, record: &Record<'_>) {
-        self.counts.records += 1;
         self.route(record, Recipients::ALL);
+        self.batch_records += 1;
         if self.routing.has_filters() {
             self.summarize_routes(record.time_ns);
         }

@@ -68,6 +68,11 @@ struct Worker {
 }
 
 impl Worker {
+    /// Whether a batch of it may still come. Lanes in shared memory are looked at instead.
+    fn may_send(&self) -> bool {
+        !self.paused && self.transport == TransportKind::Channel
+    }
+
     fn next_message(&mut self) -> Option<(IpcSender<ToWorker>, Update)> {
         let reply = self.reply.as_ref().filter(|_| !self.unseen)?.clone();
         let update = self.pending.take()?;
@@ -243,9 +248,7 @@ impl Hub {
     /// Lanes of the Channel transport that may still send something.
     pub(super) fn open_lanes(&self) -> u64 {
         let state = self.lock();
-        let is_open =
-            |worker: &&Worker| !worker.paused && worker.transport == TransportKind::Channel;
-        state.workers.values().filter(is_open).count() as u64
+        state.workers.values().filter(|worker| worker.may_send()).count() as u64
     }
 
     /// Waits until every worker was told all there is to tell, at most `timeout`.

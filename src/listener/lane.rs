@@ -11,6 +11,9 @@ use crate::{Process, Thread, fault};
 /// How long a lane whose worker has left is asked at every look whether it has ended.
 const ASKED_OFTEN: Duration = Duration::from_secs(1);
 
+/// How long a lane is read on after its worker was told to leave it, because its file was deleted.
+const LEAVING: Duration = Duration::from_secs(1);
+
 pub(super) struct Lane {
     pub(super) reader: LaneReader,
     pub(super) name: OsString,
@@ -31,6 +34,8 @@ pub(super) struct Lane {
     /// Not yet at first: a listener that is killed again and again removes what it can all the same.
     asked_alive_at: Option<Instant>,
     asked_often_until: Option<Instant>,
+    /// When its file was found deleted.
+    retired_at: Option<Instant>,
     /// Why nothing more can be read.
     pub(super) damage: Option<String>,
 }
@@ -50,6 +55,7 @@ impl Lane {
             waits: 0,
             asked_alive_at: None,
             asked_often_until: None,
+            retired_at: None,
             damage: None,
             reader,
             name,
@@ -150,6 +156,17 @@ impl Lane {
         }
         self.asked_alive_at = Some(Instant::now());
         // First asked, then looked: what was written before the end is visible then.
-        !self.reader.is_alive().unwrap_or(true) && self.head == self.reader.tail()
+        !self.reader.is_alive().unwrap_or(true)
+            && !self.is_being_left()
+            && self.head == self.reader.tail()
+    }
+
+    /// Whether its file was deleted a moment ago: then nothing tells whether its worker lives.
+    fn is_being_left(&mut self) -> bool {
+        if self.retired_at.is_none() && self.reader.is_deleted() {
+            self.reader.retire();
+            self.retired_at = Some(Instant::now());
+        }
+        self.retired_at.is_some_and(|at| at.elapsed() < LEAVING)
     }
 }

@@ -4,12 +4,14 @@
 //! (`logboom listen`) or on a thread of a process that does other things as well.
 
 mod bound;
+mod builder;
 mod channels;
 mod counts;
 mod door;
 mod drain;
 mod emit;
 mod files;
+mod gather;
 mod handshake;
 mod hub;
 mod lane;
@@ -25,43 +27,38 @@ mod round;
 mod stop;
 mod sync;
 mod sync_policy;
+mod threads;
 mod trouble;
 
-use std::io::{self, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::io;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc::{self, Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ipc_channel::ipc;
-
+pub use builder::ListenerBuilder;
 pub use stop::Stop;
 pub use sync_policy::{ParseSyncPolicyError, SyncPolicy};
 
-use self::bound::{Bound, SocketPlace};
+use self::bound::Bound;
 use self::channels::Channels;
 use self::counts::Counts;
-use self::door::Door;
-use self::drain::{Drain, Pace};
+use self::drain::Drain;
 use self::files::Files;
-use self::handshake::Reception;
+use self::gather::Pace;
 use self::hub::{Hub, StatusBase};
 use self::lanes::Lanes;
 use self::notices::Notices;
-use self::outlet::MAX_OUTLETS;
 use self::outlets::Outlets;
-use self::receive::{Event, MAX_WAITING_BATCHES, start_bell, start_marker, start_receiver};
+use self::receive::{Event, start_bell};
 use self::recovery::Recovery;
-use self::room::Room;
-use crate::filter::Filter;
-use crate::handler::{Handler, HandlerError, OnUnresolved, RotatingFileHandler};
-use crate::journal::{Journal, MAX_FILES};
+use self::threads::Threads;
+use crate::handler::HandlerError;
+use crate::journal::Journal;
 use crate::lock::LockError;
-use crate::logger::{Destination, Filters, Plan, Routing};
-use crate::queue::control::ToWorker;
+use crate::logger::{Filters, Routing};
 use crate::queue::ring::Bell;
 use crate::queue::status::StopReport;
 use crate::queue::{QueueDir, QueueDirError};
@@ -114,151 +111,6 @@ impl From<HandlerError> for ListenError {
     }
 }
 
-/// Settings of a [`QueueListener`].
-#[must_use = "a builder does nothing until `bind`"]
-pub struct ListenerBuilder {
-    queue: QueueDir,
-    files: Vec<RotatingFileHandler>,
-    handlers: Vec<(String, Box<dyn Handler>)>,
-    filters: Vec<Box<dyn Filter>>,
-    plan: Plan,
-    worker_levels: Option<String>,
-    drain_timeout: Duration,
-    sync: SyncPolicy,
-    socket_place: SocketPlace,
-    on_unresolved: OnUnresolved,
-}
-
-impl ListenerBuilder {
-    /// Adds a log file. The records of a queue are taken only as fast as all log files are written.
-    pub fn file(mut self, file: RotatingFileHandler) -> ListenerBuilder {
-        self.files.push(file);
-        self
-    }
-
-    /// Adds a handler on a thread of its own. When it fails or cannot follow, records for it are
-    /// dropped and counted under `name`; log files and other handlers do not notice.
-    pub fn handler(
-        mut self,
-        name: impl Into<String>,
-        handler: impl Handler + 'static,
-    ) -> ListenerBuilder {
-        self.handlers.push((name.into(), Box::new(handler)));
-        self
-    }
-
-    /// Attaches what was added since, as `plan` says; what comes later is attached to the root. The
-    /// plan knows files and handlers by their numbers in the order of their addition.
-    #[cfg(feature = "config")]
-    pub(crate) fn plan(mut self, plan: Plan) -> ListenerBuilder {
-        self.plan = plan;
-        self
-    }
-
-    /// How many log files and handlers were added.
-    #[cfg(feature = "config")]
-    pub(crate) fn added(&self) -> (usize, usize) {
-        (self.files.len(), self.handlers.len())
-    }
-
-    /// Adds a filter; a record has to pass all of them.
-    pub fn filter(mut self, filter: impl Filter + 'static) -> ListenerBuilder {
-        self.filters.push(Box::new(filter));
-        self
-    }
-
-    /// The level table that attaching workers take, as in `RUST_LOG`: `info,my_crate::part=debug`.
-    /// Default: none; the workers decide.
-    pub fn worker_levels(mut self, table: impl Into<String>) -> ListenerBuilder {
-        self.worker_levels = Some(table.into());
-        self
-    }
-
-    /// How long a stop waits for workers that do not answer and for log files that cannot be
-    /// written. Default: [`DEFAULT_DRAIN_TIMEOUT`].
-    pub fn drain_timeout(mut self, drain_timeout: Duration) -> ListenerBuilder {
-        self.drain_timeout = drain_timeout;
-        self
-    }
-
-    /// When the log files are synced to the disk without being asked. Default: [`SyncPolicy::None`].
-    pub fn sync(mut self, sync: SyncPolicy) -> ListenerBuilder {
-        self.sync = sync;
-        self
-    }
-
-    /// Says that this process does nothing else: all its temporary files go to the queue directory,
-    /// because ipc-channel makes its sockets where those are. Workers then need to reach nothing but
-    /// the queue directory, for instance from another mount namespace. Default: the sockets are in
-    /// the directory for temporary files (`TMPDIR`), each for a moment, for this user alone.
-    pub fn own_process(mut self) -> ListenerBuilder {
-        self.socket_place = SocketPlace::QueueDirectory;
-        self
-    }
-
-    /// Takes a log amid whose records a listener of another queue was killed. What is there of its
-    /// last batch is cut off, unless it is all of it: those records are still in the lanes of the
-    /// other queue (with the Channel transport they are lost), and its next listener writes them, to
-    /// another log. Default: [`bind`](Self::bind) refuses such a log.
-    pub fn force(mut self) -> ListenerBuilder {
-        self.on_unresolved = OnUnresolved::Resolve;
-        self
-    }
-
-    /// Takes the queue: its directory (made if missing), its lock, its socket. Workers may attach
-    /// from now on; they are served by [`QueueListener::run`].
-    ///
-    /// Raises this process's soft limit of descriptors to the hard one, because each worker takes
-    /// two. Workers beyond three quarters of the limit are refused: those with the Ring transport go
-    /// on through shared memory, unseen by `ctl status` and without the level table.
-    ///
-    /// # Errors
-    /// Another listener has the queue, or was killed in the middle of a log ([`force`](Self::force));
-    /// the directory or a socket cannot be made; or the level table for workers cannot be read.
-    pub fn bind(mut self) -> Result<QueueListener, ListenError> {
-        if let Some(table) = &self.worker_levels {
-            check_levels(table)?;
-        }
-        let too_many = if self.files.len() > MAX_FILES {
-            Some("a listener has at most 16 log files")
-        } else if self.handlers.len() > MAX_OUTLETS {
-            Some("a listener has at most 64 handlers beside its log files")
-        } else {
-            None
-        };
-        if let Some(reason) = too_many {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, reason);
-            let path = self.queue.path().to_owned();
-            return Err(ListenError::Io { operation: "listen", path, source });
-        }
-        let (bound, socket) = Bound::take(self.queue.clone(), self.socket_place)?;
-        for file in &mut self.files {
-            file.claim(self.queue.path(), self.on_unresolved)?;
-        }
-        let (journal, unresolved) = Journal::open(self.queue.path()).map_err(|source| {
-            let path = self.queue.path().to_owned();
-            ListenError::Io { operation: "open the journal", path, source }
-        })?;
-        let recovery = unresolved.map(|batch| Recovery::take(batch, &self.files)).transpose()?;
-        let files = (0..self.files.len()).map(Destination::File);
-        let handlers = (0..self.handlers.len()).map(Destination::Handler);
-        self.plan.attach_rest(files.chain(handlers));
-        let (sender, events) = sync_channel(MAX_WAITING_BATCHES);
-        let stop = Stop::new(sender.clone());
-        let settings = self;
-        Ok(QueueListener { settings, bound, socket, journal, recovery, stop, sender, events })
-    }
-}
-
-/// Workers would ignore a table they cannot read.
-fn check_levels(table: &str) -> Result<(), ListenError> {
-    let parsed = env_filter::Builder::new().try_parse(table).map(drop);
-    parsed.map_err(|error| ListenError::WorkerLevels {
-        table: table.to_owned(),
-        reason: error.to_string(),
-    })
-}
-
 /// Receives the records of all workers of a queue, merges them by time, and gives them to handlers.
 ///
 /// ```no_run
@@ -289,18 +141,7 @@ pub struct QueueListener {
 impl QueueListener {
     /// Settings for a listener on `queue`.
     pub fn builder(queue: QueueDir) -> ListenerBuilder {
-        ListenerBuilder {
-            queue,
-            files: Vec::new(),
-            handlers: Vec::new(),
-            filters: Vec::new(),
-            plan: Plan::plain(),
-            worker_levels: None,
-            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
-            sync: SyncPolicy::default(),
-            socket_place: SocketPlace::TemporaryDirectory,
-            on_unresolved: OnUnresolved::Refuse,
-        }
+        ListenerBuilder::new(queue)
     }
 
     /// How to stop this listener.
@@ -347,11 +188,12 @@ impl QueueListener {
         // Known before anybody can ask.
         hub.set_counts(Counts { handlers: outlets.status(), ..Counts::default() });
         let threads = Threads::start(&hub, socket, sender, &stop, worker_levels, status)
-            .map_err(io("start"))?;
+            .map_err(io("start the threads"))?;
         let bell = Bell::open(&settings.queue)
             .map_err(|error| io("open the bell")(io::Error::other(error)))?;
         let bell = Arc::new(bell);
-        start_bell(Arc::clone(&bell), stop.clone(), Arc::clone(&hub)).map_err(io("start"))?;
+        start_bell(Arc::clone(&bell), stop.clone(), Arc::clone(&hub))
+            .map_err(io("start the threads"))?;
         let mut drain = Drain {
             files: Files::new(
                 settings.files,
@@ -373,6 +215,7 @@ impl QueueListener {
             lanes: Lanes::new(&settings.queue),
             bell,
             counts: Counts::default(),
+            batch_records: 0,
             unwritten_records: 0,
             pace: Pace::Idle { looks: 0 },
             flush: None,
@@ -422,63 +265,5 @@ impl ListenerThread {
     pub fn stop(self) -> Result<StopReport, ListenError> {
         self.stop.request();
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    }
-}
-
-/// The threads beside the drain; they end, and all workers are let go, when it is dropped.
-struct Threads {
-    hub: Arc<Hub>,
-    door: Option<JoinHandle<()>>,
-    wake: UnixStream,
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        self.hub.end();
-        // A full pipe of wake bytes wakes as well.
-        let _full = (&self.wake).write(&[1]);
-        let _panicked = self.door.take().map(JoinHandle::join);
-    }
-}
-
-impl Threads {
-    fn start(
-        hub: &Arc<Hub>,
-        socket: UnixListener,
-        events: SyncSender<Event>,
-        stop: &Stop,
-        levels: Option<String>,
-        status: StatusBase,
-    ) -> io::Result<Threads> {
-        let (data, batches) = ipc::bytes_channel()?;
-        let (gone, ended) = mpsc::channel();
-        let (attach, attached) = mpsc::channel();
-        let (wake, woken) = UnixStream::pair()?;
-        wake.set_nonblocking(true)?;
-        woken.set_nonblocking(true)?;
-        start_receiver(batches, events, Arc::clone(hub))?;
-        start_marker(ended, data.clone())?;
-        let notifier = Arc::clone(hub);
-        thread::Builder::new().name("logboom-notify".into()).spawn(move || {
-            while let Some((worker, update)) = notifier.next_message() {
-                // A worker that is gone is noticed at its stream.
-                let _gone = worker.send(ToWorker::Update(update));
-            }
-        })?;
-        let reception = Reception {
-            hub: Arc::clone(hub),
-            stop: stop.clone(),
-            status,
-            data: Mutex::new(data),
-            levels,
-            attached: Mutex::new(attach),
-            wake: wake.try_clone()?,
-            busy: AtomicUsize::new(0),
-        };
-        let reception = Arc::new(reception);
-        let (hub_of_door, room) = (Arc::clone(hub), Room::of_this_process()?);
-        let door = Door { socket, wake: woken, reception, hub: hub_of_door, room, attached, gone };
-        let door = thread::Builder::new().name("logboom-door".into()).spawn(move || door.run())?;
-        Ok(Threads { hub: Arc::clone(hub), door: Some(door), wake })
     }
 }

@@ -4,12 +4,14 @@
 //! numbers from 0 upwards therefore cannot overtake a file. It meets every file that was there when
 //! it began, older ones after newer ones, whatever is renamed meanwhile; at worst one file twice.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
+
+use crate::file_id::FileId;
 
 #[cfg(test)]
 pub(crate) mod rotation;
@@ -43,13 +45,6 @@ pub(crate) enum Newer {
     NotYet,
     /// The other one has left the log, so nothing can be said about its neighbours.
     Left,
-}
-
-/// One file in two moments; unmistakable only while somebody holds it open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    inode: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,12 +201,6 @@ impl LogFiles {
             name.push(format!(".{number}"));
         }
         name.into()
-    }
-}
-
-impl FileId {
-    fn of(found: &Metadata) -> FileId {
-        FileId { device: found.dev(), inode: found.ino() }
     }
 }
 

@@ -96,6 +96,7 @@ pub enum Certainty {
 
 /// What [`flush`](crate::flush) reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[must_use = "a flush that timed out leaves records pending"]
 pub struct FlushReport {
     /// Records that are not yet as certain as asked; 0: all are.
@@ -111,6 +112,7 @@ impl FlushReport {
 
 /// Counts of one worker's queue since it attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct QueueStats {
     /// Records that passed the level, queued or dropped.
     pub records: u64,

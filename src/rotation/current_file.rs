@@ -9,7 +9,8 @@ use std::time::UNIX_EPOCH;
 use nix::errno::Errno;
 
 use crate::fault;
-use crate::regular_file::{self, FileError, FileId, refused};
+use crate::file_id::FileId;
+use crate::regular_file::{self, FileError, refused};
 
 /// Creates the directory of `path` and those above it, as far as they are missing.
 pub(crate) fn create_directory(path: &Path) -> Result<(), FileError> {
@@ -119,8 +120,8 @@ impl CurrentFile {
 
     /// Makes what was written so far, here and in the backups, survive a loss of power.
     ///
-    /// After a change of files, and the first time, this is `syncfs`: backups are no longer open, and keeping them open
-    /// would keep the space of deleted ones. Otherwise it is `fdatasync`.
+    /// After a change of files, and the first time, this is `syncfs`: backups are not open, and to keep
+    /// them open would keep the space of deleted ones. Otherwise it is `fdatasync`.
     pub(crate) fn sync(&mut self) -> Result<(), FileError> {
         let synced =
             if self.files_changed { sync_file_system(&self.file) } else { self.file.sync_data() };

@@ -5,7 +5,8 @@ use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 
 use super::{CurrentFile, Resolution, Segment};
-use crate::regular_file::{self, FileError, FileId, refused};
+use crate::file_id::FileId;
+use crate::regular_file::{self, FileError, refused};
 
 /// Most names of a directory among which a file that was moved is looked for.
 const MAX_NAMES: usize = 100_000;

@@ -17,6 +17,7 @@ mod supervised;
 mod worker;
 
 use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 pub use exit::Exit;
 pub use lines::{Lines, MAX_LINE_BYTES};
@@ -27,6 +28,9 @@ pub use worker::{MAX_NAME_BYTES, WorkerCommand, WorkerNameError};
 
 use self::capture::Captured;
 use self::listener::News;
+
+/// Longest time that workers get to end: what an instant can be reckoned with.
+const MAX_STOP_TIMEOUT: Duration = Duration::from_hours(365 * 24);
 
 /// What the threads that wait for something tell the supervisor.
 enum Event {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::listener::{Listener, READY_TIMEOUT};
 use super::worker::{Worker, WorkerCommand};
-use super::{Event, Exit, Interrupter, Notice, Outcome, Reason, SuperviseError};
+use super::{Event, Exit, Interrupter, MAX_STOP_TIMEOUT, Notice, Outcome, Reason, SuperviseError};
 use crate::control::StopReport;
 use crate::{Context, QueueDir, context};
 
@@ -60,9 +60,10 @@ impl Supervisor {
     /// A supervisor that starts nothing yet.
     ///
     /// `listener` has to serve `queue` and to hold the other end of the link that it is given as
-    /// its standard input; see [`SupervisorLink`](super::SupervisorLink). Workers get `stop_timeout`
-    /// to end before they are killed. They inherit the [context](Self::context) of this process, with
-    /// a random `run_id` unless it has one. `notify` is called on the thread of [`run`](Self::run).
+    /// its standard input; see [`SupervisorLink`](super::SupervisorLink). Workers get `stop_timeout`,
+    /// at most a year, to end before they are killed. They inherit the [context](Self::context) of this
+    /// process, with a random `run_id` unless it has one. `notify` is called on the thread of
+    /// [`run`](Self::run).
     pub fn new(
         queue: QueueDir,
         listener: Command,
@@ -75,7 +76,7 @@ impl Supervisor {
             queue,
             context,
             complaints,
-            stop_timeout,
+            stop_timeout: stop_timeout.min(MAX_STOP_TIMEOUT),
             notify: Box::new(notify),
             listener: Listener::new(listener, sender.clone()),
             workers: Vec::new(),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 
+use super::MAX_STOP_TIMEOUT;
 use super::group::Group;
 use super::link::{self, Receiver, Sender, ToListener, ToSupervisor};
 use crate::control::StopReport;
@@ -31,7 +32,7 @@ pub struct SupervisorLink {
 impl SupervisorLink {
     /// Takes standard input as the link, tells the supervisor that workers may attach to `queue`,
     /// and watches the link on a thread of its own from then on. Workers of a supervisor that
-    /// vanishes get `stop_timeout` to end.
+    /// vanishes get `stop_timeout` to end, at most a year.
     ///
     /// Call it before other threads are started: they inherit that a listener, which is no process
     /// of the terminal's foreground, is not stopped for printing there (SIGTTOU).
@@ -46,6 +47,7 @@ impl SupervisorLink {
         SigSet::from(Signal::SIGTTOU).thread_block()?;
         let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
         let (mut sender, receiver) = link::halves(stream)?;
+        let stop_timeout = stop_timeout.min(MAX_STOP_TIMEOUT);
         let watch = Watch { receiver, workers: Vec::new(), queue, stop, stop_timeout };
         thread::Builder::new().name("logboom-link".into()).spawn(move || watch.run())?;
         sender.send(&ToSupervisor::Ready);

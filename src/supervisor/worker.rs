@@ -41,7 +41,8 @@ pub struct WorkerCommand {
 
 impl WorkerCommand {
     /// A worker of this name. Its standard streams, its process group and the variables
-    /// `LOGBOOM_QUEUE`, `LOGBOOM_WORKER` and `LOGBOOM_CONTEXT` are set when it is started; all else is the command's.
+    /// `LOGBOOM_QUEUE`, `LOGBOOM_WORKER` and `LOGBOOM_CONTEXT` are set when it is started; all else is
+    /// the command's.
     ///
     /// # Errors
     /// The name is not plain: letters, digits, `-`, `_`, `.`, at most [`MAX_NAME_BYTES`].

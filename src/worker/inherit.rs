@@ -37,7 +37,7 @@ pub fn inherit(command: &mut Command, worker: &str, keys: &[&str]) {
         handler.log(
             Level::WARNING,
             "logboom",
-            format_args!("{worker} does not inherit {omitted} fields: {}", context::LIMITS),
+            format_args!("{worker} does not inherit {omitted} fields: {}", context::limits()),
         );
     }
     if let Some(queue) = &handler.worker.origin.queue {

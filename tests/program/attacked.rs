@@ -11,7 +11,6 @@ use std::fs::{self, File};
 use std::io::{IoSlice, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use logboom::{Certainty, Overflow};
@@ -193,16 +192,12 @@ fn real_lane(place: &Place) -> Vec<u8> {
     let mut worker = place.worker("victim", &["ever"]);
     worker.heard();
     let name = place.status().workers.into_iter().find(|worker| worker.name == "victim");
-    let lane = lanes(place).join(format!("{}.lane", name.unwrap().lane));
+    let lane = place.lanes().join(format!("{}.lane", name.unwrap().lane));
     let bytes = fs::read(&lane).unwrap();
     worker.process.signal(Signal::SIGKILL);
     worker.process.wait();
     wait_until("the end of the lane", || !lane.exists());
     bytes
-}
-
-fn lanes(place: &Place) -> PathBuf {
-    place.queue().path().join("lanes")
 }
 
 #[test]
@@ -225,14 +220,14 @@ fn garbage_in_lanes_harms_nobody() {
             // Made aside, so that the listener finds it whole.
             let aside = place.path("aside");
             fs::write(&aside, bytes).unwrap();
-            fs::rename(&aside, lanes(place).join(format!("{at:016x}.lane"))).unwrap();
+            fs::rename(&aside, place.lanes().join(format!("{at:016x}.lane"))).unwrap();
         }
         // Under whatever name it is kept.
         let last = format!("{:016x}", forged.len() - 1);
         let told = || place.lines().iter().any(|line| line.contains(&last));
         wait_until("the word of the listener", told);
         // A lane whose contents change under the listener's hands.
-        let changing = lanes(place).join("00000000000000ff.lane");
+        let changing = place.lanes().join("00000000000000ff.lane");
         fs::write(place.path("aside"), &lane).unwrap();
         let file = File::options().write(true).open(place.path("aside")).unwrap();
         fs::rename(place.path("aside"), &changing).unwrap();

@@ -60,7 +60,7 @@ fn kill(mut listener: Listener) {
 
 /// Files in the folder of the lanes with this ending.
 fn files(place: &Place, ending: &str) -> Vec<PathBuf> {
-    let found = fs::read_dir(place.queue().path().join("lanes")).into_iter().flatten();
+    let found = fs::read_dir(place.lanes()).into_iter().flatten();
     let mut found: Vec<_> = found
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == ending))
@@ -116,6 +116,28 @@ fn what_stands_before_the_damage_is_written_and_the_worker_goes_on_in_another_la
 }
 
 #[test]
+fn a_worker_goes_on_in_another_lane_after_the_queue_directory_was_removed() {
+    let place = Place::new();
+    let mut listener = place.listen(&["--format", PATTERN]);
+    let mut worker = place.worker("w", &["paced"]);
+    log(&mut worker);
+    wait_until("the first record", || place.lines().len() == 1);
+    fs::remove_dir_all(place.queue().path()).unwrap();
+    let mut logged = 1;
+    wait_until("another lane", || {
+        log(&mut worker);
+        logged += 1;
+        !files(&place, "lane").is_empty()
+    });
+    log(&mut worker);
+    finish(worker);
+    listener.process.signal(Signal::SIGTERM);
+    assert_eq!(listener.process.wait(), 0);
+    let expected = (0..=logged).map(|number| format!("w speaker record {number}"));
+    assert!(place.lines().into_iter().eq(expected), "{:?}", place.lines());
+}
+
+#[test]
 fn a_lane_that_says_nothing_of_itself_is_left_by_its_worker() {
     let place = Place::new();
     drop(place.listen(&[]));
@@ -159,7 +181,7 @@ fn a_lane_of_another_release_is_left_for_those_who_can_read_it() {
 fn a_few_damaged_lanes_are_kept_and_no_more() {
     let place = Place::new();
     place.listen(&[]).stop();
-    let folder = place.queue().path().join("lanes");
+    let folder = place.lanes();
     fs::create_dir(&folder).unwrap();
     for number in 0..20 {
         fs::write(folder.join(format!("{number:016x}.lane")), "garbage").unwrap();
@@ -175,7 +197,7 @@ fn a_few_damaged_lanes_are_kept_and_no_more() {
 fn files_that_a_killed_worker_has_not_finished_are_removed() {
     let place = Place::new();
     place.listen(&[]).stop();
-    let folder = place.queue().path().join("lanes");
+    let folder = place.lanes();
     fs::create_dir(&folder).unwrap();
     let unfinished = |name: &str, age_s: u64| {
         let file = File::create(folder.join(name)).unwrap();

@@ -8,7 +8,7 @@ mod support;
 use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use logboom::{AttachError, TransportChoice};
 use nix::sys::signal::{Signal, raise};
@@ -121,7 +121,7 @@ fn workers_beyond_the_hard_limit_are_refused_by_name_and_go_on_through_shared_me
 }
 
 fn lanes(place: &Place) -> usize {
-    fs::read_dir(place.queue().path().join("lanes")).map_or(0, Iterator::count)
+    fs::read_dir(place.lanes()).map_or(0, Iterator::count)
 }
 
 /// What a listener holds of the system.
@@ -215,4 +215,16 @@ fn workers_that_come_and_go_leave_nothing_but_their_records() {
         assert_eq!(next[&format!("w{number}")], expected, "w{number}");
     }
     assert_eq!((report.missing, report.left_lanes), (0, 0));
+}
+
+#[test]
+fn a_worker_that_may_make_no_large_file_takes_the_channel() {
+    let place = Place::new();
+    let listener = place.listen(&[]);
+    let mut log = Command::new("prlimit");
+    log.args(["--fsize=100000", env!("CARGO_BIN_EXE_logboom"), "log", "under a limit"]);
+    log.env("LOGBOOM_QUEUE", place.queue().path()).env_remove("LOGBOOM_TRANSPORT");
+    assert!(log.status().unwrap().success());
+    listener.stop();
+    assert!(place.lines().iter().any(|line| line.contains("under a limit")), "{:?}", place.lines());
 }

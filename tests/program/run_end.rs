@@ -7,7 +7,9 @@ mod support;
 use std::fs;
 use std::io::Read;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use logboom::supervisor::{Supervisor, WorkerCommand};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::{Place, Process, is_alive, lines_of, wait_for, wait_until};
@@ -204,6 +206,17 @@ fn the_stop_timeout_kills_what_does_not_want_to_end() {
     run.process.signal(Signal::SIGTERM);
     assert_eq!(run.end().0, 0);
     assert!(!is_alive(pids[0]));
+}
+
+#[test]
+fn a_stop_timeout_may_be_of_any_length() {
+    let place = Place::new();
+    let mut listener = place.logboom(&["listen", "--supervised", "10", "--log"]);
+    listener.arg(place.log());
+    let mut supervisor = Supervisor::new(place.queue(), listener, Duration::MAX, |_| ());
+    let worker = WorkerCommand::new("w", Command::new("true")).unwrap();
+    assert_eq!(supervisor.run(vec![worker]).unwrap().exit_code(), 0);
+    assert!(supervisor.stop().unwrap().is_complete());
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn after<'a>(line: &'a str, start: &str) -> Option<&'a str> {
 fn left_in_queue(place: &Place) -> Vec<PathBuf> {
     let entries =
         |path: PathBuf| fs::read_dir(path).into_iter().flatten().map(|entry| entry.unwrap().path());
-    let lanes = place.queue().path().join("lanes");
+    let lanes = place.lanes();
     let unfinished = |path: &PathBuf| path.extension().is_some_and(|end| end == "new");
     let mut left: Vec<_> = entries(lanes.clone()).filter(|path| !unfinished(path)).collect();
     let beside_lanes = entries(place.queue().path().to_owned());

@@ -239,7 +239,7 @@ fn when_the_journal_has_no_room_records_wait_until_there_is() {
     fs::set_permissions(place.queue().path(), fs::Permissions::from_mode(0o700)).unwrap();
     // The lanes are there, and after them there is no room for the journal.
     let workers = start_workers(&place);
-    let lanes = || fs::read_dir(place.queue().path().join("lanes")).map_or(0, Iterator::count);
+    let lanes = || fs::read_dir(place.lanes()).map_or(0, Iterator::count);
     wait_until("the lanes", || lanes() >= 3);
     for name in ["lock", "bell"] {
         let file =

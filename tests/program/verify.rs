@@ -149,3 +149,17 @@ fn a_log_that_proves_nothing_is_told_apart() {
     assert_eq!(code, 78, "{err}");
     assert!(err.contains("needs `%(lane)s`, `%(seq)s` and `%(name)s`"), "{err}");
 }
+
+#[test]
+fn a_report_that_cannot_be_printed_is_an_error_of_one_line() {
+    let place = Place::new();
+    let listener = place.listen(&["--format", "json"]);
+    assert!(place.run(&["log", "line"]).status.success());
+    listener.stop();
+    for args in [&["verify", "app.log"][..], &["verify", "--json", "app.log"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = place.logboom(args).stdout(full).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), stderr.lines().count()), (Some(74), 1), "{stderr}");
+    }
+}

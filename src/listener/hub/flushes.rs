@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use ipc_channel::ipc::IpcSender;
 
-use super::{Hub, MAX_WAITING_PEERS, State, Worker, refuse_peer};
-use crate::queue::control::{Reply, TransportKind};
+use super::{Hub, MAX_WAITING_PEERS, State, refuse_peer};
+use crate::queue::control::Reply;
 use crate::queue::status::Flushed;
 
 /// Longest time that a flush waits for silent workers.
@@ -50,10 +50,7 @@ impl Hub {
         state.last_flush += 1;
         let number = state.last_flush;
         let mut lanes = Vec::new();
-        // Lanes in shared memory are looked at, not asked.
-        let is_asked =
-            |worker: &Worker| !worker.paused && worker.transport == TransportKind::Channel;
-        for (lane, worker) in state.workers.iter_mut().filter(|(_, worker)| is_asked(worker)) {
+        for (lane, worker) in state.workers.iter_mut().filter(|(_, worker)| worker.may_send()) {
             // The last batches of a gone worker may still be on their way.
             if !worker.gone {
                 worker.pending.get_or_insert_default().flush = number;

@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "listener")]
 use std::time::Duration;
 
-use nix::fcntl::{FallocateFlags, OFlag, fallocate};
+use nix::fcntl::OFlag;
 
 use super::error::{LaneError, refused};
-use super::lane::Unfinished;
+use super::lane::{Unfinished, reserve};
 use super::mapping::{Mapping, PAGE_BYTES};
-use super::{futex, protocol};
+use super::{BELL_FILE, futex, protocol};
 use crate::queue::QueueDir;
 
 const MAGIC: &[u8; 8] = b"LBbell\r\n";
@@ -32,7 +32,7 @@ pub(crate) struct Bell {
 impl Bell {
     /// Opens the bell of `dir`, or hangs up a new one.
     pub(crate) fn open(dir: &QueueDir) -> Result<Bell, LaneError> {
-        let path = dir.path().join("bell");
+        let path = dir.path().join(BELL_FILE);
         match Bell::try_open(&path) {
             Err(error) if error.is_taken_away() => Bell::try_open(&path),
             opened => opened,
@@ -138,8 +138,7 @@ fn create(path: &Path) -> Result<(), LaneError> {
     let mut page = [0; PAGE_BYTES];
     page[..8].copy_from_slice(MAGIC);
     page[8..12].copy_from_slice(&LAYOUT.to_le_bytes());
-    fallocate(&unfinished.file, FallocateFlags::empty(), 0, PAGE_BYTES as libc::off_t)
-        .map_err(io::Error::from)
+    reserve(&unfinished.file, PAGE_BYTES as libc::off_t)
         .and_then(|()| unfinished.file.write_all_at(&page, 0))
         .map_err(refused("reserve room for", path))?;
     match fs::hard_link(&unfinished.path, path) {
@@ -220,7 +219,7 @@ mod tests {
     #[test]
     fn another_file_in_its_place_is_refused_by_name() {
         let (_place, dir) = queue();
-        fs::write(dir.path().join("bell"), vec![0; PAGE_BYTES]).expect("a file");
+        fs::write(dir.path().join(BELL_FILE), vec![0; PAGE_BYTES]).expect("a file");
         let error = Bell::open(&dir).err().expect("no bell").to_string();
         assert!(error.contains("/bell is of no use: it is of another release"), "{error}");
     }
@@ -230,7 +229,7 @@ mod tests {
         let (_place, dir) = queue();
         let bell = Bell::open(&dir).expect("a bell");
         assert!(!bell.is_unlinked());
-        fs::remove_file(dir.path().join("bell")).expect("removed");
+        fs::remove_file(dir.path().join(BELL_FILE)).expect("removed");
         assert!(bell.is_unlinked());
     }
 }

@@ -27,8 +27,8 @@ pub(crate) enum LaneError {
 }
 
 impl LaneError {
-    /// Whether lanes cannot be had here, and nothing is wrong besides: too little room, or a file
-    /// system that reserves none.
+    /// Whether lanes cannot be had here, and nothing is wrong besides: too little room, a limit on
+    /// the size of files, or a file system that reserves none.
     pub(crate) fn is_lack_of_room(&self) -> bool {
         match self {
             LaneError::Full { .. } => true,
@@ -36,6 +36,7 @@ impl LaneError {
                 source.kind(),
                 io::ErrorKind::StorageFull
                     | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::FileTooLarge
                     | io::ErrorKind::OutOfMemory
                     | io::ErrorKind::Unsupported
             ),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
+use nix::sys::resource::{Resource, getrlimit};
 
 use super::error::{LaneError, refused};
 use super::fork::{self, Guard, Proof};
@@ -147,8 +148,18 @@ fn check_room(lanes: &Path) -> Result<(), LaneError> {
 /// Reserves all room now, because a full tmpfs would else kill us at the first touch of a page.
 fn fill(file: &File, facts: &LaneFacts) -> io::Result<()> {
     let bytes = (PAGE_BYTES + facts.capacity_bytes) as libc::off_t;
-    fallocate(file, FallocateFlags::empty(), 0, bytes)?;
+    reserve(file, bytes)?;
     file.write_all_at(&facts.encode(), 0)
+}
+
+/// Reserves room for a new file of this size. A limit on the size of files (`ulimit -f`) is an error
+/// like any other: its signal would kill a worker for no more than a log call.
+pub(super) fn reserve(file: &File, bytes: libc::off_t) -> io::Result<()> {
+    let (limit, _) = getrlimit(Resource::RLIMIT_FSIZE)?;
+    if limit < bytes as u64 {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    Ok(fallocate(file, FallocateFlags::empty(), 0, bytes)?)
 }
 
 /// Locks the file at `path` as a proof of life. Opened anew, because a mapping keeps its own opening

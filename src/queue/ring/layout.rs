@@ -95,7 +95,7 @@ pub(super) trait Words {
         self.mapping().word(1296)
     }
 
-    /// Not 0: the lane is damaged, and no listener reads it any more.
+    /// Not 0: the lane is damaged or its file was deleted, and soon no listener reads it any more.
     fn quarantined(&self) -> &AtomicU64 {
         self.mapping().word(QUARANTINED_AT)
     }

@@ -57,3 +57,6 @@ pub(crate) const MAX_LANES_PER_PROCESS: usize = 64;
 
 /// The folder of the lanes in the queue directory.
 pub(crate) const LANES_DIR: &str = "lanes";
+
+/// The bell in the queue directory.
+pub(crate) const BELL_FILE: &str = "bell";

@@ -1,6 +1,6 @@
 //! The reading side of a lane: trusts nothing that it finds there, and reads nothing twice.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -83,6 +83,16 @@ impl LaneReader {
             Err(error) if error.kind() == fs2::lock_contended_error().kind() => Ok(true),
             Err(error) => Err(refused("lock", &self.path)(error)),
         }
+    }
+
+    /// Whether its file was deleted, by somebody else than a listener: its worker may not know.
+    pub(crate) fn is_deleted(&self) -> bool {
+        matches!(fs::symlink_metadata(&self.path), Err(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Tells the worker to go on in another lane. A call that has begun may still be written to this one.
+    pub(crate) fn retire(&self) {
+        self.quarantined().store(1, Ordering::Relaxed);
     }
 
     /// The position behind the last entry that is visible now.
