@@ -150,7 +150,7 @@ impl Drain {
                     tally.missing += self.expect(source, drops.first_seq, drops.total());
                     tally.drops.add(drops);
                     self.counts.drops.add(drops);
-                    let record = Notices::drops(drops, process, *lane);
+                    let record = Notices::drops(drops, process, lane);
                     self.emit_notice(Told { record, about: None });
                 }
                 Item::Damage => self.damage(source),
