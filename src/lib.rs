@@ -85,6 +85,9 @@ mod worker;
 pub use codec::FieldEncoder;
 pub use context::{Context, ContextError, Scope};
 pub use level::{Level, LevelNames, ParseLevelError};
+#[cfg(feature = "benches")]
+#[doc(hidden)]
+pub use listener::benches;
 #[cfg(feature = "listener")]
 pub use listener::{
     DEFAULT_DRAIN_TIMEOUT, ListenError, ListenerBuilder, ListenerThread, ParseSyncPolicyError,

@@ -9,7 +9,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::head::Head;
 use super::{Drops, KIND_DROPS, KIND_THREAD, NIL, NO_ATTRIBUTES, NUMBER, TEXT};
-use crate::{Field, Level, Process, Record, Span, Thread, Value};
+use crate::{Field, Level, Record, Span, Value};
 
 /// Deepest nesting within an entry: spans, span, fields, value.
 const MAX_DEPTH: usize = 8;
@@ -17,7 +17,8 @@ const MAX_DEPTH: usize = 8;
 /// One entry of a lane.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Entry<'a> {
-    Record(RecordEntry<'a>),
+    /// What it says is in the record that [`decode`] was given.
+    Record,
     /// The calls that follow are made by this thread.
     Thread {
         id: u64,
@@ -26,58 +27,20 @@ pub(crate) enum Entry<'a> {
     Drops(Drops),
 }
 
-/// A record as it stands in its lane.
-#[derive(Debug, PartialEq)]
-pub(crate) struct RecordEntry<'a> {
-    pub(crate) seq: u64,
-    pub(crate) time_ns: i64,
-    pub(crate) level: Level,
-    pub(crate) logger: &'a str,
-    pub(crate) file: Option<&'a str>,
-    pub(crate) line: Option<u32>,
-    pub(crate) fields: Vec<Field<'a>>,
-    pub(crate) spans: Vec<Span<'a>>,
-    pub(crate) exception: Option<&'a str>,
-    pub(crate) message: &'a str,
-}
-
-impl<'a> RecordEntry<'a> {
-    /// The record, with what its lane says of process and thread.
-    #[inline]
-    pub(crate) fn into_record(
-        self,
-        process: &'a Process,
-        thread: Thread<'a>,
-        lane: u64,
-    ) -> Record<'a> {
-        Record {
-            time_ns: self.time_ns,
-            level: self.level,
-            logger: Cow::Borrowed(self.logger),
-            message: Cow::Borrowed(self.message),
-            file: self.file.map(Cow::Borrowed),
-            line: self.line,
-            exception: self.exception.map(Cow::Borrowed),
-            fields: self.fields,
-            spans: self.spans,
-            thread,
-            process: Cow::Borrowed(process),
-            lane,
-            seq: self.seq,
-        }
-    }
-}
-
 /// The bytes are no entry of this schema.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an entry of this schema")]
 pub(crate) struct DecodeError;
 
-/// Reads the entry that fills `bytes`.
+/// Reads the entry that fills `bytes`. One that is a record replaces all that the record before it in
+/// its lane has said in `record`; what a lane says of process and thread stays.
 #[inline]
-pub(crate) fn decode(bytes: &[u8]) -> Result<Entry<'_>, DecodeError> {
+pub(crate) fn decode<'a>(
+    bytes: &'a [u8],
+    record: &mut Record<'a>,
+) -> Result<Entry<'a>, DecodeError> {
     match Head::decode(bytes) {
-        Some((head, rest)) => Values(rest).record(head).map(Entry::Record),
+        Some((head, rest)) => Values(rest).record(head, record).map(|()| Entry::Record),
         None => Values(bytes).mark(),
     }
 }
@@ -88,32 +51,29 @@ struct Values<'a>(&'a [u8]);
 
 impl<'a> Values<'a> {
     #[inline]
-    fn record(&mut self, head: Head) -> Result<RecordEntry<'a>, DecodeError> {
-        let Head { seq, time_ns, level } = head;
-        let (logger, file, line) = (self.text()?, self.optional_text()?, self.optional_number()?);
-        let (mut fields, mut spans) = (Vec::new(), Vec::new());
-        let (exception, message);
+    fn record(&mut self, head: Head, record: &mut Record<'a>) -> Result<(), DecodeError> {
+        (record.seq, record.time_ns, record.level) = (head.seq, head.time_ns, head.level);
+        self.text_again(&mut record.logger)?;
+        if self.is_nil() {
+            record.file = None;
+        } else {
+            self.text_again(record.file.get_or_insert_default())?;
+        }
+        record.line = self.optional_number()?;
         if let Some(rest) = self.0.strip_prefix(&NO_ATTRIBUTES) {
             self.0 = rest;
-            (exception, message) = (self.optional_text()?, self.text()?);
+            record.fields.clear();
+            record.spans.clear();
+            record.exception = self.optional_text()?.map(Cow::Borrowed);
+            record.message = Cow::Borrowed(self.text()?);
         } else {
             let mut rest = self.deserializer();
-            fields = typed::<Fields<'a>>(&mut rest)?.0;
-            spans = typed::<Spans<'a>>(&mut rest)?.0;
-            (exception, message) = (typed(&mut rest)?, typed(&mut rest)?);
+            record.fields = typed::<Fields<'a>>(&mut rest)?.0;
+            record.spans = typed::<Spans<'a>>(&mut rest)?.0;
+            record.exception = typed::<Option<&'a str>>(&mut rest)?.map(Cow::Borrowed);
+            record.message = Cow::Borrowed(typed(&mut rest)?);
         }
-        Ok(RecordEntry {
-            seq,
-            time_ns,
-            level,
-            logger,
-            file,
-            line,
-            fields,
-            spans,
-            exception,
-            message,
-        })
+        Ok(())
     }
 
     fn mark(&mut self) -> Result<Entry<'a>, DecodeError> {
@@ -144,11 +104,26 @@ impl<'a> Values<'a> {
     }
 
     #[inline]
-    fn text(&mut self) -> Result<&'a str, DecodeError> {
+    fn text_bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let length = self.word(TEXT)? as usize;
         let (text, rest) = self.0.split_at_checked(length).ok_or(DecodeError)?;
         self.0 = rest;
-        str::from_utf8(text).map_err(|_| DecodeError)
+        Ok(text)
+    }
+
+    #[inline]
+    fn text(&mut self) -> Result<&'a str, DecodeError> {
+        str::from_utf8(self.text_bytes()?).map_err(|_| DecodeError)
+    }
+
+    /// Reads a text that mostly is the one `before`, and so is known to be text.
+    #[inline]
+    fn text_again(&mut self, before: &mut Cow<'a, str>) -> Result<(), DecodeError> {
+        let bytes = self.text_bytes()?;
+        if bytes != before.as_bytes() {
+            *before = Cow::Borrowed(str::from_utf8(bytes).map_err(|_| DecodeError)?);
+        }
+        Ok(())
     }
 
     /// Whether nil comes, which is passed over.

@@ -8,14 +8,33 @@ use super::head::Head;
 use super::output::{Output, Writer};
 use super::{
     Drops, KIND_DROPS, KIND_THREAD, MAX_EXCEPTION_BYTES, MAX_NAME_BYTES, MAX_RECORD_BYTES, NIL,
-    NUMBER, RESERVE_BYTES, TEXT, WORD_BYTES,
+    NO_ATTRIBUTES, NUMBER, RESERVE_BYTES, TEXT, WORD_BYTES,
 };
 
 /// Appends `draft` as call `seq`. The message comes last: it may use all that is left.
 pub(crate) fn encode_record(draft: &Draft<'_>, seq: u64, out: &mut impl Output) {
     let begin_at = out.position();
-    let Draft { time_ns, level, .. } = *draft;
-    out.put(&Head { seq, time_ns, level }.encode());
+    let Draft { time_ns, level, logger, .. } = *draft;
+    let head = Head { seq, time_ns, level }.encode();
+    match *draft {
+        Draft { file: Some(file), line: Some(line), attributes: None, exception: None, .. }
+            if logger.len().max(file.len()) <= MAX_NAME_BYTES =>
+        {
+            let (logger_header, file_header) = (header(logger.len()), header(file.len()));
+            let (logger, file, line) = (logger.as_bytes(), file.as_bytes(), number(line));
+            let pieces: [&[u8]; 8] =
+                [&head, &logger_header, logger, &file_header, file, &line, &NO_ATTRIBUTES, &[NIL]];
+            out.put_all(&pieces);
+        }
+        _ => write_parts(&head, draft, out),
+    }
+    let used = out.position() - begin_at;
+    Text::write(out, MAX_RECORD_BYTES - RESERVE_BYTES - used, draft.message);
+}
+
+/// Appends all but the message one by one: any may be absent, or too long.
+fn write_parts(head: &[u8], draft: &Draft<'_>, out: &mut impl Output) {
+    out.put(head);
     Text::write_str(out, MAX_NAME_BYTES, draft.logger);
     match draft.file {
         Some(file) => Text::write_str(out, MAX_NAME_BYTES, file),
@@ -30,8 +49,6 @@ pub(crate) fn encode_record(draft: &Draft<'_>, seq: u64, out: &mut impl Output) 
         Some(text) => Text::write(out, MAX_EXCEPTION_BYTES, format_args!("{text}")),
         None => out.put(&[NIL]),
     }
-    let used = out.position() - begin_at;
-    Text::write(out, MAX_RECORD_BYTES - RESERVE_BYTES - used, draft.message);
 }
 
 /// Appends the mark that the thread `id` makes the calls that follow.
@@ -72,7 +89,8 @@ pub(super) fn write_map_header(out: &mut (impl Output + ?Sized), pairs: u32) {
 pub(super) struct Text<'a, O: Output + ?Sized> {
     out: &'a mut O,
     header_at: usize,
-    end_at: usize,
+    /// Bytes that may still be written; none once something was cut.
+    room: usize,
     cut_bytes: usize,
 }
 
@@ -94,8 +112,7 @@ impl<'a, O: Output + ?Sized> Text<'a, O> {
     /// Writes `text` in the same way.
     pub(super) fn write_str(out: &'a mut O, room: usize, text: &str) {
         if text.len() <= room {
-            out.put(&header(text.len()));
-            return out.put(text.as_bytes());
+            return out.put_all(&[&header(text.len()), text.as_bytes()]);
         }
         let mut writer = Text::begin(out, room);
         writer.push(text);
@@ -105,18 +122,24 @@ impl<'a, O: Output + ?Sized> Text<'a, O> {
     fn begin(out: &'a mut O, room: usize) -> Text<'a, O> {
         let header_at = out.position();
         out.put(&header(0));
-        let end_at = out.position() + room;
-        Text { out, header_at, end_at, cut_bytes: 0 }
+        Text { out, header_at, room, cut_bytes: 0 }
     }
 
+    #[inline]
     fn push(&mut self, text: &str) {
-        let room = self.end_at.saturating_sub(self.out.position());
-        if text.len() <= room && self.cut_bytes == 0 {
-            return self.out.put(text.as_bytes());
+        if text.len() > self.room {
+            return self.cut(text);
         }
-        let kept = if self.cut_bytes > 0 { 0 } else { text.floor_char_boundary(room) };
+        self.room -= text.len();
+        self.out.put(text.as_bytes());
+    }
+
+    #[cold]
+    fn cut(&mut self, text: &str) {
+        let kept = text.floor_char_boundary(self.room);
         self.out.put(&text.as_bytes()[..kept]);
         self.cut_bytes += text.len() - kept;
+        self.room = 0;
     }
 
     fn finish(self) {
@@ -130,6 +153,7 @@ impl<'a, O: Output + ?Sized> Text<'a, O> {
 }
 
 impl<O: Output + ?Sized> fmt::Write for Text<'_, O> {
+    #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push(text);
         Ok(())

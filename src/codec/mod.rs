@@ -110,9 +110,8 @@ impl Drops {
 mod tests {
     use proptest::prelude::*;
 
-    use super::decode::RecordEntry;
     use super::*;
-    use crate::{Field, Value};
+    use crate::{Field, Record, Value};
 
     struct Pairs(Vec<(String, Value<'static>)>);
 
@@ -135,11 +134,14 @@ mod tests {
         bytes
     }
 
-    fn decoded(bytes: &[u8]) -> RecordEntry<'_> {
-        match decode(bytes) {
-            Ok(Entry::Record(record)) => record,
-            other => panic!("not a record: {other:?}"),
-        }
+    fn blank<'a>() -> Record<'a> {
+        Record::new(0, Level::INFO, "", "")
+    }
+
+    fn decoded(bytes: &[u8]) -> Record<'_> {
+        let mut record = blank();
+        assert_eq!(decode(bytes, &mut record), Ok(Entry::Record));
+        record
     }
 
     #[test]
@@ -162,9 +164,9 @@ mod tests {
         set_seq(&mut bytes, 1 << 40);
         let record = decoded(&bytes);
         assert_eq!((record.seq, record.time_ns, record.level), (1 << 40, 17, Level::ERROR));
-        assert_eq!((record.logger, record.message), ("a.b", "3 ü"));
-        assert_eq!((record.file, record.line), (Some("src/x.rs"), Some(70_000)));
-        assert_eq!(record.exception, Some("Traceback"));
+        assert_eq!((&*record.logger, &*record.message), ("a.b", "3 ü"));
+        assert_eq!((record.file.as_deref(), record.line), (Some("src/x.rs"), Some(70_000)));
+        assert_eq!(record.exception.as_deref(), Some("Traceback"));
         let pair = |(key, value): &(String, Value<'static>)| Field {
             key: key.clone().into(),
             value: value.clone(),
@@ -172,6 +174,39 @@ mod tests {
         assert_eq!(record.fields, pairs.0.iter().map(pair).collect::<Vec<_>>());
         assert_eq!(record.spans.len(), 2);
         assert_eq!(record.spans[0].fields[0].value, Value::U64(1));
+    }
+
+    #[test]
+    fn a_record_says_nothing_of_the_one_that_was_read_before_it() {
+        let pairs = Pairs(vec![("k".into(), Value::Null)]);
+        let plain = Draft::new(1, Level::INFO, "a", format_args!("m"));
+        let drafts = [
+            Draft {
+                file: Some("x.rs"),
+                line: Some(1),
+                ..Draft::new(1, Level::INFO, "a", plain.message)
+            },
+            Draft::new(1, Level::INFO, "a", plain.message),
+            Draft {
+                file: Some("y.rs"),
+                exception: Some(&"e"),
+                attributes: Some(&pairs),
+                ..Draft::new(2, Level::ERROR, "b", format_args!("n"))
+            },
+            Draft { line: Some(2), ..Draft::new(3, Level::INFO, "b", format_args!("")) },
+        ];
+        let entries = drafts.each_ref().map(encoded);
+        let mut record = blank();
+        for _ in 0..2 {
+            for entry in &entries {
+                assert_eq!(decode(entry, &mut record), Ok(Entry::Record));
+                assert_eq!(record, decoded(entry));
+            }
+        }
+        let mut not_text = entries[0].clone();
+        let at = not_text.windows(4).position(|bytes| bytes == b"x.rs").expect("the file");
+        not_text[at] = 0xff;
+        assert!(decode(&not_text, &mut record).is_err());
     }
 
     #[test]
@@ -219,21 +254,21 @@ mod tests {
         drops.add(Level::INFO, 7);
         let mut bytes = Vec::new();
         encode_drops(&drops, &mut bytes);
-        assert_eq!(decode(&bytes), Ok(Entry::Drops(drops.clone())));
+        assert_eq!(decode(&bytes, &mut blank()), Ok(Entry::Drops(drops.clone())));
         assert_eq!((drops.total(), drops.first_ns, drops.last_ns), (3, 5, 7));
         bytes.clear();
         encode_thread(12, "worker", &mut bytes);
-        assert_eq!(decode(&bytes), Ok(Entry::Thread { id: 12, name: "worker" }));
+        assert_eq!(decode(&bytes, &mut blank()), Ok(Entry::Thread { id: 12, name: "worker" }));
     }
 
     #[test]
     fn nesting_beyond_the_schema_is_refused_not_followed() {
         let mut bytes = vec![0x91; 100_000];
         bytes.push(0xc0);
-        assert!(decode(&bytes).is_err());
+        assert!(decode(&bytes, &mut blank()).is_err());
         let mut bytes = vec![0x9b, 0];
         bytes.extend(vec![0xdd, 0xff, 0xff, 0xff, 0xff]);
-        assert!(decode(&bytes).is_err());
+        assert!(decode(&bytes, &mut blank()).is_err());
     }
 
     proptest! {
@@ -253,7 +288,7 @@ mod tests {
                 bytes[at] = byte;
             }
             bytes.truncate(keep.index(bytes.len()) + 1);
-            let _ = decode(&bytes);
+            let _ = decode(&bytes, &mut blank());
         }
     }
 }

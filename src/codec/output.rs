@@ -10,6 +10,12 @@ pub(crate) trait Output {
     /// Writes `bytes` at the end.
     fn put(&mut self, bytes: &[u8]);
 
+    /// Writes all of `pieces` at the end, in their order.
+    #[inline]
+    fn put_all(&mut self, pieces: &[&[u8]]) {
+        pieces.iter().for_each(|piece| self.put(piece));
+    }
+
     /// Overwrites the four bytes written at `at`.
     fn patch(&mut self, at: usize, bytes: [u8; 4]);
 }

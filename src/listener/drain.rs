@@ -151,7 +151,7 @@ impl Drain {
                     tally.missing += self.expect(source, drops.first_seq, drops.total());
                     tally.drops.add(drops);
                     self.counts.drops.add(drops);
-                    let record = Notices::drops(drops, process, *lane);
+                    let record = Notices::drops(drops, process, lane);
                     self.emit_notice(Told { record, recipients: Recipients::ALL });
                 }
                 Item::Damage => self.damage(source),

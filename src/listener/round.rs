@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::codec::{Drops, Entry, decode};
 use crate::queue::{Entries, ring};
-use crate::{Process, Record, Thread};
+use crate::{Level, Process, Record, Thread};
 
 /// Where entries come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,40 +47,26 @@ pub(super) enum Chunk {
     Ring { bytes: Vec<u8>, range: ring::ReadRange },
 }
 
-/// One entry, in the order of the merge: lent, because a record is large and stays where it was read.
+/// One entry, in the order of the merge.
 pub(super) struct Merged<'m, 'a> {
     /// Which of the inputs it is from.
     pub(super) input: usize,
     pub(super) source: Source,
     /// The position behind the entry; of meaning in a ring.
     pub(super) end: u64,
-    pub(super) item: &'m Item<'a>,
+    pub(super) item: Item<'m, 'a>,
 }
 
-/// What stands at the head of a lane.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are records, and there is one for each lane"
-)]
-pub(super) enum Item<'a> {
-    Record(Record<'a>),
+/// What the entry says: lent, because a record is large and stays where it was read.
+pub(super) enum Item<'m, 'a> {
+    Record(&'m Record<'a>),
     Drops {
-        drops: Drops,
+        drops: &'m Drops,
         process: &'a Process,
         lane: u64,
     },
     /// This entry, or the rest of this batch, cannot be read.
     Damage,
-}
-
-impl Item<'_> {
-    fn time_ns(&self) -> i64 {
-        match self {
-            Item::Record(record) => record.time_ns,
-            Item::Drops { drops, .. } => drops.last_ns,
-            Item::Damage => i64::MIN,
-        }
-    }
 }
 
 /// The entries of all lanes, by time across lanes and in order within each.
@@ -96,10 +82,19 @@ struct LaneHead<'a> {
     input: &'a LaneInput,
     chunks: std::slice::Iter<'a, Chunk>,
     entries: ChunkEntries<'a>,
-    thread: Thread<'a>,
-    head: Option<Item<'a>>,
+    head: Option<HeadKind>,
+    /// The last record that was read, with the thread that speaks. The next one is read in its place,
+    /// since most of what it says is the same.
+    record: Record<'a>,
     /// The position behind the last entry that was looked at.
     position: u64,
+}
+
+/// What stands at the head of a lane.
+enum HeadKind {
+    Record,
+    Drops(Drops),
+    Damage,
 }
 
 enum ChunkEntries<'a> {
@@ -122,7 +117,14 @@ impl<'a> Merge<'a> {
         let input = self.take_turn()?;
         self.turn = Some(input);
         let lane = &self.lanes[input];
-        let item = lane.head.as_ref()?;
+        let item = match lane.head.as_ref()? {
+            HeadKind::Record => Item::Record(&lane.record),
+            HeadKind::Drops(drops) => {
+                let LaneInput { process, lane, .. } = lane.input;
+                Item::Drops { drops, process, lane: *lane }
+            }
+            HeadKind::Damage => Item::Damage,
+        };
         Some(Merged { input, source: lane.input.source, end: lane.position, item })
     }
 
@@ -146,31 +148,36 @@ impl<'a> Merge<'a> {
     /// Where each lane was left: the position behind its last entry, and the thread that spoke last.
     pub(super) fn ends(self) -> impl Iterator<Item = (Source, u64, Thread<'static>)> {
         self.lanes.into_iter().map(|lane| {
-            let thread = Thread { id: lane.thread.id, name: lane.thread.name.into_owned().into() };
-            (lane.input.source, lane.position, thread)
+            let Thread { id, name } = lane.record.thread;
+            (lane.input.source, lane.position, Thread { id, name: name.into_owned().into() })
         })
     }
 }
 
 impl<'a> LaneHead<'a> {
     fn of(input: &'a LaneInput) -> LaneHead<'a> {
-        LaneHead {
-            input,
-            chunks: input.chunks.iter(),
-            entries: ChunkEntries::Batch(Entries::of(&[])),
-            thread: Thread { id: input.thread.id, name: Cow::Borrowed(&input.thread.name) },
-            head: None,
-            position: 0,
-        }
+        let LaneInput { process, lane, thread, .. } = input;
+        let record = Record {
+            thread: Thread { id: thread.id, name: Cow::Borrowed(&thread.name) },
+            process: Cow::Borrowed(process),
+            lane: *lane,
+            ..Record::new(0, Level::INFO, "", "")
+        };
+        let entries = ChunkEntries::Batch(Entries::of(&[]));
+        LaneHead { input, chunks: input.chunks.iter(), entries, head: None, record, position: 0 }
     }
 
     /// Reads the next entry into the head; its time.
     fn advance(&mut self) -> Option<i64> {
-        self.head = self.next_item();
-        self.head.as_ref().map(Item::time_ns)
+        self.head = self.next_kind();
+        Some(match self.head.as_ref()? {
+            HeadKind::Record => self.record.time_ns,
+            HeadKind::Drops(drops) => drops.last_ns,
+            HeadKind::Damage => i64::MIN,
+        })
     }
 
-    fn next_item(&mut self) -> Option<Item<'a>> {
+    fn next_kind(&mut self) -> Option<HeadKind> {
         loop {
             let Some(entry) = self.next_entry() else {
                 self.entries = match self.chunks.next()? {
@@ -181,19 +188,15 @@ impl<'a> LaneHead<'a> {
                 };
                 continue;
             };
-            let LaneInput { process, lane, .. } = self.input;
-            match entry.and_then(|bytes| decode(bytes).ok()) {
-                Some(Entry::Record(record)) => {
-                    let record = record.into_record(process, self.thread.clone(), *lane);
-                    return Some(Item::Record(record));
+            match entry.and_then(|bytes| decode(bytes, &mut self.record).ok()) {
+                Some(Entry::Record) => return Some(HeadKind::Record),
+                Some(Entry::Thread { id, name }) => {
+                    self.record.thread = Thread { id, name: name.into() };
                 }
-                Some(Entry::Thread { id, name }) => self.thread = Thread { id, name: name.into() },
-                Some(Entry::Drops(drops)) => {
-                    return Some(Item::Drops { drops, process, lane: *lane });
-                }
+                Some(Entry::Drops(drops)) => return Some(HeadKind::Drops(drops)),
                 None => {
                     self.skip_batch();
-                    return Some(Item::Damage);
+                    return Some(HeadKind::Damage);
                 }
             }
         }
@@ -222,7 +225,6 @@ impl<'a> LaneHead<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Level;
     use crate::codec::{Draft, encode_record, encode_thread};
     use crate::queue::{HEADER_BYTES, push_entry};
 
@@ -253,7 +255,7 @@ mod tests {
     fn merged(lanes: &[LaneInput]) -> Vec<(u64, i64)> {
         let told = |merged: Merged<'_, '_>| match (merged.item, merged.source) {
             (Item::Record(record), _) => (record.lane, record.time_ns),
-            (Item::Drops { lane, .. }, _) => (*lane, -1),
+            (Item::Drops { lane, .. }, _) => (lane, -1),
             (Item::Damage, Source::Channel(lane)) => (lane, -2),
             (Item::Damage, Source::Ring(_)) => unreachable!("no ring here"),
         };

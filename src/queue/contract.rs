@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Certainty, Overflow, Transport};
 use crate::codec::{Draft, Entry, decode};
-use crate::{Level, Thread};
+use crate::{Level, Record, Thread};
 
 /// Longest wait for anything that has to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,12 +57,13 @@ fn receive_until<B: Bench>(bench: &B, end_seq: u64) -> Vec<Seen> {
     let (mut seen, mut next_seq, mut thread) = (Vec::new(), 0, String::new());
     while next_seq < end_seq {
         for entry in bench.receive() {
-            match decode(&entry).expect("an entry") {
+            let mut record = Record::new(0, Level::INFO, "", "");
+            match decode(&entry, &mut record).expect("an entry") {
                 Entry::Thread { name, .. } => thread = name.to_owned(),
-                Entry::Record(record) => {
+                Entry::Record => {
                     assert_eq!(record.seq, next_seq);
                     next_seq += 1;
-                    let message = record.message.to_owned();
+                    let message = record.message.into_owned();
                     seen.push(Seen::Record { seq: record.seq, message, thread: thread.clone() });
                 }
                 Entry::Drops(drops) => {
@@ -138,9 +139,10 @@ fn drop_newest_returns_and_marks_what_it_drops_in_its_place<B: Bench>() {
     let seen = receive_until(&bench, filled + 9);
     assert_eq!(seen.last(), Some(&Seen::Drops { first_seq: filled + 9 - dropped, total: dropped }));
     send(bench.transport(), "t", "after");
-    let messages = bench.receive().into_iter().filter_map(|entry| match decode(&entry) {
-        Ok(Entry::Record(record)) => Some(record.message.to_owned()),
-        _ => None,
+    let messages = bench.receive().into_iter().filter_map(|entry| {
+        let mut record = Record::new(0, Level::INFO, "", "");
+        let is_record = decode(&entry, &mut record) == Ok(Entry::Record);
+        is_record.then(|| record.message.into_owned())
     });
     assert_eq!(messages.collect::<Vec<_>>(), ["after"]);
 }

@@ -13,7 +13,7 @@ pub(crate) mod status;
 use std::fmt;
 use std::time::Duration;
 
-#[cfg(all(test, feature = "listener"))]
+#[cfg(any(all(test, feature = "listener"), feature = "benches"))]
 pub(crate) use batch::push_entry;
 #[cfg(feature = "listener")]
 pub(crate) use batch::{BatchHeader, Entries, HEADER_BYTES, MAX_BATCH_BYTES};

@@ -29,8 +29,12 @@ pub(super) fn current_thread() -> (u64, Rc<str>) {
     thread_local!(static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) });
     let current = CURRENT.try_with(|current| {
         let mut current = current.borrow_mut();
-        let known = current.take().filter(|known| known.generation == generation());
-        let known = current.insert(known.unwrap_or_else(Current::ask));
+        if let Some(known) = &*current
+            && known.generation == generation()
+        {
+            return (known.id, Rc::clone(&known.name));
+        }
+        let known = current.insert(Current::ask());
         (known.id, Rc::clone(&known.name))
     });
     // A log call in the destructor of another thread-local may come after this one is gone.

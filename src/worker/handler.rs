@@ -107,6 +107,7 @@ impl QueueHandler {
         });
     }
 
+    #[inline]
     pub(super) fn send(&self, draft: Draft<'_>) {
         let (id, name) = current_thread();
         let thread = Thread { id, name: (*name).into() };

@@ -1,14 +1,15 @@
 //! Where a worker logs that was asked to go on without a queue: standard error, in the text form
 //! of the log file.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::Process;
 use crate::codec::{Draft, Entry, decode, encode_record};
 use crate::formatter::{Formatter, PatternFormatter};
 use crate::queue::{Certainty, FlushReport, QueueStats, Transport};
+use crate::{Process, Record};
 
 /// Writes each record to standard error at once.
 pub(super) struct Stderr {
@@ -34,13 +35,17 @@ impl Transport for Stderr {
         // Formatted before the lock is taken: a Display that logs would wait for itself.
         let mut entry = Vec::new();
         encode_record(draft, 0, &mut entry);
-        let Ok(Entry::Record(record)) = decode(&entry) else {
-            return;
+        let mut record = Record {
+            process: Cow::Borrowed(&self.process),
+            thread: draft.thread.clone(),
+            ..Record::new(draft.time_ns, draft.level, "", "")
         };
+        if decode(&entry, &mut record) != Ok(Entry::Record) {
+            return;
+        }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
         state.line.clear();
-        let record = record.into_record(&self.process, draft.thread.clone(), 0);
         state.formatter.format(&record, &mut state.line);
         state.line.push(b'\n');
         state.records += 1;

@@ -14,7 +14,8 @@ pub(super) struct Slot<'a> {
     position: u64,
     /// Where `position` is in memory, asked once because a record is put in many pieces.
     room: *mut u8,
-    room_bytes: usize,
+    /// How many bytes may follow the written ones there: none once they go on in `spill`.
+    left_bytes: usize,
     written_bytes: usize,
     generation: u64,
     /// Where the bytes go on when the room is too small; not used yet while it is empty.
@@ -34,18 +35,34 @@ impl<'a> Slot<'a> {
         spill.clear();
         let generation = fork::generation();
         let room = mapping.ring_at(position, room_bytes);
-        Slot { mapping, position, room, room_bytes, written_bytes: 0, generation, spill }
+        let left_bytes = room_bytes;
+        Slot { mapping, position, room, left_bytes, written_bytes: 0, generation, spill }
     }
 
-    /// Whether the bytes stand in the lane, and the lane is ours.
+    /// Whether `bytes` more find room in the lane, and the lane is ours.
     #[inline]
-    fn is_in_lane(&self) -> bool {
-        self.spill.is_empty() && self.generation == fork::generation()
+    fn has_room(&self, bytes: usize) -> bool {
+        bytes <= self.left_bytes && self.generation == fork::generation()
+    }
+
+    /// # Safety
+    /// The lane [has room](Self::has_room) for `bytes`.
+    #[inline]
+    unsafe fn append(&mut self, bytes: &[u8]) {
+        // SAFETY: the bytes that are left behind the written ones are mapped as long as `mapping` is
+        // borrowed, and ours, as said in `open`. `bytes` is never in the mapping, because no slice of
+        // it is ever made.
+        unsafe {
+            let target = self.room.add(self.written_bytes);
+            ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len());
+        }
+        self.left_bytes -= bytes.len();
+        self.written_bytes += bytes.len();
     }
 
     /// How many bytes stand in the lane; `None` where they are in `spill`.
     pub(super) fn finish(mut self) -> Option<usize> {
-        if self.is_in_lane() {
+        if self.spill.is_empty() && self.has_room(0) {
             return Some(self.written_bytes);
         }
         self.spill(&[]);
@@ -59,6 +76,7 @@ impl<'a> Slot<'a> {
             unsafe { self.mapping.read(self.position, self.written_bytes, self.spill) }
         }
         self.spill.extend_from_slice(bytes);
+        self.left_bytes = 0;
     }
 }
 
@@ -70,22 +88,31 @@ impl Output for Slot<'_> {
 
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
-        let fits = bytes.len() <= self.room_bytes - self.written_bytes;
-        if !fits || !self.is_in_lane() {
+        if !self.has_room(bytes.len()) {
             return self.spill(bytes);
         }
-        // SAFETY: the `room_bytes` from `room` on are mapped as long as `mapping` is borrowed, and
-        // ours, as said in `open`; these are inside. `bytes` is never in the mapping, because no
-        // slice of it is ever made.
-        unsafe {
-            let target = self.room.add(self.written_bytes);
-            ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len());
+        // SAFETY: there is room, as was just seen.
+        unsafe { self.append(bytes) }
+    }
+
+    #[inline]
+    fn put_all(&mut self, pieces: &[&[u8]]) {
+        let mut all_bytes = 0;
+        for piece in pieces {
+            all_bytes += piece.len();
         }
-        self.written_bytes += bytes.len();
+        if !self.has_room(all_bytes) {
+            return pieces.iter().for_each(|piece| self.spill(piece));
+        }
+        for piece in pieces {
+            // SAFETY: there is room for all pieces, as was just seen, so also for each behind those
+            // before it.
+            unsafe { self.append(piece) }
+        }
     }
 
     fn patch(&mut self, at: usize, bytes: [u8; 4]) {
-        if !self.is_in_lane() {
+        if !self.spill.is_empty() || !self.has_room(0) {
             self.spill(&[]);
             return self.spill.patch(at, bytes);
         }

@@ -64,12 +64,13 @@ impl LaneWriter {
     pub(super) fn send(&mut self, draft: &Draft<'_>, gate: &Gate, aside: &mut Vec<u8>) -> Written {
         let call = Call::of(draft);
         let marks = self.marks(call.thread);
-        let entry_at = self.tail + marks.framed_bytes() as u64;
+        let marks_bytes = marks.as_ref().map_or(0, Marks::framed_bytes);
+        let entry_at = self.tail + marks_bytes as u64;
         if self.free_bytes(0) < LANE_BYTES / 2 {
             self.head = protocol::observe(self.lane.head());
         }
         let room = self.free_bytes(gate.reserve_bytes(call.level, LANE_BYTES));
-        let room = room.saturating_sub(marks.framed_bytes() + FRAME_BYTES);
+        let room = room.saturating_sub(marks_bytes + FRAME_BYTES);
         // SAFETY: behind the tail, and no further than the reader's head, nobody but the writer
         // touches the ring, and `self` is the lane's only writer.
         let mut slot =
@@ -79,7 +80,7 @@ impl LaneWriter {
             return Written::Aside;
         };
         self.write(entry_at, &frame(entry_at, entry_bytes));
-        self.write_marks(&marks);
+        self.write_marks(marks.as_ref());
         self.commit(entry_at + framed_bytes(entry_bytes) as u64, &call);
         Written::InLane
     }
@@ -92,11 +93,12 @@ impl LaneWriter {
         gate: &Gate,
     ) -> Result<(), Homeless> {
         let marks = self.marks(call.thread);
-        let needed_bytes = marks.framed_bytes() + framed_bytes(entry.len());
+        let marks_bytes = marks.as_ref().map_or(0, Marks::framed_bytes);
+        let needed_bytes = marks_bytes + framed_bytes(entry.len());
         match self.wait_for_room(needed_bytes, call.level, gate) {
             Room::Free => {
                 set_seq(entry, self.next_seq);
-                let entry_at = self.write_marks(&marks);
+                let entry_at = self.write_marks(marks.as_ref());
                 let end = self.write_entry(entry_at, entry);
                 self.commit(end, call);
             }
@@ -146,7 +148,14 @@ impl LaneWriter {
     }
 
     /// What has to stand before a record of `thread`: mostly nothing.
-    fn marks(&self, thread: &Thread<'_>) -> Marks {
+    #[inline]
+    fn marks(&self, thread: &Thread<'_>) -> Option<Marks> {
+        let is_needed = self.drops.is_some() || self.thread != Some(thread.id);
+        is_needed.then(|| self.make_marks(thread))
+    }
+
+    #[cold]
+    fn make_marks(&self, thread: &Thread<'_>) -> Marks {
         let mut mark = Vec::new();
         if self.thread != Some(thread.id) {
             encode_thread(thread.id, &thread.name, &mut mark);
@@ -188,8 +197,9 @@ impl LaneWriter {
         }
     }
 
-    fn write_marks(&self, marks: &Marks) -> u64 {
-        let marks = [&marks.drops, &marks.thread].into_iter().filter(|mark| !mark.is_empty());
+    fn write_marks(&self, marks: Option<&Marks>) -> u64 {
+        let marks = marks.into_iter().flat_map(|marks| [&marks.drops, &marks.thread]);
+        let marks = marks.filter(|mark| !mark.is_empty());
         marks.fold(self.tail, |at, mark| self.write_entry(at, mark))
     }
 

@@ -19,7 +19,7 @@ use super::{LANES_DIR, MAX_LANES_PER_PROCESS, Ring};
 use crate::codec::{Entry, decode};
 use crate::queue::contract::PATIENCE;
 use crate::queue::{Overflow, QueueDir};
-use crate::{Context, Process};
+use crate::{Context, Level, Process, Record};
 
 /// A queue directory on tmpfs that goes with the test.
 struct Queue {
@@ -85,11 +85,12 @@ fn messages(reader: &LaneReader) -> Vec<String> {
     let mut next_seq = 0;
     let mut messages = Vec::new();
     for entry in read_all(reader) {
-        match decode(&entry).expect("an entry") {
-            Entry::Record(record) => {
+        let mut record = Record::new(0, Level::INFO, "", "");
+        match decode(&entry, &mut record).expect("an entry") {
+            Entry::Record => {
                 assert_eq!(record.seq, next_seq);
                 next_seq += 1;
-                messages.push(record.message.to_owned());
+                messages.push(record.message.into_owned());
             }
             Entry::Drops(drops) => {
                 assert_eq!(drops.first_seq, next_seq);
