@@ -93,8 +93,14 @@ impl Transport for InProcess {
         // Formatted before the lock is taken: a Display that logs would wait for itself.
         let mut entry = Vec::new();
         encode_record(draft, 0, &mut entry);
-        let Ok(Entry::Record(record)) = decode(&entry) else { return };
-        let mut record = record.into_record(&self.process, draft.thread.clone(), 0);
+        let mut record = Record {
+            process: Cow::Borrowed(&self.process),
+            thread: draft.thread.clone(),
+            ..Record::new(draft.time_ns, draft.level, "", "")
+        };
+        if decode(&entry, &mut record) != Ok(Entry::Record) {
+            return;
+        }
         let mut state = self.lock();
         if state.is_closed {
             state.dropped += 1;
