@@ -367,6 +367,8 @@ impl Drain {
             missing: self.counts.missing,
             unconfirmed: self.counts.unconfirmed,
             left_lanes,
+            // Known when the files are closed.
+            log_failed: false,
         }
     }
 }

@@ -229,6 +229,7 @@ impl QueueListener {
         bound.remove_socket();
         drop(threads);
         let closed = files.close();
+        let report = StopReport { log_failed: closed.is_err(), ..report };
         drop(bound);
         hub.report_stop(report);
         closed?;
