@@ -43,6 +43,16 @@ impl Bound {
 }
 
 impl Bound {
+    /// Whether the queue is ours no more: its lock file, or the whole directory, was removed. What
+    /// cannot be looked at is taken to be there.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.lock.is_in_place(), Ok(false))
+    }
+
+    pub(super) fn queue(&self) -> &QueueDir {
+        &self.queue
+    }
+
     /// Lets nobody find the listener any more; whoever is connected stays so.
     pub(super) fn remove_socket(&self) {
         // A queue directory that was removed and made again belongs to another listener. What cannot

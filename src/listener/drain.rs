@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use super::bound::Bound;
 use super::channels::{ChannelLane, Channels, Marks};
 use super::counts::{Counts, Tally};
 use super::files::Files;
@@ -34,6 +35,9 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 const STOP_TICK: Duration = Duration::from_millis(10);
 
 pub(super) struct Drain {
+    pub(super) bound: Bound,
+    /// Others have removed the queue, and the drain stops by itself.
+    pub(super) has_lost_queue: bool,
     pub(super) hub: Arc<Hub>,
     pub(super) stop: Stop,
     pub(super) bell: Arc<Bell>,
@@ -78,14 +82,20 @@ impl Drain {
             self.commit();
         }
         while !self.stop.is_requested() {
-            self.round(IDLE_TICK);
+            if self.bound.is_lost() {
+                self.give_up_queue();
+            } else {
+                self.round(IDLE_TICK);
+            }
         }
-        self.lanes.look();
+        if !self.has_lost_queue {
+            self.lanes.look();
+        }
         self.lanes.stop_at_tails();
         self.hub.begin_stop();
         while !self.stop.left(self.drain_timeout).is_zero() {
             let quiet = !self.round(STOP_TICK);
-            if quiet && self.hub.open_lanes() == 0 {
+            if quiet && self.hub.open_lanes() == 0 && !self.lanes.are_being_left() {
                 break;
             }
         }
@@ -96,6 +106,14 @@ impl Drain {
             }
         }
         self.finish()
+    }
+
+    /// Nobody finds this listener any more, while it keeps its log from every other: it stops. What
+    /// comes to the queue's path from now on is for the next one.
+    fn give_up_queue(&mut self) {
+        self.has_lost_queue = true;
+        self.notices.lost_queue(self.bound.queue());
+        self.stop.request();
     }
 
     /// Brings what a killed listener has begun to its end: exactly the entries it had announced go
@@ -326,6 +344,8 @@ impl Drain {
             missing: self.counts.missing,
             unconfirmed: self.counts.unconfirmed,
             left_lanes,
+            // Known when the files are closed.
+            log_failed: false,
         }
     }
 }

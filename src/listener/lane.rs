@@ -62,9 +62,13 @@ impl Lane {
         }
     }
 
-    /// From now on reads nothing that becomes visible later.
+    /// From now on reads nothing that becomes visible later: that is for the next listener. One
+    /// whose file was deleted no other will find; its worker is told to leave it.
     pub(super) fn stop_at_tail(&mut self) {
-        self.limit = Some(self.reader.tail());
+        self.retire_if_deleted();
+        if self.retired_at.is_none() {
+            self.limit = Some(self.reader.tail());
+        }
     }
 
     /// Where there is something to read: the position behind it.
@@ -156,17 +160,22 @@ impl Lane {
         }
         self.asked_alive_at = Some(Instant::now());
         // First asked, then looked: what was written before the end is visible then.
-        !self.reader.is_alive().unwrap_or(true)
-            && !self.is_being_left()
-            && self.head == self.reader.tail()
+        let is_alive = self.reader.is_alive().unwrap_or(true);
+        if !is_alive {
+            self.retire_if_deleted();
+        }
+        !is_alive && !self.is_being_left() && self.head == self.reader.tail()
     }
 
-    /// Whether its file was deleted a moment ago: then nothing tells whether its worker lives.
-    fn is_being_left(&mut self) -> bool {
+    fn retire_if_deleted(&mut self) {
         if self.retired_at.is_none() && self.reader.is_deleted() {
             self.reader.retire();
             self.retired_at = Some(Instant::now());
         }
+    }
+
+    /// Whether its file was deleted a moment ago: then nothing tells whether its worker lives.
+    pub(super) fn is_being_left(&self) -> bool {
         self.retired_at.is_some_and(|at| at.elapsed() < LEAVING)
     }
 }

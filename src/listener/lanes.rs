@@ -218,6 +218,11 @@ impl Lanes {
         self.lanes.iter_mut().for_each(Lane::stop_at_tail);
     }
 
+    /// Whether a worker may be about to leave a lane that was deleted.
+    pub(super) fn are_being_left(&self) -> bool {
+        self.lanes.iter().any(Lane::is_being_left)
+    }
+
     /// Whether there is something to read.
     pub(super) fn has_news(&self) -> bool {
         self.lanes.iter().any(|lane| lane.unread().is_some())

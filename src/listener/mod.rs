@@ -93,6 +93,15 @@ pub enum ListenError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The queue directory, or the lock file in it, was removed under the running listener, which has
+    /// written what it could still read and given up its log.
+    #[error(
+        "the queue directory {path} or its lock file was removed under its listener: start it again"
+    )]
+    QueueRemoved {
+        /// The queue directory.
+        path: PathBuf,
+    },
     /// The operating system refused.
     #[error("cannot {operation} in {path}")]
     Io {
@@ -164,10 +173,12 @@ impl QueueListener {
         Ok(ListenerThread { stop, thread })
     }
 
-    /// Serves until it is asked to stop, drains, and gives the queue back. Blocks all that time.
+    /// Serves until it is asked to stop, drains, and gives the queue back. Blocks all that time. Stops
+    /// by itself, within about a second, where the queue directory is removed.
     ///
     /// # Errors
-    /// A thread, a channel or a handler could not be started, or a log file not be closed.
+    /// A thread, a channel or a handler could not be started, a log file not be closed, or the queue
+    /// directory was removed.
     pub fn run(self) -> Result<StopReport, ListenError> {
         let QueueListener { settings, bound, socket, journal, recovery, stop, sender, events } =
             self;
@@ -198,6 +209,8 @@ impl QueueListener {
         start_bell(Arc::clone(&bell), stop.clone(), Arc::clone(&hub))
             .map_err(io("start the threads"))?;
         let mut drain = Drain {
+            bound,
+            has_lost_queue: false,
             files: Files::new(
                 settings.files,
                 journal,
@@ -232,16 +245,20 @@ impl QueueListener {
         }
         let report = drain.run();
         hub.wait_told(FAREWELL_TIMEOUT);
-        let Drain { files, events, .. } = drain;
+        let Drain { files, events, bound, has_lost_queue, .. } = drain;
         // First, so that the receiving thread finds nobody to receive for, and ends.
         drop(events);
         // Before the door closes: nobody may connect behind the last one that it serves.
         bound.remove_socket();
         drop(threads);
         let closed = files.close();
+        let report = StopReport { log_failed: closed.is_err(), ..report };
         drop(bound);
         hub.report_stop(report);
         closed?;
+        if has_lost_queue {
+            return Err(ListenError::QueueRemoved { path: queue.clone() });
+        }
         Ok(report)
     }
 }

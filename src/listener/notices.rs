@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use super::hub::Loss;
 use super::outlet::{Recipients, Told};
 use crate::codec::Drops;
+use crate::queue::QueueDir;
 use crate::record::now_ns;
 use crate::{Field, Level, Process, Record, Value};
 
@@ -88,6 +89,13 @@ impl Notices {
     pub(super) fn damage(&mut self, process: &Process) {
         let Process { name, id, .. } = process;
         self.say(format!("a damaged batch of {name} ({id}) was refused"));
+    }
+
+    pub(super) fn lost_queue(&mut self, queue: &QueueDir) {
+        let path = queue.path().display();
+        self.say(format!(
+            "the queue directory {path} or its lock file was removed: this listener stops"
+        ));
     }
 
     /// A log file or a lane in trouble.

@@ -14,7 +14,7 @@ use crate::Context;
 use crate::{Process, context};
 
 /// Version of the greeting, the messages and the schema of the entries.
-pub(crate) const PROTOCOL_VERSION: u16 = 2;
+pub(crate) const PROTOCOL_VERSION: u16 = 3;
 
 /// Who greets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

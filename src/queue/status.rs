@@ -36,23 +36,35 @@ pub struct StopReport {
     pub unconfirmed: u64,
     /// Lanes that had not ended by the drain deadline.
     pub left_lanes: u64,
+    /// Whether in the end a log file could not be written, synced or closed. Which one, and why, is in
+    /// the listener's error, and was in its [`Status::trouble`].
+    pub log_failed: bool,
 }
+
+/// What [`StopReport::log_failed`] means, for people.
+const LOG_FAILED: &str =
+    "the log could not be written or synced to the end: the listener's last line says why";
 
 impl fmt::Display for StopReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StopReport { drained, dropped, missing, unconfirmed, left_lanes } = self;
+        let StopReport { drained, dropped, missing, unconfirmed, left_lanes, log_failed } = self;
         write!(f, "drained {drained}, dropped {dropped}, missing {missing}, ")?;
         if *unconfirmed > 0 {
             write!(f, "unconfirmed {unconfirmed}, ")?;
         }
-        write!(f, "left {left_lanes} lanes")
+        write!(f, "left {left_lanes} lanes")?;
+        if *log_failed {
+            write!(f, "; {LOG_FAILED}")?;
+        }
+        Ok(())
     }
 }
 
 impl StopReport {
-    /// Whether every record that was accepted and not left for a successor is in the log for certain.
+    /// Whether every record that was accepted and not left for a successor is in the log for certain,
+    /// and no log file failed.
     pub fn is_complete(&self) -> bool {
-        self.missing == 0 && self.unconfirmed == 0
+        self.missing == 0 && self.unconfirmed == 0 && !self.log_failed
     }
 }
 

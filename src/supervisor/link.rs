@@ -73,8 +73,11 @@ impl fmt::Display for ToSupervisor {
         match self {
             ToSupervisor::Ready => write!(f, "ready"),
             ToSupervisor::Stopped(report) => {
-                let StopReport { drained, dropped, missing, unconfirmed, left_lanes } = report;
-                write!(f, "stopped {drained} {dropped} {missing} {unconfirmed} {left_lanes}")
+                let StopReport { drained, dropped, missing, unconfirmed, left_lanes, log_failed } =
+                    report;
+                let log_failed = u8::from(*log_failed);
+                write!(f, "stopped {drained} {dropped} {missing} {unconfirmed} {left_lanes} ")?;
+                write!(f, "{log_failed}")
             }
         }
     }
@@ -84,13 +87,14 @@ impl Message for ToSupervisor {
     fn parse(line: &str) -> Option<ToSupervisor> {
         match line.split(' ').collect::<Vec<_>>()[..] {
             ["ready"] => Some(ToSupervisor::Ready),
-            ["stopped", drained, dropped, missing, unconfirmed, left_lanes] => {
+            ["stopped", drained, dropped, missing, unconfirmed, left_lanes, log_failed] => {
                 Some(ToSupervisor::Stopped(StopReport {
                     drained: number(drained)?,
                     dropped: number(dropped)?,
                     missing: number(missing)?,
                     unconfirmed: number(unconfirmed)?,
                     left_lanes: number(left_lanes)?,
+                    log_failed: flag(log_failed)?,
                 }))
             }
             _ => None,
@@ -101,6 +105,14 @@ impl Message for ToSupervisor {
 /// A decimal number as we write it: no sign, no leading zero.
 fn number<T: std::str::FromStr + ToString>(text: &str) -> Option<T> {
     text.parse().ok().filter(|number: &T| number.to_string() == text)
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        "0" => Some(false),
+        "1" => Some(true),
+        _ => None,
+    }
 }
 
 /// The sending half of a link. Cheap to use from one thread; a send takes at most some seconds.
@@ -168,6 +180,7 @@ mod tests {
             missing: max,
             unconfirmed: max,
             left_lanes: max,
+            log_failed: true,
         };
         for message in [ToSupervisor::Ready, ToSupervisor::Stopped(report)] {
             assert!(message.to_string().len() < MAX_LINE_BYTES as usize);
@@ -199,7 +212,9 @@ mod tests {
         for line in lines {
             assert_eq!(ToListener::parse(line), None, "{line:?}");
         }
-        for line in ["ready now", "stopped 1 2 3 4", "stopped 1 2 3 4 -5", "stopped 1 2 3 4 5 6"] {
+        for line in
+            ["ready now", "stopped 1 2 3 4 5", "stopped 1 2 3 4 -5 0", "stopped 1 2 3 4 5 2"]
+        {
             assert_eq!(ToSupervisor::parse(line), None, "{line:?}");
         }
     }

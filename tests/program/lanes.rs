@@ -4,13 +4,14 @@
 mod support;
 
 use std::fs::{self, File, OpenOptions};
+use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use logboom::Certainty;
 use nix::sys::signal::Signal;
-use support::{Listener, PATIENCE, Place, hear, role, say, wait_until};
+use support::{Listener, PATIENCE, Place, by_channel, hear, role, say, wait_until};
 
 const PATTERN: &str = "%(processName)s %(threadName)s %(message)s";
 
@@ -56,6 +57,14 @@ fn finish(mut worker: support::Worker) {
 fn kill(mut listener: Listener) {
     listener.process.signal(Signal::SIGKILL);
     listener.process.wait();
+}
+
+/// What it printed on standard error, which has to be one line.
+fn one_line(listener: &mut Listener) -> String {
+    let mut said = String::new();
+    listener.process.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said:?}");
+    said
 }
 
 /// Files in the folder of the lanes with this ending.
@@ -130,11 +139,37 @@ fn a_worker_goes_on_in_another_lane_after_the_queue_directory_was_removed() {
         !files(&place, "lane").is_empty()
     });
     log(&mut worker);
+    // Nobody has asked it to stop, and the next one gets its log.
+    assert_eq!(listener.process.wait(), 74);
+    let queue = place.queue().path().display().to_string();
+    let said = one_line(&mut listener);
+    assert!(said.contains(&queue) && said.ends_with("start it again\n"), "{said}");
+    let next = place.listen(&["--format", PATTERN]);
     finish(worker);
-    listener.process.signal(Signal::SIGTERM);
-    assert_eq!(listener.process.wait(), 0);
-    let expected = (0..=logged).map(|number| format!("w speaker record {number}"));
-    assert!(place.lines().into_iter().eq(expected), "{:?}", place.lines());
+    assert_eq!(next.stop().missing, 0);
+    let told = place.messages_of("logboom");
+    let stops = format!("{queue} or its lock file was removed: this listener stops");
+    assert!(told.len() == 1 && told[0].ends_with(&stops), "{told:?}");
+    let expected = (0..=logged).map(|number| format!("speaker record {number}"));
+    assert!(place.messages_of("w").into_iter().eq(expected), "{:?}", place.lines());
+}
+
+#[test]
+fn a_listener_stops_when_its_queue_belongs_to_another() {
+    let place = Place::new();
+    let mut listener = place.listen(&["--format", PATTERN]);
+    let mut worker = place.start_worker("w", &["paced"], by_channel);
+    log(&mut worker);
+    wait_until("the first record", || place.lines().len() == 1);
+    fs::rename(place.queue().path(), place.path("moved")).unwrap();
+    let other = place.serve(place.logboom(&["listen", "--log", "other.log", "--format", PATTERN]));
+    assert_eq!(listener.process.wait(), 74);
+    wait_until("the worker at the other", || place.status().workers.len() == 1);
+    log(&mut worker);
+    finish(worker);
+    assert_eq!(other.stop().drained, 1);
+    let lines = support::lines_of(&place.path("other.log"));
+    assert_eq!(lines, ["w speaker record 1"]);
 }
 
 #[test]

@@ -152,6 +152,34 @@ fn lines_after_the_death_of_a_listener_reach_its_successor() {
 }
 
 #[test]
+fn a_removed_queue_directory_is_made_again_by_the_next_listener() {
+    let place = Place::new();
+    let until = |file: &str| format!("until [ -e {file} ]; do sleep 0.01; done");
+    let script = format!("w=echo one; {}; echo two; {}; echo three", until("go"), until("end"));
+    let mut command = command(&place, &["-c", &script]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut process = Process(child);
+    wait_until("the first line", || has_line(&place, "w one"));
+    let first = place.status().pid;
+    fs::remove_dir_all(place.queue().path()).unwrap();
+    fs::write(place.path("go"), "").unwrap();
+    wait_until("the next listener", || {
+        logboom::control::status(&place.queue()).is_ok_and(|status| status.pid != first)
+    });
+    wait_until("the second line", || has_line(&place, "w two"));
+    fs::write(place.path("end"), "").unwrap();
+    assert_eq!(process.wait(), 0);
+    assert_eq!(place.messages_of("w"), ["one", "two", "three"]);
+    let mut stderr = String::new();
+    process.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    let lines: Vec<_> = stderr.lines().collect();
+    let queue = place.queue().path().display().to_string();
+    assert!(lines[0].contains(&queue) && lines[0].ends_with("start it again"), "{stderr}");
+    let again = "logboom: the listener exited 74; starting it again in 100 ms";
+    assert_eq!(lines[1], again);
+}
+
+#[test]
 fn a_real_server_and_a_shell_loop_log_side_by_side() {
     let place = Place::new();
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();

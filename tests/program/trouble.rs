@@ -183,16 +183,37 @@ fn a_stop_on_a_full_disk_leaves_lanes_for_the_next_listener() {
     assert_eq!(worker.heard(), "0");
     wait_until("the trouble", || place.status().trouble.is_some());
     let report = logboom::control::stop(&place.queue(), PATIENCE).unwrap();
-    assert_eq!((report.missing, report.left_lanes), (0, 1));
+    assert_eq!((report.missing, report.left_lanes, report.log_failed), (0, 1, true));
     assert_eq!(listener.process.wait(), 74);
     worker.finish();
     fs::remove_file(filler).unwrap();
     let last_report = place.serve(listen()).stop();
-    assert_eq!(last_report.missing, 0);
+    assert_eq!((last_report.missing, last_report.log_failed), (0, false));
     // What the first could not write it has not drained.
     assert_eq!(report.drained + last_report.drained, 100);
     let log = fs::read_to_string(place.path("disk/app.log")).unwrap();
     let numbers =
         log.lines().filter_map(|line| line.split("record ").nth(1)?.trim_end().parse::<u64>().ok());
     assert!(numbers.eq(0..100), "not all records, once and in order");
+}
+
+#[test]
+fn a_stop_says_that_the_disk_refused_the_last_writes_and_ends_with_code_74() {
+    let place = Place::new();
+    let Some(disk) = SmallDisk::mount(&place.path("disk"), "256k") else {
+        println!("skipped: a tmpfs cannot be mounted here");
+        return;
+    };
+    let mut listener =
+        place.serve(place.logboom(&["listen", "--log", "disk/app.log", "--drain-timeout", "1"]));
+    disk.fill(1 << 20);
+    let mut worker = place.worker("w", &["log", "100"]);
+    worker.heard();
+    worker.tell("go");
+    assert_eq!(worker.heard(), "0");
+    wait_until("the trouble", || place.status().trouble.is_some());
+    let stop = place.run(&["ctl", "stop"]);
+    assert_eq!((stop.status.code(), listener.process.wait()), (Some(74), 74));
+    let report = String::from_utf8(stop.stdout).unwrap();
+    assert!(report.contains("missing 0, left 1 lanes; the log could not be written"), "{report}");
 }
