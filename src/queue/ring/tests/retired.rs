@@ -64,7 +64,9 @@ fn a_lane_whose_file_is_taken_away_while_it_is_made_is_made_again() {
                 for found in fs::read_dir(&folder).into_iter().flatten().flatten() {
                     let path = found.path();
                     let is_new = path.extension().is_some_and(|ending| ending == "new");
-                    taken += usize::from(is_new && fs::remove_file(&path).is_ok());
+                    // By their random names half of all, however fast the thief is.
+                    let is_wanted = found.file_name().as_encoded_bytes()[0] < b'8';
+                    taken += usize::from(is_new && is_wanted && fs::remove_file(&path).is_ok());
                 }
             }
             taken
@@ -74,7 +76,7 @@ fn a_lane_whose_file_is_taken_away_while_it_is_made_is_made_again() {
         ended.store(true, Ordering::Relaxed);
         (thief.join().expect("no panic"), made)
     });
-    // All files of one lane may be taken, but not of many.
+    // All files that were made for one lane may be taken, but not those of many.
     assert!(taken > 0 && made > LANES / 2, "{taken} taken, {made} made");
     assert_eq!(queue.lanes().len(), made);
 }
