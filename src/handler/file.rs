@@ -9,7 +9,7 @@ use super::{Handler, HandlerError};
 use crate::Record;
 use crate::formatter::Formatter;
 use crate::regular_file::{self, refused};
-use crate::rotation::{CurrentFile, Place, create_directory};
+use crate::rotation::{CurrentFile, create_directory};
 
 /// What becomes of the lines that a file has when it is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +97,8 @@ impl FileBuilder {
             lines: LineBuffer::default(),
         };
         if !self.is_delayed {
-            handler.open_file()?;
+            let FileHandler { path, mode, file, .. } = &mut handler;
+            FileHandler::open_file(file, path, mode)?;
         }
         Ok(handler)
     }
@@ -114,46 +115,32 @@ impl FileHandler {
         &self.path
     }
 
-    fn open_file(&mut self) -> Result<&mut CurrentFile, HandlerError> {
-        if self.file.is_none() {
-            create_directory(&self.path)?;
-            if self.mode == FileMode::Truncate {
-                truncate(&self.path)?;
-                // A file that comes to the path later is not ours to empty.
-                self.mode = FileMode::Append;
+    /// The open file; opened now where nothing was written before.
+    fn open_file<'a>(
+        file: &'a mut Option<CurrentFile>,
+        path: &Path,
+        mode: &mut FileMode,
+    ) -> Result<&'a mut CurrentFile, HandlerError> {
+        match file {
+            Some(file) => Ok(file),
+            none => {
+                create_directory(path)?;
+                if *mode == FileMode::Truncate {
+                    truncate(path)?;
+                    // A file that comes to the path later is not ours to empty.
+                    *mode = FileMode::Append;
+                }
+                Ok(none.insert(CurrentFile::open(path)?))
             }
-            self.file = Some(CurrentFile::open(&self.path)?);
         }
-        Ok(self.file.as_mut().expect("invariant: it was opened"))
     }
 
     fn write_lines(&mut self) -> Result<(), HandlerError> {
-        match self.open_file()?.locate()? {
-            Place::AtPath => {}
-            Place::Moved => {
-                // The line that a failed write has begun is ended where its beginning is.
-                if self.lines.is_partly_written() {
-                    self.write_to_open_file()?;
-                }
-                self.reopen()?;
-            }
-            Place::Deleted => {
-                self.lines.rewind();
-                self.reopen()?;
-            }
-        }
-        self.write_to_open_file()
-    }
-
-    fn reopen(&mut self) -> Result<(), HandlerError> {
-        create_directory(&self.path)?;
-        Ok(self.open_file()?.reopen()?)
-    }
-
-    fn write_to_open_file(&mut self) -> Result<(), HandlerError> {
-        self.open_file()?.mend()?;
-        let file = self.file.as_mut().expect("invariant: it was opened");
-        Ok(self.lines.write_to(file).map_err(refused("write", &self.path))?)
+        let FileHandler { path, mode, file, lines, .. } = self;
+        lines.write_at_path(FileHandler::open_file(file, path, mode)?, |file| {
+            create_directory(path)?;
+            Ok(file.reopen()?)
+        })
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::io::{self, Write};
 
+use super::HandlerError;
+use crate::regular_file::refused;
+use crate::rotation::{CurrentFile, Place};
+
 /// How many bytes wait at most; one longer line is let in alone.
 ///
 /// A multiple of a page, and large enough that the system call hardly counts.
@@ -48,6 +52,40 @@ impl LineBuffer {
     /// Starts again with the first line: what was written is lost.
     pub(super) fn rewind(&mut self) {
         self.written = 0;
+    }
+
+    /// Writes the taken lines to the file at the path of `file`, which `reopen` opens where `file` was
+    /// moved or deleted.
+    pub(super) fn write_at_path(
+        &mut self,
+        file: &mut CurrentFile,
+        reopen: impl FnOnce(&mut CurrentFile) -> Result<(), HandlerError>,
+    ) -> Result<(), HandlerError> {
+        match file.locate()? {
+            Place::AtPath => {}
+            Place::Moved => {
+                // The line that a failed write has begun is ended where its beginning is.
+                if self.is_partly_written() {
+                    self.write_to_open_file(file)?;
+                }
+                reopen(file)?;
+            }
+            Place::Deleted => {
+                self.rewind();
+                reopen(file)?;
+            }
+        }
+        self.write_to_open_file(file)
+    }
+
+    /// Writes the taken lines to `file`, wherever it is.
+    pub(super) fn write_to_open_file(
+        &mut self,
+        file: &mut CurrentFile,
+    ) -> Result<(), HandlerError> {
+        file.mend()?;
+        let written = self.write_to(file);
+        Ok(written.map_err(refused("write", file.path()))?)
     }
 
     /// Writes the taken lines; the line on offer stays. After an error the next call goes on at

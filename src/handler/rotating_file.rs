@@ -202,7 +202,7 @@ impl RotatingFileHandler {
         if self.lines.pending_bytes() == 0 {
             return Ok(());
         }
-        self.write_to_open_file()
+        self.lines.write_to_open_file(&mut self.file)
     }
 
     /// Makes what is written survive a loss of power; lines that wait go on waiting.
@@ -258,34 +258,19 @@ impl RotatingFileHandler {
     fn write_lines(&mut self) -> Result<(), HandlerError> {
         let file = &self.file;
         self.lock.claim_once(|segment| file.has(segment))?;
-        match self.file.locate()? {
-            Place::AtPath => {}
-            Place::Moved => {
-                // The line that a failed write has begun is ended where its beginning is.
-                if self.lines.is_partly_written() {
-                    self.write_to_open_file()?;
-                }
-                self.reopen()?;
-            }
-            Place::Deleted => {
-                self.lines.rewind();
-                self.reopen()?;
-            }
-        }
-        self.write_to_open_file()
-    }
-
-    fn write_to_open_file(&mut self) -> Result<(), HandlerError> {
-        self.file.mend()?;
-        let written = self.lines.write_to(&mut self.file);
-        Ok(written.map_err(refused("write", self.file.path()))?)
+        let RotatingFileHandler { file, lock, lines, .. } = self;
+        lines.write_at_path(file, |file| reopen(file, lock))
     }
 
     fn reopen(&mut self) -> Result<(), HandlerError> {
-        create_directory(self.file.path())?;
-        self.lock.renew()?;
-        Ok(self.file.reopen()?)
+        reopen(&mut self.file, &mut self.lock)
     }
+}
+
+fn reopen(file: &mut CurrentFile, lock: &mut LogLock) -> Result<(), HandlerError> {
+    create_directory(file.path())?;
+    lock.renew()?;
+    Ok(file.reopen()?)
 }
 
 impl Handler for RotatingFileHandler {
