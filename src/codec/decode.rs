@@ -7,9 +7,10 @@ use rmp_serde::decode::ReadRefReader;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::encode::encode_record;
 use super::head::Head;
-use super::{Drops, KIND_DROPS, KIND_THREAD, NIL, NO_ATTRIBUTES, NUMBER, TEXT};
-use crate::{Field, Level, Record, Span, Value};
+use super::{Draft, Drops, KIND_DROPS, KIND_THREAD, NIL, NO_ATTRIBUTES, NUMBER, TEXT};
+use crate::{Field, Level, Process, Record, Span, Value};
 
 /// Deepest nesting within an entry: spans, span, fields, value.
 const MAX_DEPTH: usize = 8;
@@ -42,6 +43,21 @@ pub(crate) fn decode<'a>(
     match Head::decode(bytes) {
         Some((head, rest)) => Values(rest).record(head, record).map(|()| Entry::Record),
         None => Values(bytes).mark(),
+    }
+}
+
+/// Gives what a call of `process` says to `act` as a listener would read it, for those who log
+/// without one. A `Display` in the call has ended when `act` begins.
+pub(crate) fn with_record(draft: &Draft<'_>, process: &Process, act: impl FnOnce(&mut Record<'_>)) {
+    let mut entry = Vec::new();
+    encode_record(draft, 0, &mut entry);
+    let mut record = Record {
+        process: Cow::Borrowed(process),
+        thread: draft.thread.clone(),
+        ..Record::new(draft.time_ns, draft.level, "", "")
+    };
+    if decode(&entry, &mut record) == Ok(Entry::Record) {
+        act(&mut record);
     }
 }
 

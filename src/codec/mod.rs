@@ -12,7 +12,7 @@ mod head;
 mod output;
 
 #[cfg(feature = "formatter")]
-pub(crate) use decode::{Entry, decode};
+pub(crate) use decode::{Entry, decode, with_record};
 pub use draft::FieldEncoder;
 #[cfg(any(test, feature = "tracing"))]
 pub(crate) use draft::SpanEncoder;

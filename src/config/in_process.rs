@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Config;
 use super::build::Opened;
 use crate::causes::with_causes;
-use crate::codec::{Draft, Entry, decode, encode_record};
+use crate::codec::{Draft, with_record};
 use crate::handler::HandlerError;
 use crate::logger::{Delivery, Destination, Routing, Summary};
 use crate::queue::{Certainty, FlushReport, QueueStats, Transport};
@@ -90,25 +90,17 @@ impl InProcess {
 
 impl Transport for InProcess {
     fn send(&self, draft: &Draft<'_>) {
-        // Formatted before the lock is taken: a Display that logs would wait for itself.
-        let mut entry = Vec::new();
-        encode_record(draft, 0, &mut entry);
-        let mut record = Record {
-            process: Cow::Borrowed(&self.process),
-            thread: draft.thread.clone(),
-            ..Record::new(draft.time_ns, draft.level, "", "")
-        };
-        if decode(&entry, &mut record) != Ok(Entry::Record) {
-            return;
-        }
-        let mut state = self.lock();
-        if state.is_closed {
-            state.dropped += 1;
-            return;
-        }
-        record.seq = state.next_seq;
-        state.next_seq += 1;
-        state.take(&record);
+        // The lock is taken when all is formatted: a Display that logs would wait for itself.
+        with_record(draft, &self.process, |record| {
+            let mut state = self.lock();
+            if state.is_closed {
+                state.dropped += 1;
+                return;
+            }
+            record.seq = state.next_seq;
+            state.next_seq += 1;
+            state.take(record);
+        });
     }
 
     fn flush(&self, _certainty: Certainty, _timeout: Duration) -> FlushReport {
