@@ -1,14 +1,12 @@
 //! A handler that may block, on a thread of its own behind a bounded queue.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{Handler, HandlerError};
+use super::{Handler, HandlerError, attempt};
 use crate::Record;
-use crate::causes::with_causes;
 
 const MAX_RECORDS: usize = 10_000;
 const MAX_BYTES: usize = 16 << 20;
@@ -255,14 +253,6 @@ impl Shared {
         if let Err(failure) = outcome {
             self.lock().failure = Some(failure);
         }
-    }
-}
-
-/// A handler that panics has failed, and no more than that.
-fn attempt(act: impl FnOnce() -> Result<(), HandlerError>) -> Result<(), String> {
-    match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(outcome) => outcome.map_err(|error| with_causes(&error)),
-        Err(_) => Err("it panicked".to_owned()),
     }
 }
 

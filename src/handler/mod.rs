@@ -12,8 +12,10 @@ mod stream;
 mod syslog;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
+use crate::causes::with_causes;
 use crate::regular_file::FileError;
 use crate::{LockError, Record};
 
@@ -103,5 +105,13 @@ impl From<FileError> for HandlerError {
     fn from(error: FileError) -> HandlerError {
         let FileError { operation, path, source } = error;
         HandlerError::Io { operation, path, source }
+    }
+}
+
+/// What a handler is asked to do. One that panics has failed, and no more than that.
+pub(crate) fn attempt(act: impl FnOnce() -> Result<(), HandlerError>) -> Result<(), String> {
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(outcome) => outcome.map_err(|error| with_causes(&error)),
+        Err(_) => Err("it panicked".to_owned()),
     }
 }

@@ -1,15 +1,13 @@
 //! A handler beside the log files, on a thread of its own behind a bounded queue: when it is slow
 //! or fails, records for it are dropped and counted, and nothing else waits.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{io, thread};
 
 use crate::Record;
-use crate::causes::with_causes;
-use crate::handler::{Handler, HandlerError};
+use crate::handler::{Handler, attempt};
 use crate::queue::status::HandlerStatus;
 
 /// Parts of rounds that wait for a handler; a round holds what the workers sent within some
@@ -156,12 +154,12 @@ impl OutletThread {
             let index = self.index;
             let (mut tried, mut failed) = (false, false);
             for told in part.iter().filter(|told| told.recipients.has(index)) {
-                let outcome = self.attempt(|handler| handler.handle(&told.record));
+                let outcome = attempt(|| self.handler.handle(&told.record));
                 tried = true;
                 failed |= outcome.is_err();
                 self.count(outcome);
             }
-            match self.attempt(|handler| handler.flush()) {
+            match attempt(|| self.handler.flush()) {
                 Err(error) => self.fail(error),
                 // A handler that buffers fails only here: nothing before has ended its outage, and
                 // a part with nothing for it says nothing about it.
@@ -169,22 +167,11 @@ impl OutletThread {
                 Ok(()) => {}
             }
         }
-        if let Err(error) = self.attempt(|handler| handler.close()) {
+        if let Err(error) = attempt(|| self.handler.close()) {
             self.fail(error);
         }
         self.shared.lock().ended = true;
         self.shared.changed.notify_all();
-    }
-
-    /// A handler that panics has failed, and no more than that.
-    fn attempt(
-        &mut self,
-        act: impl FnOnce(&mut dyn Handler) -> Result<(), HandlerError>,
-    ) -> Result<(), String> {
-        match catch_unwind(AssertUnwindSafe(|| act(&mut *self.handler))) {
-            Ok(outcome) => outcome.map_err(|error| with_causes(&error)),
-            Err(_) => Err("it panicked".to_owned()),
-        }
     }
 
     fn count(&self, outcome: Result<(), String>) {
