@@ -13,7 +13,8 @@ use super::capture::{Capture, Captured, FLUSH_TIMEOUT};
 use super::exit::{Exit, wait_unreaped};
 use super::group::Group;
 use crate::record::now_ns;
-use crate::{Context, Process, QueueDir, context};
+use crate::worker::hand_on;
+use crate::{Context, Process, QueueDir};
 
 /// Longest name of a worker.
 pub const MAX_NAME_BYTES: usize = 64;
@@ -64,10 +65,8 @@ impl WorkerCommand {
     }
 
     fn spawn(&mut self, queue: &QueueDir, context: &Context) -> io::Result<Child> {
+        hand_on(&mut self.command, Some(queue), &self.name, context);
         self.command
-            .env("LOGBOOM_QUEUE", queue.path())
-            .env("LOGBOOM_WORKER", &self.name)
-            .env(context::VARIABLE, context.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::GLOBAL;
-use crate::{Field, Level, context};
+use crate::{Context, Field, Level, QueueDir, context};
 
 /// Lets a child log as this worker does: into the same queue, under the name `worker`, with the same
 /// context, which the fields with these `keys` of the scopes that are open on this thread are added
@@ -40,7 +40,17 @@ pub fn inherit(command: &mut Command, worker: &str, keys: &[&str]) {
             format_args!("{worker} does not inherit {omitted} fields: {}", context::limits()),
         );
     }
-    if let Some(queue) = &handler.worker.origin.queue {
+    hand_on(command, handler.worker.origin.queue.as_ref(), worker, &context);
+}
+
+/// Sets what a child finds its queue, its name and its context by.
+pub(crate) fn hand_on(
+    command: &mut Command,
+    queue: Option<&QueueDir>,
+    worker: &str,
+    context: &Context,
+) {
+    if let Some(queue) = queue {
         command.env("LOGBOOM_QUEUE", queue.path());
     }
     command.env("LOGBOOM_WORKER", worker).env(context::VARIABLE, context.to_string());

@@ -23,6 +23,8 @@ use std::time::Duration;
 pub use adapter::{Extra, LoggerAdapter};
 pub use choice::TransportChoice;
 pub use handler::QueueHandler;
+#[cfg(feature = "supervisor")]
+pub(crate) use inherit::hand_on;
 pub use inherit::inherit;
 pub use logger::{Logger, logger};
 pub use start::{Builder, Guard, builder, init};
