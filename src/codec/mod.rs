@@ -12,7 +12,9 @@ mod head;
 mod output;
 
 #[cfg(feature = "formatter")]
-pub(crate) use decode::{Entry, decode, with_record};
+pub(crate) use decode::with_record;
+#[cfg(any(test, feature = "listener"))]
+pub(crate) use decode::{Entry, decode};
 pub use draft::FieldEncoder;
 #[cfg(any(test, feature = "tracing"))]
 pub(crate) use draft::SpanEncoder;
