@@ -230,6 +230,15 @@ impl Span<'_> {
     }
 }
 
+/// Whether two texts are the same, at no cost where both are empty: the C library compares by
+/// masked AVX-512 loads, and one from the address of an empty text, which is no memory, takes the
+/// processor a hundred nanoseconds to excuse.
+#[cfg(feature = "formatter")]
+#[inline]
+pub(crate) fn is_same(text: &[u8], other: &[u8]) -> bool {
+    text.len() == other.len() && (text.is_empty() || text == other)
+}
+
 /// The thread of a call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Thread<'a> {

@@ -10,6 +10,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use super::encode::encode_record;
 use super::head::Head;
 use super::{Draft, Drops, KIND_DROPS, KIND_THREAD, NIL, NO_ATTRIBUTES, NUMBER, TEXT};
+use crate::record::is_same;
 use crate::{Field, Level, Process, Record, Span, Value};
 
 /// Deepest nesting within an entry: spans, span, fields, value.
@@ -136,7 +137,7 @@ impl<'a> Values<'a> {
     #[inline]
     fn text_again(&mut self, before: &mut Cow<'a, str>) -> Result<(), DecodeError> {
         let bytes = self.text_bytes()?;
-        if bytes != before.as_bytes() {
+        if !is_same(bytes, before.as_bytes()) {
             *before = Cow::Borrowed(str::from_utf8(bytes).map_err(|_| DecodeError)?);
         }
         Ok(())
