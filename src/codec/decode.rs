@@ -130,7 +130,7 @@ impl<'a> Values<'a> {
 
     #[inline]
     fn text(&mut self) -> Result<&'a str, DecodeError> {
-        str::from_utf8(self.text_bytes()?).map_err(|_| DecodeError)
+        simdutf8::basic::from_utf8(self.text_bytes()?).map_err(|_| DecodeError)
     }
 
     /// Reads a text that mostly is the one `before`, and so is known to be text.
