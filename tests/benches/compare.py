@@ -88,6 +88,7 @@ def ways():
     else:
         print("skipped: s6-log, because there is none (package s6)", file=sys.stderr)
     yield "the limit", "peers", ["run", "limit"], 2_000_000
+    yield "the limit, numbers", "peers", ["run", "numbers"], 2_000_000
     yield "64 KiB writes", "peers", ["run", "ceiling"], 4_000_000
 
 

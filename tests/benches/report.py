@@ -100,9 +100,11 @@ processes, T that of the threads of each where it is not 1.
   `multiprocessing.Queue`, `RotatingFileHandler`.
 - **s6-log on a pipe**: producers format whole lines, time stamp included, and write as many at once as
   a pipe takes undivided (4096 bytes); `s6-log` writes them. Lines are in no common order.
-- **the limit**: the arguments of a record and its time go through a ring of shared memory, as large as a
-  lane of logboom; one process formats the same line by hand and writes blocks of 64 KiB. Nothing else:
-  no levels, no text but this one, no order between producers, no journal.
+- **the limit**: producers format the message, as a log call that takes any arguments has to, and put it
+  with its time into a ring of shared memory, as large as a lane of logboom; one process makes the same
+  line and writes blocks of 64 KiB. Nothing else: no levels, no order between producers, no journal.
+- **the limit, numbers**: only the four numbers of a record and its time go through the ring, and one
+  process writes this one line by hand. No log call can do that: it is what the machine could do.
 - **64 KiB writes**: ready lines, written by one process: the ceiling of the file.
 """
 

@@ -103,7 +103,7 @@ fn behind(run: &Run) -> anyhow::Result<Behind> {
                 same(format!("/proc/{}/fd/{}", std::process::id(), writer.as_raw_fd()));
             behind._pipe = Some(writer);
         }
-        Way::Limit => {
+        Way::Limit | Way::Numbers => {
             let rings = tempfile::Builder::new().prefix("peers-").tempdir_in("/dev/shm")?;
             let address = rings.path().join("ring").display().to_string();
             limit::prepare(run, &address)?;

@@ -75,6 +75,8 @@ enum Way {
     S6,
     /// Shared memory, formatting and writing, and nothing else
     Limit,
+    /// The same without a message: only its numbers go through the memory
+    Numbers,
     /// Ready lines in blocks of 64 KiB
     Ceiling,
 }
@@ -85,14 +87,14 @@ fn main() -> anyhow::Result<()> {
         Command::Run(run) => harness::run(&run),
         Command::Collect(run) => match run.way {
             Way::Naive => naive::collect(&run),
-            Way::Limit => limit::collect(&run),
+            Way::Limit | Way::Numbers => limit::collect(&run),
             Way::Appender | Way::S6 | Way::Ceiling => anyhow::bail!("it has no collector of ours"),
         },
         Command::Produce(producer) => match producer.way {
             Way::Naive => naive::produce(&producer),
             Way::Appender => appender::produce(&producer),
             Way::S6 => s6::produce(&producer),
-            Way::Limit => limit::produce(&producer),
+            Way::Limit | Way::Numbers => limit::produce(&producer),
             Way::Ceiling => anyhow::bail!("it has no producers"),
         },
     }

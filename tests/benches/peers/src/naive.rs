@@ -55,7 +55,7 @@ pub(crate) fn collect(run: &Run) -> anyhow::Result<()> {
             Message::End => open -= 1,
             Message::Record(Record { ns, worker, message, .. }) => {
                 line.clear();
-                write_around(&mut clock, ns, &worker, &message, &mut line);
+                write_around(&mut clock, ns, &worker, message.as_bytes(), &mut line);
                 out.write_all(&line)?;
             }
         }
