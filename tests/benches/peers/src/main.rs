@@ -52,6 +52,9 @@ struct Run {
     /// A new file
     #[arg(long)]
     out: PathBuf,
+    /// Ten records of each thread each millisecond; times of the calls of producer P go to DIR/lat.P
+    #[arg(long, value_name = "DIR")]
+    lat_dir: Option<PathBuf>,
     #[arg(long, hide = true, default_value = "")]
     address: String,
 }
@@ -63,6 +66,8 @@ struct Producer {
     threads: u32,
     records: u64,
     address: String,
+    #[arg(long)]
+    lat_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
