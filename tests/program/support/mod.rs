@@ -29,6 +29,9 @@ pub use self::worker::{ROLE, Worker, hear, role, say, worker_script};
 /// has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The greeting of an honest worker; bytes 8 and 9 are the version of the protocol.
+pub const GREETING: [u8; 12] = *b"logboom\n\x04\0\x01\0";
+
 /// Waits until `condition` gives something.
 pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
