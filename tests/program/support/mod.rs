@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used)]
 
 mod command;
+pub mod logs;
 mod process;
 pub mod sequence;
 mod small_disk;
