@@ -79,6 +79,10 @@ impl LevelRules {
     }
 
     fn wanted(&self, route: &Route) -> Wanted {
+        // A listener without any handler counts what comes.
+        if self.handlers.is_empty() {
+            return Wanted::of_worker_from(Level::NOTSET);
+        }
         let Some(handlers) = route.handlers.iter().map(|handler| self.handlers[*handler]).min()
         else {
             return Wanted::NOTHING;
@@ -228,6 +232,12 @@ mod tests {
         };
         assert_eq!(lowest(Vec::new()), 30);
         assert_eq!(lowest(vec![Box::new(LevelFilter(Level::ERROR))]), 40);
+    }
+
+    #[test]
+    fn a_listener_without_handlers_gets_what_its_workers_want() {
+        let rules = Routing::new(Plan::plain()).rules(&Filters::new(Vec::new()));
+        assert_eq!(rules.table(&rules.loggers.tree()), LevelTable::default());
     }
 
     #[test]
