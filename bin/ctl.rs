@@ -11,7 +11,7 @@ use logboom::{Certainty, QueueDir};
 
 use crate::exit;
 use crate::options::QueueOptions;
-use crate::status;
+use crate::{level, status};
 
 const PRINTING: &str = "cannot print";
 
@@ -20,6 +20,7 @@ const PRINTING: &str = "cannot print";
 #[command(after_help = "Examples:
   logboom ctl status
   logboom ctl --queue jobs flush --sync
+  logboom ctl level web.access DEBUG --for 10m
   logboom ctl stop")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -46,6 +47,9 @@ enum Request {
         #[arg(long, value_name = "SECONDS", default_value_t = 10)]
         timeout: u32,
     },
+    /// Set the level of a logger, and wait until all workers obey
+    #[command(after_help = level::DETAILS)]
+    Level(level::Args),
     /// Drain, stop, and say how it went
     Stop {
         /// Give up after this many seconds
@@ -68,6 +72,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Request::Flush { sync, timeout } => flush(&queue, sync, seconds(timeout)),
+        Request::Level(args) => level::run(&queue, args),
         Request::Stop { timeout } => {
             let report = control::stop(&queue, seconds(timeout))?;
             exit::printed(writeln!(anstream::stdout(), "{report}")).context(PRINTING)?;

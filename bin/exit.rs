@@ -53,7 +53,6 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return match error {
             ListenError::Lock(error) => Some(lock(error)),
             ListenError::Directory(error) => Some(directory(error)),
-            ListenError::WorkerLevels { .. } => Some(CONFIG),
             _ => None,
         };
     }

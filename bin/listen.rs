@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use logboom::QueueListener;
-use logboom::filter::LevelFilter;
 use logboom::handler::StreamHandler;
 use logboom::supervisor::SupervisorLink;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -62,9 +61,7 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         builder = builder.handler("console", console);
     }
     if let Some(level) = args.log.level {
-        // Workers know the levels of `log` only: the filter sorts out what is between two of them.
-        let worker_levels = level.to_facade().as_str();
-        builder = builder.filter(LevelFilter(level)).worker_levels(worker_levels);
+        builder = builder.level("root", level);
     }
     let listener = builder.bind()?;
     let stop = listener.stop_handle();

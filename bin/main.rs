@@ -5,6 +5,7 @@ mod config;
 mod ctl;
 mod demo;
 mod exit;
+mod level;
 mod listen;
 mod log;
 mod options;
@@ -28,7 +29,8 @@ use clap::{Parser, Subcommand};
     after_help = "\
 Exit codes: 0 well, 2 usage, 65 `verify` found damage or a filtered log, 69 no listener, 73 queue or
 log held by another listener, or log left by it in the middle of a write, 74 I/O error, records
-missing or unconfirmed, 78 unusable configuration. `run` also has those of its workers."
+missing or unconfirmed, workers that did not answer in time, 78 unusable configuration. `run` also has
+those of its workers."
 )]
 struct Cli {
     #[command(flatten)]

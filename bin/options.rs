@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -16,6 +17,9 @@ use logboom::{Level, QueueDir, SyncPolicy};
 
 /// The environment's word for the configuration.
 const CONFIG: &str = "LOGBOOM_CONFIG";
+
+/// Longest time that is read.
+const MAX_DURATION_S: u64 = 366 * 24 * 60 * 60;
 
 /// The configuration where nobody names one.
 const DEFAULT_CONFIG: &str = "logboom.toml";
@@ -184,7 +188,8 @@ pub(crate) struct LogOptions {
     /// (each batch with a record of it or above), or `every-batch` [default: none]
     #[arg(long, value_name = "WHEN")]
     pub(crate) sync: Option<SyncPolicy>,
-    /// Lowest level to keep [default: what the workers let pass]
+    /// Level of the root logger: the lowest that is kept of loggers without one of their own [default:
+    /// that of the configuration, else what the workers let pass]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) level: Option<Level>,
     /// Take the log although a listener of another queue was killed while it wrote to it
@@ -273,6 +278,21 @@ pub(crate) fn parse_format(text: &str) -> Result<Format, String> {
     format.formatter().map(|_| format).map_err(|error| format!("{error:#}"))
 }
 
+/// Reads a time with its unit.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit_s = match &text[digits.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return Err("the unit is none of s, m, h, d".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "write it like 90s, 10m, 2h or 1d".to_owned())?;
+    let seconds = number.checked_mul(unit_s).filter(|s| (1..=MAX_DURATION_S).contains(s));
+    seconds.map(Duration::from_secs).ok_or_else(|| "from one second to a year".to_owned())
+}
+
 /// Reads a number of bytes, with a unit or without.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -308,6 +328,17 @@ mod tests {
         ];
         for (text, bytes) in sizes {
             assert_eq!(parse_size(text), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn times_have_a_unit_and_a_limit() {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7200), ("366d", 366 * 86400)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["", "10", "0s", "367d", "1.5h", "-1s", "10 m", "10ms", "99999999999999999999d"]
+        {
+            assert!(parse_duration(text).is_err(), "{text}");
         }
     }
 

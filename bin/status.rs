@@ -19,6 +19,9 @@ Keys of --json:
   handlers           [{name, handled, failed, dropped, last_error}], those beside the log files
   sync               {policy, syncs, failed, last_sync_ns}
   trouble            null, or {operation, path, cause, since_ns, tries}: what the disk refuses now
+  levels             [{logger, level, until_ns}]: what `ctl level` has set, and until when
+  more_levels        how many are set and not in the list
+  has_coarse_levels  whether so many loggers have levels that workers are told one for all
   workers            [{name, pid, program, lane, transport, overflow, records, dropped,
                      dropped_by_level, outages, waits, missing}]: outages is how often it began to
                      drop, waits how many calls waited for room in its queue
@@ -37,6 +40,15 @@ pub(crate) fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
     if let Some(trouble) = &status.trouble {
         let lasted = trouble.lasted().as_secs();
         writeln!(out, "trouble   {trouble} (for {lasted} s, {} tries)", trouble.tries)?;
+    }
+    for level in &status.levels {
+        writeln!(out, "level     {level}")?;
+    }
+    if status.more_levels > 0 {
+        writeln!(out, "level     and {} more", status.more_levels)?;
+    }
+    if status.has_coarse_levels {
+        writeln!(out, "levels    too many for the workers: they send what any logger wants")?;
     }
     for handler in &status.handlers {
         let error = handler.last_error.as_ref();

@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .file(RotatingFileHandler::builder(&log).open(pattern)?)
         .handler("fails", ErrorMessages(fails))
         .handler("errors", ErrorMessages(sender))
-        .worker_levels("info")
+        .level("root", Level::INFO)
         .bind()?
         .spawn()?;
 

@@ -29,7 +29,7 @@ fn listener() -> Result<(), Box<dyn Error>> {
     let file = RotatingFileHandler::builder("logs/mptest.log").max_bytes(2000).backup_count(10);
     let listener = QueueListener::builder(QueueDir::from_env()?.ok_or("no queue")?)
         .file(file.open(PatternFormatter::new(PATTERN)?)?)
-        .worker_levels("debug")
+        .level("root", Level::DEBUG)
         .own_process()
         .bind()?;
     println!("workers may attach");

@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use logboom::formatter::PatternFormatter;
 use logboom::handler::RotatingFileHandler;
-use logboom::{Context, QueueDir, QueueListener, Value};
+use logboom::{Context, Level, QueueDir, QueueListener, Value};
 
 fn main() -> Result<(), Box<dyn Error>> {
     match env::args().nth(1).as_deref() {
@@ -30,8 +30,11 @@ fn serve() -> Result<(), Box<dyn Error>> {
     let queue = QueueDir::at(directory.path().join("queue"))?;
     let pattern = "%(processName)s: %(message)s%(fields)s |%(context)s";
     let file = RotatingFileHandler::builder(&path).open(PatternFormatter::new(pattern)?)?;
-    let listener =
-        QueueListener::builder(queue.clone()).file(file).worker_levels("info").bind()?.spawn()?;
+    let listener = QueueListener::builder(queue.clone())
+        .file(file)
+        .level("root", Level::INFO)
+        .bind()?
+        .spawn()?;
 
     // `logboom run` makes a run_id by itself.
     let run = Context::new([("run_id", Value::from("5f3a")), ("build", 17.into())]);

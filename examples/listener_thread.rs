@@ -9,7 +9,7 @@ use std::{env, fs, io};
 
 use logboom::formatter::PatternFormatter;
 use logboom::handler::RotatingFileHandler;
-use logboom::{QueueDir, QueueListener};
+use logboom::{Level, QueueDir, QueueListener};
 
 fn main() -> Result<(), Box<dyn Error>> {
     match env::args().nth(1) {
@@ -33,7 +33,7 @@ fn parent() -> Result<(), Box<dyn Error>> {
     let file = RotatingFileHandler::builder(&log).max_bytes(10_000_000).backup_count(5);
     let listener = QueueListener::builder(queue.clone())
         .file(file.open(pattern)?)
-        .worker_levels("info")
+        .level("root", Level::INFO)
         .bind()?
         .spawn()?;
 

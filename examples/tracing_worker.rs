@@ -9,7 +9,7 @@ use std::{fs, thread};
 
 use logboom::formatter::JsonFormatter;
 use logboom::handler::RotatingFileHandler;
-use logboom::{QueueDir, QueueListener};
+use logboom::{Level, QueueDir, QueueListener};
 use serde_json::json;
 use tracing::{info, info_span, warn};
 use tracing_subscriber::prelude::*;
@@ -19,7 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let log = directory.path().join("app.log");
     let queue = QueueDir::at(directory.path().join("queue"))?;
     let file = RotatingFileHandler::builder(&log).open(JsonFormatter::new())?;
-    let listener = QueueListener::builder(queue.clone()).file(file).worker_levels("info").bind()?;
+    let listener =
+        QueueListener::builder(queue.clone()).file(file).level("root", Level::INFO).bind()?;
     let stop = listener.stop_handle();
     let listening = thread::spawn(move || listener.run());
 

@@ -3,18 +3,19 @@
 use std::time::Duration;
 
 pub use crate::queue::status::{
-    Flushed, HandlerStatus, LevelCount, Status, StopReport, SyncStatus, Trouble, WorkerStatus,
+    Flushed, HandlerStatus, LevelCount, LevelReport, LevelStatus, Status, StopReport, SyncStatus,
+    Trouble, WorkerName, WorkerStatus,
 };
 
-use crate::Certainty;
 use crate::queue::QueueDir;
-use crate::queue::control::{HelloBody, Reply, Request, Role};
+use crate::queue::control::{HelloBody, Reply, Request, Role, SetLevel};
 use crate::queue::rendezvous::{AttachError, Patience, Rendezvous};
+use crate::{Certainty, Level};
 
 /// How long a listener may take to tell its status.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the answer to a flush may take when its time is up.
+/// How long an answer may take when its time is up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Asks the listener of `queue` how it is. Blocks for at most five seconds.
@@ -39,8 +40,7 @@ pub fn flush(
     timeout: Duration,
 ) -> Result<Flushed, AttachError> {
     let sync = certainty == Certainty::Synced;
-    let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-    let request = Request::Flush { sync, timeout_ms };
+    let request = Request::Flush { sync, timeout_ms: milliseconds(timeout) };
     match ask(queue, request, timeout.saturating_add(ANSWER_TIMEOUT))? {
         Reply::Flushed(flushed) => Ok(flushed),
         _ => Err(unexpected()),
@@ -58,11 +58,48 @@ pub fn stop(queue: &QueueDir, timeout: Duration) -> Result<StopReport, AttachErr
     }
 }
 
+/// Sets the level of a logger in the listener of `queue`, as Python's `setLevel`: the empty name or
+/// `root` is the root, [`Level::NOTSET`] leaves it to the nearest logger above that has a level. Then
+/// waits until all workers obey, or `timeout` has passed; the answer may take up to two seconds more.
+///
+/// With `duration` the level is set back after that time, a year at most, to what it was. Without, it
+/// stays until it is set again or the listener ends, whose successor knows nothing of it. At most 4096
+/// loggers have a level in this way. Workers that attach later obey from their beginning; children of a
+/// fork keep the levels they have.
+///
+/// # Errors
+/// There is no listener, it does not answer, or it refuses because of a limit; see [`AttachError`].
+pub fn set_level(
+    queue: &QueueDir,
+    logger: &str,
+    level: Level,
+    duration: Option<Duration>,
+    timeout: Duration,
+) -> Result<LevelReport, AttachError> {
+    let setting = SetLevel {
+        logger: logger.to_owned(),
+        level,
+        for_ms: duration.map(milliseconds),
+        timeout_ms: milliseconds(timeout),
+    };
+    match ask(queue, Request::SetLevel(setting), timeout.saturating_add(ANSWER_TIMEOUT))? {
+        Reply::LevelSet(report) => Ok(report),
+        _ => Err(unexpected()),
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn ask(queue: &QueueDir, request: Request, timeout: Duration) -> Result<Reply, AttachError> {
     let rendezvous = Rendezvous { dir: queue, patience: Patience::from_now(timeout) };
     let (reply, answers) = rendezvous.channel()?;
     let _stream = rendezvous.hello(Role::Control, HelloBody::Control { request, reply })?;
-    rendezvous.receive(&answers)
+    match rendezvous.receive(&answers)? {
+        Reply::Refused(reason) => Err(AttachError::Refused { reason }),
+        reply => Ok(reply),
+    }
 }
 
 fn unexpected() -> AttachError {

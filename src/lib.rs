@@ -60,6 +60,7 @@ pub mod handler;
 #[cfg(feature = "listener")]
 mod journal;
 mod level;
+mod level_table;
 #[cfg(feature = "listener")]
 mod listener;
 #[cfg(feature = "listener")]
@@ -68,6 +69,7 @@ mod lock;
 mod log_files;
 #[cfg(feature = "listener")]
 mod logger;
+mod logger_names;
 mod queue;
 mod record;
 #[cfg(feature = "listener")]

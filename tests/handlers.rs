@@ -11,8 +11,8 @@ use logboom::filter::{DuplicateFilter, Filter, LevelFilter, RedactFilter};
 use logboom::formatter::PatternFormatter;
 use logboom::handler::{Handler, HandlerError, MemoryHandler, RotatingFileHandler};
 use logboom::{
-    Certainty, Level, ListenError, ListenerBuilder, ListenerThread, QueueDir, QueueHandler,
-    QueueListener, Record,
+    Certainty, Level, ListenerBuilder, ListenerThread, QueueDir, QueueHandler, QueueListener,
+    Record,
 };
 use tempfile::TempDir;
 
@@ -238,18 +238,6 @@ fn a_filter_that_panics_is_counted_reported_once_and_lets_the_record_pass() {
 }
 
 #[test]
-fn a_level_table_that_cannot_be_read_is_refused() {
-    let directory = tempfile::Builder::new().prefix("lb").tempdir().unwrap();
-    let queue = QueueDir::at(directory.path().join("q")).unwrap();
-    let bind = |table: &str| QueueListener::builder(queue.clone()).worker_levels(table).bind();
-    let error = bind("warn,loud=very").err().unwrap();
-    assert!(matches!(error, ListenError::WorkerLevels { .. }), "{error}");
-    assert!(error.to_string().contains("`warn,loud=very`"), "{error}");
-    assert!(!queue.path().exists(), "something was begun");
-    bind("warn,loud=trace").unwrap();
-}
-
-#[test]
 fn filters_change_records_for_all_and_tell_what_they_have_hidden() {
     let keeping = Keeping::default();
     let threaded = Threaded::start(|builder| {
@@ -297,8 +285,10 @@ fn what_a_handler_keeps_back_is_passed_on_at_the_end() {
 }
 
 #[test]
-fn the_listeners_level_table_reaches_its_workers() {
-    let threaded = Threaded::start(|builder| builder.worker_levels("warn,loud=trace"));
+fn the_listeners_levels_reach_its_workers() {
+    let threaded = Threaded::start(|builder| {
+        builder.level("root", Level::WARNING).level("loud", Level::TRACE)
+    });
     let worker = threaded.worker();
     wait_until(|| !worker.enabled(Level::INFO, "quiet"));
     assert!(worker.enabled(Level::WARNING, "quiet") && worker.enabled(Level::TRACE, "loud"));
@@ -343,7 +333,7 @@ fn handlers_that_are_dropped_at_once_send_what_they_have_and_leave() {
 #[test]
 fn a_handler_that_is_not_installed_leaves_the_macros_alone() {
     let before = log::max_level();
-    let threaded = Threaded::start(|builder| builder.worker_levels("trace"));
+    let threaded = Threaded::start(|builder| builder.level("root", Level::TRACE));
     let worker = threaded.worker();
     wait_until(|| worker.enabled(Level::TRACE, "any"));
     assert_eq!(log::max_level(), before);

@@ -49,10 +49,10 @@ impl Place {
         File::create(lanes.join("ballast")).unwrap().set_len(1 << 30).unwrap();
     }
 
-    fn listener(&self, levels: &str) -> ListenerThread {
+    fn listener(&self, level: Level) -> ListenerThread {
         let formatter = PatternFormatter::new("%(levelname)s %(message)s").unwrap();
         let file = RotatingFileHandler::builder(self.log()).open(formatter).unwrap();
-        let builder = QueueListener::builder(self.queue()).file(file).worker_levels(levels);
+        let builder = QueueListener::builder(self.queue()).file(file).level("root", level);
         builder.drain_timeout(Duration::ZERO).bind().unwrap().spawn().unwrap()
     }
 }
@@ -76,7 +76,7 @@ fn a_ring_worker_takes_the_levels_of_a_listener_that_comes_later() {
     let place = Place::new();
     let worker = place.worker(TransportChoice::Ring).attach().unwrap();
     assert!(worker.enabled(Level::INFO, "test"));
-    let listener = place.listener("error");
+    let listener = place.listener(Level::ERROR);
     let deadline = Instant::now() + PATIENCE;
     while worker.enabled(Level::INFO, "test") {
         assert!(Instant::now() < deadline, "waited in vain");
@@ -104,7 +104,7 @@ fn without_room_auto_takes_the_channel_and_says_so_in_the_log() {
     let error = place.worker(TransportChoice::Auto).attach().err().unwrap();
     assert!(matches!(error, AttachError::NoListener { .. }), "{error:?}");
 
-    let listener = place.listener("info");
+    let listener = place.listener(Level::INFO);
     let worker = place.worker(TransportChoice::Auto).attach().unwrap();
     worker.log(Level::INFO, "test", format_args!("by channel"));
     assert!(worker.flush(Certainty::Written, PATIENCE).is_complete());

@@ -11,7 +11,8 @@ use crate::handler::{
     FileHandler, FileMode, Handler, HandlerError, MemoryHandler, NullHandler, RotatingFileHandler,
     StreamHandler, SyslogAddress, SyslogHandler,
 };
-use crate::logger::{Destination, LoggerSettings, Plan, ROOT, TargetPlan};
+use crate::logger::{Destination, LoggerSettings, Plan, TargetPlan};
+use crate::logger_names::ROOT;
 use crate::{ListenError, ListenerBuilder};
 
 impl ListenerBuilder {
@@ -21,8 +22,8 @@ impl ListenerBuilder {
     ///
     /// A `FileHandler` or `RotatingFileHandler` is a [log file](Self::file), written exactly once,
     /// unless it begins anew (mode `w`); all others are [handlers](Self::handler) on threads of
-    /// their own. A handler that is on the way of a record twice gets it once. Where nothing else
-    /// is said, workers get the lowest level that any logger lets pass.
+    /// their own. A handler that is on the way of a record twice gets it once. Workers are
+    /// told for each logger the lowest level that one of its handlers gets.
     ///
     /// # Errors
     /// A log file cannot be opened or is held by another listener, or the name of a host is not known.
@@ -95,10 +96,11 @@ impl Config {
                 destination: open(name, settings)?,
             });
         }
-        plan.root = self.logger(ROOT, &self.root, &numbers, &mut plan.filters)?;
+        plan.loggers.has_root_level = true;
+        plan.loggers.root = self.logger(ROOT, &self.root, &numbers, &mut plan.filters)?;
         for (name, logger) in &self.loggers {
             let settings = self.logger(name, logger, &numbers, &mut plan.filters)?;
-            plan.loggers.push((name.clone(), settings));
+            plan.loggers.others.push((name.clone(), settings));
         }
         Ok(plan)
     }

@@ -9,7 +9,7 @@ use super::item::below;
 use super::node::escaped;
 use super::{Config, FormatterSettings, HandlerKind, HandlerSettings};
 use crate::journal::MAX_FILES;
-use crate::logger::ROOT;
+use crate::logger_names::ROOT;
 
 /// How many names an error lists.
 const MAX_SHOWN_NAMES: usize = 20;

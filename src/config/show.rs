@@ -7,7 +7,7 @@ use super::item::below;
 use super::node::{Data, Node, escaped};
 use super::{Config, HandlerKind, HandlerSettings, Logger, SyslogPlace};
 use crate::Level;
-use crate::logger::ROOT;
+use crate::logger_names::ROOT;
 
 /// One value that is in effect.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::{Filter, Verdict};
-use crate::{Field, Record, Value};
+use crate::{Field, Level, Record, Value};
 
 /// Adds fields to each record, or changes those it has.
 ///
@@ -65,6 +65,10 @@ impl Filter for ContextFilter {
             }
         }
         Verdict::Pass
+    }
+
+    fn lowest_level(&self) -> Option<Level> {
+        Some(Level::NOTSET)
     }
 }
 

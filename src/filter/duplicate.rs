@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::windows::Windows;
 use super::{Filter, Verdict};
-use crate::Record;
+use crate::{Level, Record};
 
 /// Logger and message together may have as many bytes to be compared; longer ones always pass.
 pub const MAX_COMPARED_BYTES: usize = 4096;
@@ -59,6 +59,10 @@ impl Filter for DuplicateFilter {
                 format!("last message repeated {} times: {}", hidden.count, hidden.record.message);
             summaries.push(hidden.told(message));
         }
+    }
+
+    fn lowest_level(&self) -> Option<Level> {
+        Some(Level::NOTSET)
     }
 }
 

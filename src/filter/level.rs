@@ -14,6 +14,10 @@ impl Filter for LevelFilter {
     fn filter(&mut self, record: &mut Cow<'_, Record<'_>>) -> Verdict {
         Verdict::pass_if(record.level >= self.0)
     }
+
+    fn lowest_level(&self) -> Option<Level> {
+        Some(self.0)
+    }
 }
 
 /// Lets records pass whose level is in a range, both ends included.
@@ -32,6 +36,10 @@ pub struct LevelRangeFilter(pub RangeInclusive<Level>);
 impl Filter for LevelRangeFilter {
     fn filter(&mut self, record: &mut Cow<'_, Record<'_>>) -> Verdict {
         Verdict::pass_if(self.0.contains(&record.level))
+    }
+
+    fn lowest_level(&self) -> Option<Level> {
+        Some(*self.0.start())
     }
 }
 

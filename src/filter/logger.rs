@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Filter, Verdict};
-use crate::Record;
+use crate::{Level, Record};
 
 /// The name under which the logger without a name is known.
 const ROOT: &str = "root";
@@ -41,6 +41,10 @@ impl Filter for LoggerFilter {
     fn filter(&mut self, record: &mut Cow<'_, Record<'_>>) -> Verdict {
         let mut of_record = parts(&record.logger);
         Verdict::pass_if(self.parts.iter().all(|part| of_record.next() == Some(part)))
+    }
+
+    fn lowest_level(&self) -> Option<Level> {
+        Some(Level::NOTSET)
     }
 }
 

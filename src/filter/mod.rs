@@ -17,7 +17,7 @@ mod worker;
 
 use std::borrow::Cow;
 
-use crate::Record;
+use crate::{Level, Record};
 
 pub use callback::CallbackFilter;
 pub use context::ContextFilter;
@@ -77,6 +77,13 @@ pub trait Filter: Send {
     fn take_summaries(&mut self, now_ns: i64, summaries: &mut Vec<Record<'static>>) {
         let _ = (now_ns, summaries);
     }
+
+    /// The lowest level that passes, of a filter that changes neither level nor logger of a record;
+    /// what is below it is then not even sent by the workers. [`Level::NOTSET`]: the level does not
+    /// matter. Default: `None`, nothing is known.
+    fn lowest_level(&self) -> Option<Level> {
+        None
+    }
 }
 
 /// What a filter decides about a record.
@@ -100,6 +107,10 @@ impl<F: FnMut(&Record<'_>) -> bool + Send> Filter for F {
     fn filter(&mut self, record: &mut Cow<'_, Record<'_>>) -> Verdict {
         Verdict::pass_if(self(record))
     }
+
+    fn lowest_level(&self) -> Option<Level> {
+        Some(Level::NOTSET)
+    }
 }
 
 impl Filter for Box<dyn Filter> {
@@ -109,6 +120,10 @@ impl Filter for Box<dyn Filter> {
 
     fn take_summaries(&mut self, now_ns: i64, summaries: &mut Vec<Record<'static>>) {
         (**self).take_summaries(now_ns, summaries);
+    }
+
+    fn lowest_level(&self) -> Option<Level> {
+        (**self).lowest_level()
     }
 }
 
@@ -129,6 +144,11 @@ impl<F: Filter> Filter for Vec<F> {
                 }
             }
         }
+    }
+
+    fn lowest_level(&self) -> Option<Level> {
+        self.iter()
+            .try_fold(Level::NOTSET, |lowest, filter| Some(lowest.max(filter.lowest_level()?)))
     }
 }
 
@@ -164,7 +184,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{Level, Value};
+    use crate::Value;
 
     pub(super) fn record(time_ns: i64, message: &str) -> Record<'_> {
         Record::new(time_ns, Level::WARNING, "web.access", message)
@@ -211,6 +231,22 @@ mod tests {
         assert_eq!(filtered(&mut filters, &given).expect("it passes").message, "QUIET");
         assert_eq!(given.message, "quiet");
         assert!(filtered(&mut filters, &record(0, "QUIET")).is_none());
+    }
+
+    #[test]
+    fn the_lowest_level_is_known_where_none_can_change_it() {
+        let unknown = CallbackFilter::new(|_| Verdict::Pass);
+        let range = LevelRangeFilter(Level::INFO..=Level::ERROR);
+        let mut filters: Vec<Box<dyn Filter>> = vec![
+            Box::new(range),
+            Box::new(LevelFilter(Level::new(25))),
+            Box::new(LoggerFilter::new("a")),
+        ];
+        assert_eq!(filters.lowest_level(), Some(Level::new(25)));
+        filters.push(Box::new(|record: &Record<'_>| record.message.is_empty()));
+        assert_eq!(filters.lowest_level(), Some(Level::new(25)));
+        filters.push(Box::new(unknown));
+        assert_eq!(filters.lowest_level(), None);
     }
 
     #[test]

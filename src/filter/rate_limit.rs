@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::windows::Windows;
 use super::{Filter, FilterError, Verdict};
-use crate::Record;
+use crate::{Level, Record};
 
 /// Lets so many records pass in each interval, for each logger, level and worker on its own.
 ///
@@ -69,6 +69,10 @@ impl Filter for RateLimitFilter {
             );
             summaries.push(hidden.told(message));
         }
+    }
+
+    fn lowest_level(&self) -> Option<Level> {
+        Some(Level::NOTSET)
     }
 }
 

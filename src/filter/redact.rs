@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::regex::{compile, text};
 use super::{Filter, FilterError, Verdict};
-use crate::{Field, Record, Value};
+use crate::{Field, Level, Record, Value};
 
 /// What stands in the place of a secret.
 pub const REDACTED: &str = "***";
@@ -123,6 +123,10 @@ impl Filter for RedactFilter {
             }
         }
         Verdict::Pass
+    }
+
+    fn lowest_level(&self) -> Option<Level> {
+        Some(Level::NOTSET)
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use regex::RegexBuilder;
 
 use super::{Filter, FilterError, Verdict};
-use crate::{Record, Value};
+use crate::{Level, Record, Value};
 
 /// Most memory, in bytes, that one compiled regular expression may take.
 pub const MAX_REGEX_BYTES: usize = 1 << 20;
@@ -75,6 +75,10 @@ impl RegexFilter {
 impl Filter for RegexFilter {
     fn filter(&mut self, record: &mut Cow<'_, Record<'_>>) -> Verdict {
         Verdict::pass_if(self.matches(record) == self.passes_if_matched)
+    }
+
+    fn lowest_level(&self) -> Option<Level> {
+        Some(Level::NOTSET)
     }
 }
 

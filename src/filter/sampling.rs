@@ -91,6 +91,10 @@ impl Filter for SamplingFilter {
             }
         }
     }
+
+    fn lowest_level(&self) -> Option<Level> {
+        Some(Level::NOTSET)
+    }
 }
 
 impl Sample {

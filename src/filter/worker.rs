@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Filter, Verdict};
-use crate::Record;
+use crate::{Level, Record};
 
 /// Lets the records of some workers pass, by their names.
 ///
@@ -35,6 +35,10 @@ impl Filter for WorkerFilter {
             Some(beginning) => worker.starts_with(beginning),
             None => worker == &**name,
         }))
+    }
+
+    fn lowest_level(&self) -> Option<Level> {
+        Some(Level::NOTSET)
     }
 }
 

@@ -9,6 +9,7 @@ use super::outlet::MAX_OUTLETS;
 use super::receive::MAX_WAITING_BATCHES;
 use super::recovery::Recovery;
 use super::{DEFAULT_DRAIN_TIMEOUT, ListenError, QueueListener, Stop, SyncPolicy};
+use crate::Level;
 use crate::filter::Filter;
 use crate::handler::{Handler, OnUnresolved, RotatingFileHandler};
 use crate::journal::{Journal, MAX_FILES};
@@ -23,7 +24,8 @@ pub struct ListenerBuilder {
     pub(super) handlers: Vec<(String, Box<dyn Handler>)>,
     pub(super) filters: Vec<Box<dyn Filter>>,
     pub(super) plan: Plan,
-    pub(super) worker_levels: Option<String>,
+    /// Of loggers, in their order.
+    levels: Vec<(String, Level)>,
     pub(super) drain_timeout: Duration,
     pub(super) sync: SyncPolicy,
     socket_place: SocketPlace,
@@ -38,7 +40,7 @@ impl ListenerBuilder {
             handlers: Vec::new(),
             filters: Vec::new(),
             plan: Plan::plain(),
-            worker_levels: None,
+            levels: Vec::new(),
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             sync: SyncPolicy::default(),
             socket_place: SocketPlace::TemporaryDirectory,
@@ -77,16 +79,19 @@ impl ListenerBuilder {
         (self.files.len(), self.handlers.len())
     }
 
-    /// Adds a filter; a record has to pass all of them.
+    /// Adds a filter; a record has to pass all of them before it comes to its logger. They see what the
+    /// levels of loggers and handlers let workers send.
     pub fn filter(mut self, filter: impl Filter + 'static) -> ListenerBuilder {
         self.filters.push(Box::new(filter));
         self
     }
 
-    /// The level table that attaching workers take, as in `RUST_LOG`: `info,my_crate::part=debug`.
-    /// Default: none; the workers decide.
-    pub fn worker_levels(mut self, table: impl Into<String>) -> ListenerBuilder {
-        self.worker_levels = Some(table.into());
+    /// Sets the level of a logger, as Python's `setLevel`, whatever the configuration says; the empty
+    /// name or `root` is the root. Records below it are not kept, and workers do not even encode them.
+    /// Default: none but those of the configuration. Loggers without a level have that of the nearest
+    /// logger above that has one; where there is none, the workers decide.
+    pub fn level(mut self, logger: impl Into<String>, level: Level) -> ListenerBuilder {
+        self.levels.push((logger.into(), level));
         self
     }
 
@@ -130,11 +135,8 @@ impl ListenerBuilder {
     ///
     /// # Errors
     /// Another listener has the queue, or was killed in the middle of a log ([`force`](Self::force));
-    /// the directory or a socket cannot be made; or the level table for workers cannot be read.
+    /// or the directory or a socket cannot be made.
     pub fn bind(mut self) -> Result<QueueListener, ListenError> {
-        if let Some(table) = &self.worker_levels {
-            check_levels(table)?;
-        }
         let limit = if self.files.len() > MAX_FILES {
             Some(format!("a listener has at most {MAX_FILES} log files"))
         } else if self.handlers.len() > MAX_OUTLETS {
@@ -159,18 +161,11 @@ impl ListenerBuilder {
         let files = (0..self.files.len()).map(Destination::File);
         let handlers = (0..self.handlers.len()).map(Destination::Handler);
         self.plan.attach_rest(files.chain(handlers));
+        let levels = self.levels.iter().map(|(logger, level)| (&**logger, *level));
+        self.plan.loggers.set_levels(levels);
         let (sender, events) = sync_channel(MAX_WAITING_BATCHES);
         let stop = Stop::new(sender.clone());
         let settings = self;
         Ok(QueueListener { settings, bound, socket, journal, recovery, stop, sender, events })
     }
-}
-
-/// Workers would ignore a table they cannot read.
-fn check_levels(table: &str) -> Result<(), ListenError> {
-    let parsed = env_filter::Builder::new().try_parse(table).map(drop);
-    parsed.map_err(|error| ListenError::WorkerLevels {
-        table: table.to_owned(),
-        reason: error.to_string(),
-    })
 }

@@ -38,6 +38,9 @@ pub(super) struct Drain {
     pub(super) bound: Bound,
     /// Others have removed the queue, and the drain stops by itself.
     pub(super) has_lost_queue: bool,
+    /// The log does not get every record, and says so.
+    pub(super) is_filtered: bool,
+    pub(super) says_filtered: bool,
     pub(super) hub: Arc<Hub>,
     pub(super) stop: Stop,
     pub(super) bell: Arc<Bell>,
@@ -76,11 +79,8 @@ enum SyncWish {
 impl Drain {
     /// Drains until a stop is asked for and done.
     pub(super) fn run(&mut self) -> StopReport {
-        if !self.filters.is_empty() || !self.routing.is_plain() {
-            let notice = self.notices.filtered();
-            self.take(|_| Some(&notice));
-            self.commit();
-        }
+        self.say_filtered();
+        self.commit();
         while !self.stop.is_requested() {
             if self.bound.is_lost() {
                 self.give_up_queue();
@@ -106,6 +106,16 @@ impl Drain {
             }
         }
         self.finish()
+    }
+
+    /// Says in the log, once, that it does not get every record: its gaps prove nothing.
+    fn say_filtered(&mut self) {
+        self.is_filtered |= !self.filters.is_empty() || self.routing.is_selective();
+        if self.is_filtered && !self.says_filtered {
+            let notice = self.notices.filtered();
+            self.take(|_| Some(&notice));
+            self.says_filtered = true;
+        }
     }
 
     /// Nobody finds this listener any more, while it keeps its log from every other: it stops. What
@@ -138,6 +148,10 @@ impl Drain {
         if !self.files.has_given_up() {
             // What stays in the lanes is for the next listener.
             inputs.append(&mut self.lanes.read());
+        }
+        // Behind what was read: who sent it because of a new level knew of that later than the hub.
+        if let Some(tree) = self.hub.take_tree() {
+            self.routing.set_tree(tree);
         }
         self.pace = self.pace.after(inputs.iter().map(LaneInput::bytes).sum());
         self.merge(&inputs);
@@ -242,6 +256,7 @@ impl Drain {
 
     /// Ends a round: what the listener itself has to say, then everything out of the buffers.
     fn settle(&mut self) {
+        self.say_filtered();
         for loss in self.hub.take_losses() {
             self.counts.unconfirmed += loss.records;
             self.notices.loss(&loss);

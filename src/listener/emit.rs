@@ -63,6 +63,7 @@ impl Drain {
         let mut deliveries = std::mem::take(&mut self.deliveries);
         let mut record = Cow::Borrowed(record);
         self.routing.route(&mut record, &mut deliveries);
+        self.is_filtered |= deliveries.is_empty();
         self.hand_out(&record, &deliveries, audience);
         deliveries.clear();
         self.deliveries = deliveries;

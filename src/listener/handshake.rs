@@ -36,8 +36,6 @@ pub(super) struct Reception {
     pub(super) stop: Stop,
     pub(super) status: StatusBase,
     pub(super) data: Mutex<IpcBytesSender>,
-    /// The level table workers are welcomed with.
-    pub(super) levels: Option<String>,
     pub(super) attached: Mutex<Sender<Attached>>,
     pub(super) wake: UnixStream,
     /// Handshakes under way.
@@ -89,10 +87,10 @@ impl Reception {
         facts: &WorkerFacts,
         reply: IpcSender<ToWorker>,
     ) -> Result<(), Refusal> {
-        self.hub.register(facts, reply.clone())?;
+        let levels = self.hub.register(facts, reply.clone())?;
         let data = self.data.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A worker that is gone already is noticed at its stream, like any other.
-        let _gone = reply.send(ToWorker::Welcome { data, levels: self.levels.clone() });
+        let _gone = reply.send(ToWorker::Welcome { data, levels });
         let attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
         // The door is gone only when the listener has ended.
         let _ended = attached.send(Attached { lane: facts.lane, stream });
@@ -118,6 +116,7 @@ impl Reception {
                 self.hub.begin_flush(sync, Duration::from_millis(timeout_ms), reply);
                 self.stop.wake();
             }
+            Request::SetLevel(setting) => self.hub.set_level(setting, reply),
             Request::Stop => {
                 self.hub.reply_when_stopped(reply);
                 self.stop.request();

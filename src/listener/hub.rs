@@ -2,24 +2,28 @@
 //! who waits for the stop.
 
 mod flushes;
+mod levels;
 mod status;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipc_channel::ipc::IpcSender;
 
 pub(super) use self::flushes::FinishedFlush;
 use self::flushes::Flush;
+use self::levels::LevelWait;
 pub(super) use self::status::StatusBase;
 use super::counts::{Counts, Tally};
+use super::levels::Levels;
 use super::refusal::Refusal;
 use crate::Process;
+use crate::level_table::LevelTable;
 use crate::queue::control::{Reply, ToWorker, TransportKind, Update, WorkerFacts};
 use crate::queue::status::{StopReport, SyncStatus, Trouble};
 
-/// Most peers of `ctl` that wait for a flush, and for a stop.
+/// Most peers of `ctl` that wait for a flush, for a level, and for a stop.
 const MAX_WAITING_PEERS: usize = 64;
 
 /// Most losses that wait to be told of; workers that have more to tell are asked to come again.
@@ -43,6 +47,8 @@ struct State {
     sync: SyncStatus,
     flushes: Vec<Flush>,
     last_flush: u64,
+    levels: Levels,
+    level_waits: Vec<LevelWait>,
     stop_replies: Vec<IpcSender<Reply>>,
     /// Losses that attaching workers told of, for the log.
     losses: Vec<Loss>,
@@ -60,6 +66,11 @@ struct Worker {
     pending: Option<Update>,
     /// A message was sent and not acknowledged: the next one could block.
     unseen: bool,
+    /// It takes no levels of a listener.
+    is_pinned: bool,
+    /// Numbers of the last level table that it was told, and of that which it obeys.
+    told_levels: u64,
+    obeys: u64,
     paused: bool,
     /// Its process has ended; its last batches may still be on their way.
     gone: bool,
@@ -73,9 +84,15 @@ impl Worker {
         !self.paused && self.transport == TransportKind::Channel
     }
 
-    fn next_message(&mut self) -> Option<(IpcSender<ToWorker>, Update)> {
+    fn next_message(&mut self, levels: &Levels) -> Option<(IpcSender<ToWorker>, Update)> {
         let reply = self.reply.as_ref().filter(|_| !self.unseen)?.clone();
-        let update = self.pending.take()?;
+        let has_old_levels = !self.is_pinned && self.told_levels < levels.number();
+        let table = has_old_levels.then(|| levels.table().clone());
+        if self.pending.is_none() && table.is_none() {
+            return None;
+        }
+        let update = Update { levels: table, ..self.pending.take().unwrap_or_default() };
+        self.told_levels = levels.number();
         self.unseen = true;
         Some((reply, update))
     }
@@ -103,12 +120,13 @@ impl Hub {
         *self.lock().refused.entry(refusal).or_default() += 1;
     }
 
-    /// Adds a worker; refused while stopping, and where its lane is attached already.
+    /// Adds a worker; refused while stopping, and where its lane is attached already. Returns the
+    /// levels that it is to be welcomed with.
     pub(super) fn register(
         &self,
         facts: &WorkerFacts,
         reply: IpcSender<ToWorker>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<LevelTable, Refusal> {
         let mut state = self.lock();
         if state.stopping || state.ended {
             return Err(Refusal::Stopping);
@@ -132,13 +150,16 @@ impl Hub {
             pending: None,
             // The welcome, which whoever registers is about to send.
             unseen: true,
+            is_pinned: facts.is_pinned,
+            told_levels: state.levels.number(),
+            obeys: 0,
             paused: false,
             gone: false,
             overflow: facts.overflow().to_owned(),
             tally: Tally::default(),
         };
         state.workers.insert(facts.lane, worker);
-        Ok(())
+        Ok(state.levels.table().clone())
     }
 
     /// A lane's facts, for the drain.
@@ -151,19 +172,26 @@ impl Hub {
 
     /// The worker acknowledged its last message.
     pub(super) fn seen(&self, lane: u64) {
-        if let Some(worker) = self.lock().workers.get_mut(&lane) {
+        let mut state = self.lock();
+        if let Some(worker) = state.workers.get_mut(&lane) {
             worker.unseen = false;
+            worker.obeys = worker.told_levels;
         }
+        state.note_obedience(lane);
+        drop(state);
         self.outbox.notify_one();
     }
 
     /// The worker's process has ended: nobody is there to be told anything.
     pub(super) fn mark_gone(&self, lane: u64) {
-        if let Some(worker) = self.lock().workers.get_mut(&lane) {
+        let mut state = self.lock();
+        if let Some(worker) = state.workers.get_mut(&lane) {
             worker.gone = true;
             worker.pending = None;
             worker.reply = None;
         }
+        state.note_obedience(lane);
+        drop(state);
         self.told.notify_all();
     }
 
@@ -208,11 +236,22 @@ impl Hub {
             if state.ended {
                 return None;
             }
-            if let Some(message) = state.workers.values_mut().find_map(Worker::next_message) {
-                return Some(message);
+            state.pass_time();
+            let State { workers, levels, .. } = &mut *state;
+            let message = workers.values_mut().find_map(|worker| worker.next_message(levels));
+            if message.is_some() {
+                return message;
             }
             self.told.notify_all();
-            state = self.outbox.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            state = match state.next_deadline() {
+                Some(deadline) => {
+                    let patience = deadline.saturating_duration_since(now);
+                    let waited = self.outbox.wait_timeout(state, patience);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.outbox.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
@@ -274,6 +313,7 @@ impl Hub {
         state.ended = true;
         state.workers.clear();
         state.flushes.clear();
+        state.level_waits.clear();
         drop(state);
         self.outbox.notify_all();
     }

@@ -19,6 +19,7 @@ mod handshake;
 mod hub;
 mod lane;
 mod lanes;
+mod levels;
 mod notices;
 mod outlet;
 mod outlets;
@@ -85,14 +86,6 @@ pub enum ListenError {
     /// A log file could not be taken, or not be closed.
     #[error(transparent)]
     Handler(HandlerError),
-    /// The level table for workers cannot be read.
-    #[error("the level table `{table}` for workers cannot be read: {reason}")]
-    WorkerLevels {
-        /// The table.
-        table: String,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// The queue directory, or the lock file in it, was removed under the running listener, which has
     /// written what it could still read and given up its log.
     #[error(
@@ -188,11 +181,9 @@ impl QueueListener {
             move |source| ListenError::Io { operation, path, source }
         };
         let routing = Routing::new(settings.plan);
-        let worker_levels = settings.worker_levels.or_else(|| {
-            let is_wanted = !routing.is_plain();
-            is_wanted.then(|| routing.lowest_level().to_facade().as_str().to_owned())
-        });
+        let filters = Filters::new(settings.filters);
         let hub = Arc::new(Hub::default());
+        hub.set_rules(routing.rules(&filters));
         let status = StatusBase {
             queue: queue.display().to_string(),
             logs: settings.files.iter().map(|file| file.path().display().to_string()).collect(),
@@ -201,8 +192,8 @@ impl QueueListener {
         let outlets = Outlets::start(settings.handlers).map_err(io("start a handler"))?;
         // Known before anybody can ask.
         hub.set_counts(Counts { handlers: outlets.status(), ..Counts::default() });
-        let threads = Threads::start(&hub, socket, sender, &stop, worker_levels, status)
-            .map_err(io("start the threads"))?;
+        let threads =
+            Threads::start(&hub, socket, sender, &stop, status).map_err(io("start the threads"))?;
         let bell = Bell::open(&settings.queue)
             .map_err(|error| io("open the bell")(io::Error::other(error)))?;
         let bell = Arc::new(bell);
@@ -211,6 +202,8 @@ impl QueueListener {
         let mut drain = Drain {
             bound,
             has_lost_queue: false,
+            is_filtered: false,
+            says_filtered: false,
             files: Files::new(
                 settings.files,
                 journal,
@@ -223,7 +216,7 @@ impl QueueListener {
             notices: Notices::new(
                 getrandom::u64().map_err(|error| io("name a lane")(error.into()))?,
             ),
-            filters: Filters::new(settings.filters),
+            filters,
             routing,
             deliveries: Vec::new(),
             drain_timeout: settings.drain_timeout,

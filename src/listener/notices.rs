@@ -71,7 +71,7 @@ impl Notices {
         ));
     }
 
-    /// The first record of a log that does not get every record: its gaps prove nothing.
+    /// For a log that does not get every record.
     pub(super) fn filtered(&mut self) -> Record<'static> {
         let message = "filtered: records that a filter holds back are not in this log".to_owned();
         let mut record = self.record(Level::INFO, message);

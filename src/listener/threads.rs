@@ -39,7 +39,6 @@ impl Threads {
         socket: UnixListener,
         events: SyncSender<Event>,
         stop: &Stop,
-        levels: Option<String>,
         status: StatusBase,
     ) -> io::Result<Threads> {
         let (data, batches) = ipc::bytes_channel()?;
@@ -62,7 +61,6 @@ impl Threads {
             stop: stop.clone(),
             status,
             data: Mutex::new(data),
-            levels,
             attached: Mutex::new(attach),
             wake: wake.try_clone()?,
             busy: AtomicUsize::new(0),

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::Record;
 use crate::filter::{Filter, Verdict};
+use crate::{Level, Record};
 
 pub(crate) struct Filters {
     /// Whose they are, for notices.
@@ -32,6 +32,18 @@ impl Filters {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.filters.is_empty()
+    }
+
+    /// As [`Filter::lowest_level`] of all of them together.
+    pub(crate) fn lowest_level(&self) -> Option<Level> {
+        let mut levels = self.filters.iter().map(|guarded| guarded.filter.lowest_level());
+        levels.try_fold(Level::NOTSET, |lowest, level| Some(lowest.max(level?)))
+    }
+
+    /// The lowest level that passes those before the first of which nothing is known.
+    pub(crate) fn lowest_of_first(&self) -> Level {
+        let levels = self.filters.iter().map_while(|guarded| guarded.filter.lowest_level());
+        levels.max().unwrap_or(Level::NOTSET)
     }
 
     /// Whether all filters let `record` pass. One that panics does: a record too many does less harm

@@ -5,9 +5,9 @@
 //! they stand for.
 
 mod filters;
-mod names;
 mod route;
 mod routing;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -16,14 +16,12 @@ use std::collections::HashMap;
 use crate::Level;
 
 pub(crate) use self::filters::Filters;
-use self::names::{canonical, parents};
 pub(crate) use self::route::Route;
 #[cfg(feature = "config")]
 pub(crate) use self::routing::TargetPlan;
 pub(crate) use self::routing::{Delivery, Destination, Plan, Routing, Summary};
-
-/// The name under which the root of the tree is printed.
-pub(crate) const ROOT: &str = "root";
+pub(crate) use self::rules::{LevelRules, Loggers};
+use crate::logger_names::{Names, Place, canonical};
 
 /// Names of loggers come from records, and nobody bounds how many there are: when so many are known,
 /// all are forgotten.
@@ -62,11 +60,9 @@ impl Default for LoggerSettings {
 /// Loggers by their dotted names, each below the nearest one that is configured.
 #[derive(Debug)]
 pub(crate) struct LoggerTree {
-    /// Canonical name -> place in `routes`; the root is not among them.
-    places: HashMap<String, usize>,
-    /// The root first.
+    names: Names,
+    /// By the numbers of the names.
     routes: Vec<Routes>,
-    longest_name_bytes: usize,
     known: HashMap<Box<str>, Place>,
 }
 
@@ -78,13 +74,6 @@ struct Routes {
     below: Route,
 }
 
-/// Where the route of a name is found.
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Own(usize),
-    Below(usize),
-}
-
 impl LoggerTree {
     /// The tree of these loggers. The name of a logger has its parts separated by `.` or `::`; one
     /// that is empty or `root` is the root, and of two settings for one logger the later counts.
@@ -92,25 +81,21 @@ impl LoggerTree {
         root: LoggerSettings,
         loggers: impl IntoIterator<Item = (String, LoggerSettings)>,
     ) -> LoggerTree {
-        let (mut places, mut settings) = (HashMap::new(), vec![(String::new(), root)]);
-        for (name, logger) in loggers {
-            let name = canonical(&name).into_owned();
-            let place = if name.is_empty() {
-                0
-            } else {
-                *places.entry(name.clone()).or_insert(settings.len())
-            };
-            match settings.get_mut(place) {
-                Some(known) => known.1 = logger,
-                None => settings.push((name, logger)),
+        let loggers: Vec<_> = loggers
+            .into_iter()
+            .map(|(name, logger)| (canonical(&name).into_owned(), logger))
+            .collect();
+        let names = Names::new(loggers.iter().map(|(name, _)| &**name));
+        let mut settings = vec![LoggerSettings::default(); names.len()];
+        for (name, logger) in [(String::new(), root)].into_iter().chain(loggers) {
+            if let Some(number) = names.number(&name) {
+                settings[number] = logger;
             }
         }
-        let longest_name_bytes = places.keys().map(String::len).max().unwrap_or(0);
-        let mut tree =
-            LoggerTree { places, routes: Vec::new(), longest_name_bytes, known: HashMap::new() };
-        let routes = (0..settings.len()).map(|place| tree.routes_of(place, &settings));
-        tree.routes = routes.collect();
-        tree
+        let routes = names.iter().enumerate();
+        let routes =
+            routes.map(|(number, name)| routes_of(number, name, &names, &settings)).collect();
+        LoggerTree { names, routes, known: HashMap::new() }
     }
 
     /// Where records of the logger `name` go.
@@ -125,13 +110,15 @@ impl LoggerTree {
         }
     }
 
-    /// All routes there are.
-    pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {
-        self.routes.iter().flat_map(|routes| [&routes.own, &routes.below])
+    /// The names that are configured, each with the route of its own records and that of the loggers
+    /// below it.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = (&str, &Route, &Route)> {
+        let routes = self.names.iter().zip(&self.routes);
+        routes.map(|(name, Routes { own, below })| (name, own, below))
     }
 
     fn find_and_remember(&mut self, name: &str) -> Place {
-        let place = self.find(&canonical(name));
+        let place = self.names.find(&canonical(name));
         if name.len() <= MAX_KNOWN_NAME_BYTES {
             if self.known.len() >= MAX_KNOWN_NAMES {
                 self.known.clear();
@@ -140,49 +127,38 @@ impl LoggerTree {
         }
         place
     }
+}
 
-    fn find(&self, name: &str) -> Place {
-        if name.is_empty() {
-            return Place::Own(0);
+fn routes_of(number: usize, name: &str, names: &Names, settings: &[LoggerSettings]) -> Routes {
+    let (level, handlers) = walk(number, name, names, settings);
+    let LoggerSettings { disabled, filters, .. } = settings[number];
+    let below = Route { level, filters: None, disabled: false, handlers };
+    Routes { own: Route { filters, disabled, ..below.clone() }, below }
+}
+
+/// The effective level, and the handlers on the way up to the first logger that does not propagate.
+/// The levels above it count all the same.
+fn walk(
+    number: usize,
+    name: &str,
+    names: &Names,
+    settings: &[LoggerSettings],
+) -> (Level, Box<[usize]>) {
+    let (mut level, mut handlers) = (Level::NOTSET, Vec::new());
+    let (mut number, mut name, mut propagates) = (number, name, true);
+    loop {
+        let logger = &settings[number];
+        if level == Level::NOTSET {
+            level = logger.level;
         }
-        match self.places.get(name) {
-            Some(place) => Place::Own(*place),
-            None => Place::Below(self.parent(name)),
+        if propagates {
+            handlers.extend(&logger.handlers);
         }
-    }
-
-    /// The nearest logger above `name` that is configured. What is longer than any of them is not
-    /// looked up: a record's name of a hundred thousand dots costs one pass.
-    fn parent(&self, name: &str) -> usize {
-        let short = parents(name).filter(|parent| parent.len() <= self.longest_name_bytes);
-        short.filter_map(|parent| self.places.get(parent)).copied().next().unwrap_or(0)
-    }
-
-    fn routes_of(&self, place: usize, settings: &[(String, LoggerSettings)]) -> Routes {
-        let (level, handlers) = self.walk(place, settings);
-        let LoggerSettings { disabled, filters, .. } = settings[place].1;
-        let below = Route { level, filters: None, disabled: false, handlers };
-        Routes { own: Route { filters, disabled, ..below.clone() }, below }
-    }
-
-    /// The effective level, and the handlers on the way up to the first logger that does not
-    /// propagate. The levels above it count all the same.
-    fn walk(&self, place: usize, settings: &[(String, LoggerSettings)]) -> (Level, Box<[usize]>) {
-        let (mut level, mut handlers) = (Level::NOTSET, Vec::new());
-        let (mut place, mut propagates) = (place, true);
-        loop {
-            let (name, logger) = &settings[place];
-            if level == Level::NOTSET {
-                level = logger.level;
-            }
-            if propagates {
-                handlers.extend(&logger.handlers);
-            }
-            propagates &= logger.propagate;
-            if place == 0 {
-                return (level, handlers.into());
-            }
-            place = self.parent(name);
+        propagates &= logger.propagate;
+        if number == 0 {
+            return (level, handlers.into());
         }
+        number = names.parent(name);
+        name = names.name(number);
     }
 }

@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 
 use super::filters::Filters;
-use super::{LoggerSettings, LoggerTree};
+use super::{LevelRules, LoggerTree, Loggers, Route};
 use crate::filter::Filter;
 use crate::{Level, Record};
 
 /// How a record finds its way, as a configuration says.
 pub(crate) struct Plan {
-    pub(crate) root: LoggerSettings,
-    pub(crate) loggers: Vec<(String, LoggerSettings)>,
+    pub(crate) loggers: Loggers,
     /// Of the loggers, each with a name for notices.
     pub(crate) filters: Vec<(String, Vec<Box<dyn Filter>>)>,
     pub(crate) targets: Vec<TargetPlan>,
@@ -34,19 +33,14 @@ pub(crate) enum Destination {
 impl Plan {
     /// Everything goes everywhere.
     pub(crate) fn plain() -> Plan {
-        Plan {
-            root: LoggerSettings::default(),
-            loggers: Vec::new(),
-            filters: Vec::new(),
-            targets: Vec::new(),
-        }
+        Plan { loggers: Loggers::default(), filters: Vec::new(), targets: Vec::new() }
     }
 
     /// Attaches to the root what is not attached to any logger.
     pub(crate) fn attach_rest(&mut self, destinations: impl Iterator<Item = Destination>) {
         for destination in destinations {
             if self.targets.iter().all(|target| target.destination != destination) {
-                self.root.handlers.push(self.targets.len());
+                self.loggers.root.handlers.push(self.targets.len());
                 self.targets.push(TargetPlan {
                     name: String::new(),
                     level: Level::NOTSET,
@@ -56,34 +50,40 @@ impl Plan {
             }
         }
     }
-
-    /// Whether every record goes everywhere.
-    fn is_plain(&self) -> bool {
-        let root = &self.root;
-        root.level == Level::NOTSET
-            && root.filters.is_none()
-            && self.loggers.is_empty()
-            && (0..self.targets.len()).all(|target| root.handlers.contains(&target))
-            && self
-                .targets
-                .iter()
-                .all(|target| target.level == Level::NOTSET && target.filters.is_empty())
-    }
 }
 
 pub(crate) struct Routing {
+    rules: LevelRules,
     tree: LoggerTree,
     filters: Vec<Filters>,
     targets: Vec<Target>,
-    is_plain: bool,
+    reach: Reach,
     /// Somebody may have something to say of records that were hidden.
     has_filters: bool,
+}
+
+/// What the destinations get.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Every record goes everywhere.
+    All,
+    /// Every record whose level its logger lets pass.
+    AllOfLevel,
+    /// Some get what others do not.
+    Some,
 }
 
 struct Target {
     level: Level,
     filters: Filters,
     destination: Destination,
+}
+
+impl Target {
+    /// The lowest level that it may take, as far as that is known.
+    fn lowest_level(&self) -> Level {
+        self.level.max(self.filters.lowest_of_first())
+    }
 }
 
 /// One destination of a record, with the copy that its filters have changed, if they have.
@@ -100,7 +100,6 @@ pub(crate) struct Summary {
 
 impl Routing {
     pub(crate) fn new(plan: Plan) -> Routing {
-        let is_plain = plan.is_plain();
         let filters = plan.filters.into_iter();
         let filters: Vec<_> = filters
             .map(|(name, filters)| Filters::of(format!("logger {name}: "), filters))
@@ -116,18 +115,36 @@ impl Routing {
         let targets: Vec<_> = targets.collect();
         let has_filters =
             !filters.is_empty() || targets.iter().any(|target| !target.filters.is_empty());
-        Routing {
-            tree: LoggerTree::new(plan.root, plan.loggers),
-            filters,
-            targets,
-            is_plain,
-            has_filters,
-        }
+        let rules = LevelRules {
+            loggers: plan.loggers,
+            handlers: targets.iter().map(Target::lowest_level).collect(),
+            filters: filters.iter().map(Filters::lowest_level).collect(),
+            lowest_level: Level::NOTSET,
+        };
+        let tree = rules.loggers.tree();
+        let reach = Reach::of(&tree, &targets);
+        Routing { rules, tree, filters, targets, reach, has_filters }
+    }
+
+    /// What decides about levels, where all records pass these filters before.
+    pub(crate) fn rules(&self, before: &Filters) -> LevelRules {
+        LevelRules { lowest_level: before.lowest_of_first(), ..self.rules.clone() }
+    }
+
+    /// Takes a tree with the same handlers and filters, and other levels.
+    pub(crate) fn set_tree(&mut self, tree: LoggerTree) {
+        self.reach = Reach::of(&tree, &self.targets);
+        self.tree = tree;
     }
 
     /// Whether every record goes everywhere, as it is.
     pub(crate) fn is_plain(&self) -> bool {
-        self.is_plain
+        self.reach == Reach::All
+    }
+
+    /// Whether some destinations do not get all that others get.
+    pub(crate) fn is_selective(&self) -> bool {
+        self.reach == Reach::Some
     }
 
     pub(crate) fn has_filters(&self) -> bool {
@@ -135,12 +152,9 @@ impl Routing {
     }
 
     /// The lowest level that is not lost whatever the logger is.
+    #[cfg(feature = "config")]
     pub(crate) fn lowest_level(&self) -> Level {
-        let wanted = self.tree.routes().filter(|route| !route.disabled).filter_map(|route| {
-            let handlers = route.handlers.iter().map(|index| self.targets[*index].level);
-            handlers.min().map(|level| level.max(route.level))
-        });
-        wanted.min().unwrap_or(Level::new(u8::MAX))
+        self.rules.table(&self.tree).lowest_level()
     }
 
     /// Finds the destinations of a record. The filters of its logger change it for all of them. A
@@ -195,6 +209,24 @@ impl Routing {
 
     fn all_filters(&self) -> impl Iterator<Item = &Filters> {
         self.filters.iter().chain(self.targets.iter().map(|target| &target.filters))
+    }
+}
+
+impl Reach {
+    fn of(tree: &LoggerTree, targets: &[Target]) -> Reach {
+        let leads_everywhere = |route: &Route| {
+            (route.filters, route.disabled) == (None, false)
+                && (0..targets.len()).all(|target| route.handlers.contains(&target))
+        };
+        let is_plain = |target: &Target| target.level == Level::NOTSET && target.filters.is_empty();
+        let routes = || tree.routes().flat_map(|(_, own, below)| [own, below]);
+        if !targets.iter().all(is_plain) || !routes().all(leads_everywhere) {
+            Reach::Some
+        } else if routes().any(|route| route.level > Level::NOTSET) {
+            Reach::AllOfLevel
+        } else {
+            Reach::All
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::logger_names::ROOT;
 
 const CASES: usize = 600;
 const NAMES_PER_CASE: usize = 8;
@@ -13,10 +14,10 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/logger_python.p
 const LEVELS: [u8; 7] = [5, 10, 15, 20, 30, 40, 50];
 
 /// SplitMix64: the same cases in each run.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,18 +25,18 @@ impl Random {
         ((mixed ^ (mixed >> 31)) % limit as u64) as usize
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 
     /// Names of few parts, so that they are often related.
-    fn name(&mut self) -> String {
+    pub(super) fn name(&mut self) -> String {
         let parts = 1 + self.below(4);
         let parts: Vec<_> = (0..parts).map(|_| self.pick(&["a", "b", "ä", "root", ""])).collect();
         parts.join(".")
     }
 
-    fn settings(&mut self) -> LoggerSettings {
+    pub(super) fn settings(&mut self) -> LoggerSettings {
         LoggerSettings {
             level: Level::new(self.pick(&[0, 0, 0, 5, 10, 15, 20, 30, 40, 50])),
             propagate: self.below(4) > 0,

@@ -8,13 +8,14 @@ use ipc_channel::ipc::{IpcBytesSender, IpcSender};
 use serde::{Deserialize, Serialize};
 
 use super::Overflow;
-use super::status::{Flushed, Status, StopReport};
+use super::status::{Flushed, LevelReport, Status, StopReport};
 #[cfg(feature = "listener")]
 use crate::Context;
-use crate::{Process, context};
+use crate::level_table::LevelTable;
+use crate::{Level, Process, context};
 
 /// Version of the greeting, the messages and the schema of the entries.
-pub(crate) const PROTOCOL_VERSION: u16 = 3;
+pub(crate) const PROTOCOL_VERSION: u16 = 4;
 
 /// Who greets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +162,8 @@ pub(crate) struct WorkerFacts {
     pub(crate) context: String,
     /// What its log calls do when the queue is full, for people.
     pub(crate) overflow: String,
+    /// It takes no levels of a listener.
+    pub(crate) is_pinned: bool,
 }
 
 impl WorkerFacts {
@@ -204,6 +207,7 @@ impl WorkerFacts {
             started_ns: process.started_ns,
             context: context::to_text(&process.context),
             overflow: overflow.to_string(),
+            is_pinned: false,
         }
     }
 }
@@ -236,7 +240,7 @@ impl TransportKind {
 /// socket, and there is at most one unacknowledged.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum ToWorker {
-    Welcome { data: IpcBytesSender, levels: Option<String> },
+    Welcome { data: IpcBytesSender, levels: LevelTable },
     Update(Update),
 }
 
@@ -251,6 +255,8 @@ pub(crate) struct Update {
     pub(crate) flush: u64,
     /// The listener stops: send what is queued, then nothing more.
     pub(crate) stop: bool,
+    /// Obey these levels from now on.
+    pub(crate) levels: Option<LevelTable>,
 }
 
 /// From `ctl` to the listener.
@@ -259,6 +265,18 @@ pub(crate) enum Request {
     Status,
     Flush { sync: bool, timeout_ms: u64 },
     Stop,
+    SetLevel(SetLevel),
+}
+
+/// What `ctl level` asks for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SetLevel {
+    pub(crate) logger: String,
+    pub(crate) level: Level,
+    /// Until when; `None`: until the listener ends.
+    pub(crate) for_ms: Option<u64>,
+    /// How long to wait for the workers.
+    pub(crate) timeout_ms: u64,
 }
 
 /// From the listener to `ctl`.
@@ -267,6 +285,9 @@ pub(crate) enum Reply {
     Status(Box<Status>),
     Flushed(Flushed),
     Stopped(StopReport),
+    LevelSet(LevelReport),
+    /// No, for this reason.
+    Refused(String),
 }
 
 #[cfg(all(test, feature = "listener"))]

@@ -16,6 +16,7 @@ use super::control::{
     Answer, Greeting, Hello, HelloBody, PROTOCOL_VERSION, Role, ToWorker, WorkerFacts,
 };
 use super::{QueueDir, QueueDirError};
+use crate::level_table::LevelTable;
 
 /// How long a listener may take for each step of the rendezvous.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -118,7 +119,7 @@ pub(crate) struct Attachment {
     pub(crate) stream: UnixStream,
     pub(crate) updates: IpcReceiver<ToWorker>,
     pub(crate) data: IpcBytesSender,
-    pub(crate) levels: Option<String>,
+    pub(crate) levels: LevelTable,
 }
 
 /// Attaches a worker to the listener in `dir`. Blocks for a few steps of at most 5 s each.

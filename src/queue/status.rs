@@ -68,6 +68,67 @@ impl StopReport {
     }
 }
 
+/// What became of a level that was set while the listener runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LevelReport {
+    /// The logger, with dots between the parts of its name; `root` for the root.
+    pub logger: String,
+    /// Its level now.
+    pub level: Level,
+    /// Workers that obey: it counts for all their calls that begin from now on.
+    pub obeying: u64,
+    /// Workers that did not acknowledge in time. They will obey, unless they end before.
+    pub pending: Vec<WorkerName>,
+    /// How many more did not than are listed.
+    pub more_pending: u64,
+    /// Workers whose levels are pinned, by `LOGBOOM_FILTER` or their program. What they send all the
+    /// same, the listener sorts out.
+    pub pinned: Vec<WorkerName>,
+    /// How many more are than are listed.
+    pub more_pinned: u64,
+}
+
+impl LevelReport {
+    /// Whether all workers obey that can.
+    pub fn is_complete(&self) -> bool {
+        self.pending.is_empty()
+    }
+}
+
+/// Which worker.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WorkerName {
+    /// Display name.
+    pub name: String,
+    /// Process id the worker's records carry.
+    pub pid: u32,
+}
+
+/// A level that was set while the listener runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LevelStatus {
+    /// The logger, with dots between the parts of its name; `root` for the root.
+    pub logger: String,
+    /// Its level.
+    pub level: Level,
+    /// When it is set back, in nanoseconds since the Unix epoch.
+    pub until_ns: Option<i64>,
+}
+
+impl fmt::Display for LevelStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LevelStatus { logger, level, until_ns } = self;
+        write!(f, "{logger} {level}")?;
+        match until_ns {
+            Some(until_ns) => write!(f, " for {} s more", until(*until_ns).as_secs()),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A listener's answer to `ctl status`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -80,6 +141,13 @@ pub struct Status {
     pub uptime_s: u64,
     /// Current log files.
     pub logs: Vec<String>,
+    /// The levels that were set while the listener runs, as by `ctl level`.
+    pub levels: Vec<LevelStatus>,
+    /// How many more are set than are listed.
+    pub more_levels: u64,
+    /// Whether there are too many loggers with levels for a message: then workers send what any logger
+    /// wants, and the listener sorts it out.
+    pub has_coarse_levels: bool,
     /// The workers attached now.
     pub workers: Vec<WorkerStatus>,
     /// How many more are attached than are listed.
@@ -144,6 +212,11 @@ impl fmt::Display for Trouble {
 /// The time since `time_ns`, in nanoseconds since the Unix epoch; none where clocks were set back.
 fn since(time_ns: i64) -> Duration {
     Duration::from_nanos(now_ns().saturating_sub(time_ns).try_into().unwrap_or(0))
+}
+
+/// The time until `time_ns`, in nanoseconds since the Unix epoch; none where that has passed.
+fn until(time_ns: i64) -> Duration {
+    Duration::from_nanos(time_ns.saturating_sub(now_ns()).try_into().unwrap_or(0))
 }
 
 /// How the log files are brought to the disk.

@@ -167,9 +167,7 @@ impl<T: Attachable> ControlThread<T> {
     fn take(&self, attachment: Attachment) -> io::Result<Serving> {
         let Attachment { stream, updates, data, levels } = attachment;
         let seen = stream.try_clone()?;
-        if let Some(table) = &levels {
-            self.levels.push(table);
-        }
+        self.levels.push(levels);
         self.transport.link(Link { data, stream });
         Ok(Serving { updates, seen })
     }
@@ -178,8 +176,12 @@ impl<T: Attachable> ControlThread<T> {
     fn hear(&self, serving: Serving) {
         let Serving { updates, mut seen } = serving;
         while seen.write_all(&[1]).is_ok()
-            && let Some(ToWorker::Update(update)) = receive(&updates)
+            && let Some(ToWorker::Update(mut update)) = receive(&updates)
         {
+            // Before it is acknowledged: then every later call obeys.
+            if let Some(table) = update.levels.take() {
+                self.levels.push(table);
+            }
             self.transport.update(&update);
         }
     }

@@ -60,6 +60,7 @@ impl Wish {
 fn by_ring(wish: Wish, ring: Ring, levels: Arc<Levels>) -> Result<QueueHandler, AttachError> {
     let facts =
         WorkerFacts::new(TransportKind::Ring, ring.first_lane(), &wish.process, wish.overflow);
+    let facts = WorkerFacts { is_pinned: levels.is_pinned(), ..facts };
     let handler = QueueHandler::new(Box::new(ring.clone()), Arc::clone(&levels), wish.origin());
     follow_listener(wish.queue, facts, ring, levels)?;
     Ok(handler)
@@ -76,6 +77,7 @@ fn by_channel(wish: Wish, levels: Arc<Levels>) -> Result<QueueHandler, AttachErr
     let channel =
         Channel::start(lane, overflow, capacity_bytes).map_err(io("start the sender thread"))?;
     let facts = WorkerFacts::new(TransportKind::Channel, lane, &process, overflow);
+    let facts = WorkerFacts { is_pinned: levels.is_pinned(), ..facts };
     // Dropped on failure, it ends the sender thread.
     let handler = QueueHandler::new(Box::new(channel.clone()), Arc::clone(&levels), origin);
     keep_attached(queue, facts, channel, levels)?;

@@ -76,7 +76,7 @@ impl QueueHandler {
 
     /// Whether a call of this level and logger would be queued.
     pub fn enabled(&self, level: Level, logger: &str) -> bool {
-        self.worker.levels.enabled(level.to_facade(), logger)
+        self.worker.levels.enabled(level, logger)
     }
 
     /// Waits until all records queued before are as certain as asked, or `timeout` has passed.
@@ -91,7 +91,7 @@ impl QueueHandler {
 
     /// Queues what a macro of `log` says, under the name `logger` and with what adapters add.
     pub(super) fn log_as(&self, logger: &str, record: &log::Record<'_>, extras: &[Arc<dyn Extra>]) {
-        if !self.worker.levels.enabled(record.level(), logger) {
+        if !self.worker.levels.enabled(record.level().into(), logger) {
             return;
         }
         let pairs = Some(record.key_values()).filter(|pairs| pairs.count() > 0);
@@ -119,7 +119,7 @@ impl QueueHandler {
 
 impl log::Log for QueueHandler {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        self.worker.levels.enabled(metadata.level(), metadata.target())
+        self.worker.levels.enabled(metadata.level().into(), metadata.target())
     }
 
     fn log(&self, record: &log::Record<'_>) {

@@ -30,12 +30,12 @@ struct LevelTable(Arc<Levels>);
 
 impl<S> Filter<S> for LevelTable {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.0.enabled(facade_level(metadata), metadata.target())
+        self.0.enabled(facade_level(metadata).into(), metadata.target())
     }
 
     /// Asked again when the table changes: a push rebuilds the interest cache.
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        match self.0.enabled(facade_level(metadata), metadata.target()) {
+        match self.0.enabled(facade_level(metadata).into(), metadata.target()) {
             true => Interest::always(),
             false => Interest::never(),
         }

@@ -1,40 +1,45 @@
-//! Which calls a worker encodes at all: `LOGBOOM_FILTER` pins; else what the listener pushed; else
-//! `RUST_LOG`; else the program's default; else INFO.
+//! Which calls a worker encodes at all: `LOGBOOM_FILTER` pins; else what the listener pushed; else, and
+//! where the listener leaves it to the worker, `RUST_LOG`; else the program's default; else INFO.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock, TryLockError};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
 
 use env_filter::{Builder, Filter};
 use log::{LevelFilter, Metadata};
 
+use crate::Level;
+use crate::level_table::{LevelTable, Wanted};
 use crate::queue::rendezvous::AttachError;
 
-/// The level table of one worker.
+/// The levels of one worker.
 pub(super) struct Levels {
-    filter: RwLock<Filter>,
-    /// The most verbose level of the table: most calls that are not wanted end here.
-    max: AtomicUsize,
-    /// The most verbose level that is wanted of every target: most other calls end here.
-    common: AtomicUsize,
+    own: OwnTable,
+    pushed: RwLock<LevelTable>,
+    /// Nobody wants a level below this number: most calls that are not wanted end here.
+    lowest: AtomicU16,
+    /// From this number on every level is wanted of every logger: most other calls end here.
+    common: AtomicU16,
     pinned: bool,
     /// Whether the macros of the program look at this table: only then a push is theirs to know.
     installed: AtomicBool,
+    /// Who tells the macros tells the newest.
+    telling: Mutex<()>,
     /// A variable that could not be read, and why.
     pub(super) complaint: Option<String>,
 }
 
 impl Levels {
-    /// The table from the environment, or `default`.
+    /// The levels from the environment, or `default`.
     pub(super) fn from_env(default: &str) -> Result<Levels, AttachError> {
         let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
         if let Some(text) = variable("LOGBOOM_FILTER") {
             return Levels::pinned(&text, "LOGBOOM_FILTER");
         }
-        let fallback = Table::parse(default)
+        let fallback = OwnTable::parse(default)
             .map_err(|reason| AttachError::Filter { origin: "the default filter", reason })?;
         // RUST_LOG is shared with other libraries, some of which understand more.
-        match variable("RUST_LOG").map(|text| Table::parse(&text)) {
-            Some(Ok(table)) => Ok(Levels::new(table, false, None)),
+        match variable("RUST_LOG").map(|text| OwnTable::parse(&text)) {
+            Some(Ok(own)) => Ok(Levels::new(own, false, None)),
             Some(Err(reason)) => {
                 Ok(Levels::new(fallback, false, Some(format!("RUST_LOG is not used: {reason}"))))
             }
@@ -42,89 +47,120 @@ impl Levels {
         }
     }
 
-    /// A table that no listener replaces; `origin` is who named it.
+    /// Levels that no listener replaces; `origin` is who named them.
     pub(super) fn pinned(table: &str, origin: &'static str) -> Result<Levels, AttachError> {
-        let table = Table::parse(table).map_err(|reason| AttachError::Filter { origin, reason })?;
-        Ok(Levels::new(table, true, None))
+        let own =
+            OwnTable::parse(table).map_err(|reason| AttachError::Filter { origin, reason })?;
+        Ok(Levels::new(own, true, None))
     }
 
-    fn new(table: Table, pinned: bool, complaint: Option<String>) -> Levels {
+    fn new(own: OwnTable, pinned: bool, complaint: Option<String>) -> Levels {
+        let pushed = LevelTable::default();
+        let (lowest, common) = pushed.range(own.range);
         Levels {
-            max: AtomicUsize::new(table.filter.filter() as usize),
-            common: AtomicUsize::new(table.common as usize),
-            filter: RwLock::new(table.filter),
+            own,
+            pushed: RwLock::new(pushed),
+            lowest: AtomicU16::new(lowest),
+            common: AtomicU16::new(common),
             pinned,
             installed: AtomicBool::new(false),
+            telling: Mutex::new(()),
             complaint,
         }
     }
 
-    /// Takes a table the listener pushed; tells whether it was taken.
-    pub(super) fn push(&self, text: &str) -> bool {
-        let Some(Table { filter, common }) = Table::parse(text).ok().filter(|_| !self.pinned)
-        else {
-            return false;
-        };
-        let max = filter.filter() as usize;
-        *self.filter.write().unwrap_or_else(PoisonError::into_inner) = filter;
-        self.max.store(max, Ordering::Relaxed);
-        self.common.store(common as usize, Ordering::Relaxed);
+    /// Whether no listener replaces them.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.pinned
+    }
+
+    /// Takes what the listener says, unless pinned: calls that begin later obey.
+    pub(super) fn push(&self, table: LevelTable) {
+        if self.pinned {
+            return;
+        }
+        let (lowest, common) = table.range(self.own.range);
+        *self.pushed.write().unwrap_or_else(PoisonError::into_inner) = table;
+        self.lowest.store(lowest, Ordering::Release);
+        self.common.store(common, Ordering::Release);
         if self.installed.load(Ordering::Acquire) {
             self.tell_macros();
         }
-        true
     }
 
-    /// Lets the macros of `log` and `tracing` know this table, now and after every push.
+    /// Lets the macros of `log` and `tracing` know these levels, now and after every push.
     pub(super) fn install(&self) {
         self.installed.store(true, Ordering::Release);
         self.tell_macros();
     }
 
     fn tell_macros(&self) {
+        let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         log::set_max_level(self.max());
         #[cfg(feature = "tracing")]
         tracing_core::callsite::rebuild_interest_cache();
     }
 
-    /// Whether a call at this level and target is wanted.
-    pub(super) fn enabled(&self, level: log::Level, target: &str) -> bool {
-        if level as usize > self.max.load(Ordering::Relaxed) {
+    /// Whether a call of this level and logger is wanted.
+    pub(super) fn enabled(&self, level: Level, logger: &str) -> bool {
+        let number = u16::from(level.number());
+        if number < self.lowest.load(Ordering::Relaxed) {
             return false;
         }
-        if level as usize <= self.common.load(Ordering::Relaxed) {
+        if number >= self.common.load(Ordering::Relaxed) {
             return true;
         }
-        let filter = match self.filter.try_read() {
-            Ok(filter) => filter,
-            Err(TryLockError::Poisoned(filter)) => filter.into_inner(),
+        let table = match self.pushed.try_read() {
+            Ok(table) => table,
+            Err(TryLockError::Poisoned(table)) => table.into_inner(),
             // It is being replaced, or was when this process was forked: then waiting has no end.
             Err(TryLockError::WouldBlock) => return true,
         };
-        filter.enabled(&Metadata::builder().level(level).target(target).build())
+        table.wants(level, logger, || self.own.enabled(level, logger))
     }
 
-    /// The most verbose level that any target wants.
+    /// The most verbose level of the macros that any logger wants.
     pub(super) fn max(&self) -> LevelFilter {
-        self.filter.read().unwrap_or_else(PoisonError::into_inner).filter()
+        let lowest = self.lowest.load(Ordering::Acquire);
+        let wanted = |level: &log::Level| u16::from(Level::from(*level).number()) >= lowest;
+        log::Level::iter()
+            .filter(wanted)
+            .max()
+            .map_or(LevelFilter::Off, |level| level.to_level_filter())
     }
 }
 
-/// A table as it was read.
-struct Table {
+/// What the worker wants itself, as `RUST_LOG` has it.
+struct OwnTable {
     filter: Filter,
-    /// The level that the table has for every target, where it is no more than a level.
-    common: LevelFilter,
+    /// As [`LevelTable::range`].
+    range: (u16, u16),
 }
 
-impl Table {
-    fn parse(text: &str) -> Result<Table, String> {
+impl OwnTable {
+    fn parse(text: &str) -> Result<OwnTable, String> {
         let mut builder = Builder::new();
         builder.try_parse(text).map_err(|error| error.to_string())?;
         let filter = builder.build();
+        let lowest = lowest(filter.filter());
+        // A table that is no more than a level has it for every logger.
         let is_level = text.trim().parse::<LevelFilter>().is_ok();
-        let common = if is_level { filter.filter() } else { LevelFilter::Off };
-        Ok(Table { filter, common })
+        let common = if is_level { lowest } else { Wanted::NO_LEVEL };
+        Ok(OwnTable { filter, range: (lowest, common) })
+    }
+
+    fn enabled(&self, level: Level, logger: &str) -> bool {
+        self.filter.enabled(&Metadata::builder().level(level.to_facade()).target(logger).build())
+    }
+}
+
+/// Number of the lowest level that such a filter lets pass.
+fn lowest(filter: LevelFilter) -> u16 {
+    match filter.to_level() {
+        None => Wanted::NO_LEVEL,
+        // Whatever is finer than DEBUG.
+        Some(log::Level::Trace) => 0,
+        Some(level) => Level::from(level).number().into(),
     }
 }
 
@@ -132,17 +168,64 @@ impl Table {
 mod tests {
     use super::*;
 
+    fn levels(own: &str) -> Levels {
+        Levels::new(OwnTable::parse(own).expect("a filter"), false, None)
+    }
+
     #[test]
-    fn a_pushed_table_replaces_all_but_a_pinned_one() {
-        let levels = Levels::new(Table::parse("info").expect("a filter"), false, None);
-        assert!(levels.enabled(log::Level::Info, "a") && !levels.enabled(log::Level::Debug, "a"));
-        assert!(levels.push("warn,a::b=debug"));
-        assert!(
-            !levels.enabled(log::Level::Info, "a") && levels.enabled(log::Level::Debug, "a::b")
-        );
+    fn levels_of_ones_own_are_those_of_the_facade() {
+        for filter in LevelFilter::iter() {
+            let levels = levels(filter.as_str());
+            assert_eq!(levels.max(), filter);
+            for level in (0..=u8::MAX).map(Level::new) {
+                assert_eq!(levels.enabled(level, "a"), level.to_facade() <= filter, "{level}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_filter_says_of_a_logger_counts_where_the_table_leaves_it_to_the_worker() {
+        let levels = levels("warn,a::b=debug");
+        assert!(!levels.enabled(Level::INFO, "a") && levels.enabled(Level::DEBUG, "a::b"));
         assert_eq!(levels.max(), LevelFilter::Debug);
-        assert!(!levels.push("a=loud") && levels.enabled(log::Level::Debug, "a::b"));
-        let pinned = Levels::new(Table::parse("error").expect("a filter"), true, None);
-        assert!(!pinned.push("trace") && !pinned.enabled(log::Level::Warn, "a"));
+        levels.push(LevelTable::default());
+        assert!(!levels.enabled(Level::INFO, "a") && levels.enabled(Level::DEBUG, "a::b"));
+    }
+
+    #[cfg(feature = "listener")]
+    mod pushed {
+        use super::*;
+        use crate::level_table::Entry;
+
+        fn entry(name: &str, wanted: Wanted) -> Entry {
+            Entry { name: name.to_owned(), own: wanted, below: wanted }
+        }
+
+        #[test]
+        fn a_pushed_table_replaces_all_but_a_pinned_one() {
+            let levels = levels("info,c=debug");
+            let from = Wanted::from;
+            levels.push(LevelTable::from(vec![
+                entry("", from(Level::WARNING)),
+                entry("a.b", from(Level::DEBUG)),
+                entry("c", Wanted::of_worker_from(Level::new(7))),
+                entry("d", Wanted::NOTHING),
+            ]));
+            assert!(!levels.enabled(Level::INFO, "a") && levels.enabled(Level::WARNING, "a"));
+            assert!(
+                levels.enabled(Level::DEBUG, "a::b::c") && !levels.enabled(Level::TRACE, "a.b")
+            );
+            assert!(levels.enabled(Level::DEBUG, "c") && !levels.enabled(Level::TRACE, "c"));
+            assert!(!levels.enabled(Level::CRITICAL, "d"));
+            assert_eq!(levels.max(), LevelFilter::Debug);
+            levels.push(LevelTable::from(vec![entry("", from(Level::new(45)))]));
+            assert_eq!(levels.max(), LevelFilter::Off);
+            assert!(levels.enabled(Level::CRITICAL, "a") && !levels.enabled(Level::ERROR, "a"));
+            levels.push(LevelTable::default());
+            assert!(levels.enabled(Level::INFO, "a") && !levels.enabled(Level::DEBUG, "a"));
+            let pinned = Levels::pinned("error", "a test").expect("a filter");
+            pinned.push(LevelTable::from(vec![entry("", from(Level::NOTSET))]));
+            assert!(!pinned.enabled(Level::WARNING, "a"));
+        }
     }
 }

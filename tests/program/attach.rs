@@ -12,7 +12,7 @@ use std::path::Path;
 use logboom::{AttachError, Certainty, QueueDir, TransportChoice};
 use nix::sys::signal::Signal;
 use support::{
-    PATIENCE, Place, by_channel, copy_program, hear, role, say, unprivileged, wait_until,
+    GREETING, PATIENCE, Place, by_channel, copy_program, hear, role, say, unprivileged, wait_until,
     with_descriptor_limit,
 };
 
@@ -54,7 +54,7 @@ fn worker_process() {
         }
         _ => {
             let mut stream = UnixStream::connect(&role[1]).unwrap();
-            stream.write_all(b"logboom\n\x03\0\x01\0").unwrap();
+            stream.write_all(&GREETING).unwrap();
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).unwrap();
             say(&String::from_utf8_lossy(&answer[5..]));

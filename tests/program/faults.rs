@@ -10,9 +10,10 @@ use logboom::control;
 use logboom::formatter::PatternFormatter;
 use logboom::handler::RotatingFileHandler;
 use logboom::{QueueDir, QueueListener};
+use support::logs::{THREE_LOGS, configure_three_logs};
 use support::sequence::{
-    FORM, assert_end_is_whole, assert_once_over, assert_whole, die_at, log_sequence,
-    put_foreign_files, start_workers, to,
+    FORM, assert_each_is_whole, assert_end_is_whole, assert_once_over, assert_whole, die_at,
+    log_sequence, put_foreign_files, start_workers, to,
 };
 use support::{PATIENCE, Place, Worker, role, wait_until};
 
@@ -27,24 +28,43 @@ fn worker_process() {
 }
 
 /// Kills a listener at each of the points, one after the other, and lets another one finish.
-fn die_and_finish(points: &[&str]) {
-    let place = Place::new();
-    put_foreign_files(&place);
-    let workers = start_workers(&place);
-    points.iter().for_each(|point| die_at(&place, point, &to("app.log", FORM)));
-    let listener = place.listen(FORM);
+fn die_and_finish(place: &Place, points: &[&str], args: &[&str]) {
+    put_foreign_files(place);
+    let workers = start_workers(place);
+    points.iter().for_each(|point| die_at(place, point, args));
+    let listener = place.serve(place.logboom(&[&["listen"], args].concat()));
     workers.into_iter().for_each(Worker::finish);
     let report = listener.stop();
     assert_eq!((report.missing, report.dropped, report.left_lanes), (0, 0, 0));
+}
+
+fn with_one_log(points: &[&str]) {
+    let place = Place::new();
+    die_and_finish(&place, points, &to("app.log", FORM));
     assert_whole(&place);
+}
+
+/// On different loggers.
+fn with_three_logs(points: &[&str]) {
+    let place = Place::new();
+    let config = configure_three_logs(&place, "lines", 4000);
+    die_and_finish(&place, points, &["--config", config, "--drain-timeout", "1"]);
+    assert_each_is_whole(&place, THREE_LOGS);
 }
 
 macro_rules! killed_at {
     ($($test:ident: $($point:literal),+;)+) => {
         $(#[test]
         fn $test() {
-            die_and_finish(&[$($point),+]);
+            with_one_log(&[$($point),+]);
         })+
+
+        mod three_logs {
+            $(#[test]
+            fn $test() {
+                super::with_three_logs(&[$($point),+]);
+            })+
+        }
     };
 }
 

@@ -16,15 +16,17 @@ use std::time::{Duration, Instant};
 
 use logboom::{Certainty, Overflow, TransportChoice};
 use nix::sys::signal::Signal;
+use support::logs::{Log, ONE_LOG, THREE_LOGS, configure_three_logs, logger_of};
 use support::{
-    PATIENCE, Place, Process, Worker, is_alive, processes_with, role, signal, wait_for, wait_until,
-    worker_script,
+    PATIENCE, Place, Process, Worker, is_alive, lines_of, processes_with, role, signal, wait_for,
+    wait_until, worker_script,
 };
 
 const WORKERS: usize = 6;
 
 /// JSON has lane and sequence number, which `logboom verify` needs.
-const FORM: [&str; 6] = ["--format", "json", "--max-bytes", "500kB", "--backup-count", "1000000"];
+const FORM: [&str; 8] =
+    ["--log", "app.log", "--format", "json", "--max-bytes", "500kB", "--backup-count", "1000000"];
 
 /// Logs numbered records until it is killed or `role[2]` exists; after each call writes into
 /// `role[1]`, behind its process number, how many have returned. Pauses after every `role[3]` records,
@@ -42,7 +44,7 @@ fn worker_process() {
     let guard = builder.init().unwrap();
     let burst: u64 = role[3].parse().unwrap();
     for number in 1_u64.. {
-        log::info!("record {}", number - 1);
+        log::info!(target: logger_of(number - 1), "record {}", number - 1);
         tell(1, number);
         if number.is_multiple_of(burst) {
             if fs::exists(&role[2]).unwrap() {
@@ -82,14 +84,31 @@ struct Storm {
     random: Random,
     end: Instant,
     names: Vec<String>,
+    logs: &'static [Log],
+    /// Of the listener.
+    args: Vec<&'static str>,
 }
 
 impl Storm {
-    fn new() -> Storm {
+    fn on_one_log() -> Storm {
+        Storm::on(ONE_LOG, |_| FORM.to_vec())
+    }
+
+    /// On different loggers.
+    fn on_three_logs() -> Storm {
+        Storm::on(THREE_LOGS, |place| {
+            vec!["--config", configure_three_logs(place, "json", 500_000)]
+        })
+    }
+
+    fn on(logs: &'static [Log], args: impl Fn(&Place) -> Vec<&'static str>) -> Storm {
         let seconds =
             std::env::var("LOGBOOM_STORM_SECONDS").map_or(0, |text| text.parse().unwrap());
+        let place = Place::new();
         Storm {
-            place: Place::new(),
+            logs,
+            args: args(&place),
+            place,
             random: Random(0x9e37_79b9_7f4a_7c15),
             end: Instant::now() + Duration::from_secs(seconds),
             names: Vec::new(),
@@ -118,16 +137,16 @@ impl Storm {
 
     /// A listener that may not serve yet.
     fn start_listener(&self) -> Process {
-        let mut command = self.place.logboom(&["listen", "--log", "app.log"]);
-        command.args(FORM).stdin(Stdio::null()).stderr(Stdio::null());
+        let mut command = self.place.logboom(&["listen"]);
+        command.args(&self.args).stdin(Stdio::null()).stderr(Stdio::null());
         Process(command.spawn().unwrap())
     }
 
     /// `logboom run` with a listener and all its workers at work.
     fn start_tree(&mut self) -> Tree {
-        let mut command = self.place.logboom(&["run", "-q", "--log", "app.log"]);
+        let mut command = self.place.logboom(&["run", "-q"]);
         let said = self.place.path("said-by-run");
-        command.args(FORM).stdin(Stdio::null()).stderr(File::create(&said).unwrap());
+        command.args(&self.args).stdin(Stdio::null()).stderr(File::create(&said).unwrap());
         let workers: Vec<_> = (0..WORKERS).map(|_| self.next_worker()).collect();
         for (name, role) in &workers {
             let script = worker_script(&role.each_ref().map(String::as_str));
@@ -169,34 +188,47 @@ impl Storm {
         fs::write(self.place.path("end"), "").unwrap();
     }
 
-    /// Nothing is there any more but the log, and it has all that was logged; how much that is.
-    fn prove(&self) -> u64 {
+    /// Nothing is there any more but the logs, and they have all that was logged; how many lines.
+    fn prove(&self) -> usize {
         let prefix = self.place.directory.path().to_str().unwrap();
         assert_eq!(processes_with(prefix), Vec::<String>::new(), "left behind");
         assert_eq!(left_in_queue(&self.place), Vec::<PathBuf>::new(), "left behind");
-        assert!(!self.place.path(".app.log.lock").exists());
+        if self.logs.len() == 1 {
+            self.verify();
+        }
+        self.logs.iter().map(|log| self.prove_log(log)).sum()
+    }
 
+    /// The gaps of a log that has all prove something.
+    fn verify(&self) {
         let verified = self.place.run(&["verify", "--json", "app.log"]);
         let text = String::from_utf8(verified.stdout).unwrap();
         let report: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert!(verified.status.success() && report["dropped"] == 0, "{text}");
+    }
 
-        let mut written: HashMap<String, u64> = HashMap::new();
-        for line in self.place.lines() {
-            // The lines are JSON, as was just verified.
-            let Some(number) = after(&line, "\"message\":\"record ") else { continue };
-            let worker = after(&line, "\"worker\":\"").unwrap();
-            let next = written.entry(worker.to_owned()).or_default();
-            assert_eq!(number, next.to_string(), "{worker}: lost, doubled or moved");
-            *next += 1;
+    fn prove_log(&self, log: &Log) -> usize {
+        let Log { name: log_name, .. } = log;
+        assert!(!self.place.path(&format!(".{log_name}.lock")).exists());
+        let mut written: HashMap<String, Vec<u64>> = HashMap::new();
+        let lines = lines_of(&log.path(&self.place));
+        for line in &lines {
+            assert!(line.starts_with('{') && line.ends_with('}'), "torn: {line}");
+            let Some(number) = after(line, "\"message\":\"record ") else { continue };
+            let worker = after(line, "\"worker\":\"").unwrap();
+            written.entry(worker.to_owned()).or_default().push(number.parse().unwrap());
         }
         for name in &self.names {
-            let (written, [_, returned]) = (written.remove(name).unwrap_or(0), self.told(name));
-            let message = format!("{name}: {returned} calls have returned, {written} are written");
-            assert!(written == returned || written == returned + 1, "{message}");
+            let (written, [_, returned]) =
+                (written.remove(name).unwrap_or_default(), self.told(name));
+            let is_whole = |count| log.numbers(count).eq(written.iter().copied());
+            assert!(
+                is_whole(returned) || is_whole(returned + 1),
+                "{log_name}: {returned} calls of {name} have returned; lost, doubled or moved: {written:?}"
+            );
         }
         assert!(written.is_empty(), "from nobody: {written:?}");
-        report["records"].as_u64().unwrap()
+        lines.len()
     }
 }
 
@@ -234,13 +266,20 @@ fn kill(process: &mut Process) {
 
 #[test]
 fn whatever_is_killed_nothing_that_was_logged_is_lost_doubled_or_torn() {
-    const KILLS: [usize; 3] = [100, 100, 20];
-    let mut storm = Storm::new();
+    blow(Storm::on_one_log(), [100, 100, 20]);
+}
+
+#[test]
+fn whatever_is_killed_three_logs_on_different_loggers_have_what_is_theirs() {
+    blow(Storm::on_three_logs(), [50, 50, 10]);
+}
+
+/// Kills at least so many times a worker, a listener, and all at once.
+fn blow(mut storm: Storm, kills: [usize; 3]) {
     let mut listener = storm.start_listener();
     let mut workers: Vec<_> = (0..WORKERS).map(|_| storm.start_worker()).collect();
-    // Of a worker, of a listener, of all at once.
     let mut killed = [0; 3];
-    while !storm.is_over() || (0..3).any(|kind| killed[kind] < KILLS[kind]) {
+    while !storm.is_over() || (0..3).any(|kind| killed[kind] < kills[kind]) {
         storm.random.wait(60_000);
         let kind = [0, 0, 0, 1, 1, 1, 2][storm.random.below(7) as usize];
         killed[kind] += 1;
@@ -258,14 +297,15 @@ fn whatever_is_killed_nothing_that_was_logged_is_lost_doubled_or_torn() {
         listener = storm.start_listener();
     }
     kill(&mut listener);
-    let listener = storm.place.listen(&FORM);
+    let place = &storm.place;
+    let listener = place.serve(place.logboom(&[&["listen"], &*storm.args].concat()));
     storm.calm();
     workers.into_iter().for_each(Worker::finish);
     let report = listener.stop();
     assert_eq!((report.missing, report.dropped, report.left_lanes), (0, 0, 0));
     let [of_workers, of_listeners, of_all] = killed;
     println!(
-        "{of_workers} kills of a worker, {of_listeners} of the listener, {of_all} of all; {} records",
+        "{of_workers} kills of a worker, {of_listeners} of the listener, {of_all} of all; {} lines",
         storm.prove()
     );
 }
@@ -273,7 +313,7 @@ fn whatever_is_killed_nothing_that_was_logged_is_lost_doubled_or_torn() {
 #[test]
 fn whatever_is_killed_of_a_supervised_tree_the_next_start_finds_all() {
     const KILLS: usize = 21;
-    let (mut storm, mut kills) = (Storm::new(), 0);
+    let (mut storm, mut kills) = (Storm::on_one_log(), 0);
     // Workers that have outlived their supervisor and their listener.
     let mut orphans: Vec<i32> = Vec::new();
     while !storm.is_over() || kills < KILLS {
@@ -303,5 +343,5 @@ fn whatever_is_killed_of_a_supervised_tree_the_next_start_finds_all() {
     end_orphans(&mut orphans);
     storm.calm();
     assert_eq!(last.supervisor.wait(), 0);
-    println!("{kills} kills of a supervisor and more; {} records", storm.prove());
+    println!("{kills} kills of a supervisor and more; {} lines", storm.prove());
 }

@@ -64,12 +64,19 @@ fn a_flush_to_the_disk_returns_behind_the_fsync_of_its_records() {
         assert_eq!(strace.wait(), 0);
 
         let log = format!("<{}>", place.log().display());
-        let of_log = |line: &&str| line.contains(&log);
-        let mut calls =
-            trace.lines().filter(of_log).skip_while(|line| !line.contains("w precious"));
-        assert!(calls.next().is_some(), "not written: {trace}");
+        let is_write = |line: &&str| line.contains(&log) && line.contains("w precious");
+        let calls: Vec<_> = trace.lines().skip_while(|line| !is_write(line)).collect();
+        assert!(!calls.is_empty(), "not written: {trace}");
         let calls_of_disk = ["fdatasync(", "fsync(", "syncfs("];
-        let is_sync = |line: &str| calls_of_disk.iter().any(|call| line.contains(call));
-        assert!(calls.any(|line| is_sync(line) && line.ends_with(" = 0")), "not synced: {trace}");
+        let is_sync = |line: &str| {
+            line.contains(&log) && calls_of_disk.iter().any(|call| line.contains(call))
+        };
+        let begun = calls.iter().position(|line| is_sync(line));
+        let begun = begun.unwrap_or_else(|| panic!("not synced: {trace}"));
+        // In two lines where another thread's call comes in between.
+        let thread = calls[begun].split(' ').next().unwrap();
+        let mut of_thread = calls[begun..].iter().filter(|line| line.starts_with(thread));
+        let end = of_thread.find(|line| !line.ends_with("<unfinished ...>"));
+        assert!(end.is_some_and(|line| line.ends_with(" = 0")), "not synced: {trace}");
     }
 }

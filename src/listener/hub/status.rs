@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Hub, Worker};
 use crate::Process;
 use crate::listener::counts::{Counts, Tally};
-use crate::queue::status::{Status, SyncStatus, Trouble, WorkerStatus};
+use crate::queue::status::{LevelStatus, Status, SyncStatus, Trouble, WorkerStatus};
 
 /// Most bytes of workers in a status, so that it is one message.
 const MAX_STATUS_BYTES: usize = 128 * 1024;
@@ -15,6 +15,10 @@ const NUMBERS_BYTES: usize = 64;
 
 /// At most what its drops of one level take there.
 const LEVEL_BYTES: usize = 12;
+
+/// Most bytes of levels in a status, and at most what one takes there beside its name.
+const MAX_LEVELS_BYTES: usize = 32 * 1024;
+const SET_LEVEL_BYTES: usize = 24;
 
 /// What a status says that never changes.
 pub(in crate::listener) struct StatusBase {
@@ -62,7 +66,12 @@ impl Hub {
             .map(|(lane, worker)| worker.status(*lane))
             .collect();
         workers.sort_by(|a, b| (&a.name, a.pid, &a.lane).cmp(&(&b.name, b.pid, &b.lane)));
-        let more_workers = cut(&mut workers);
+        let more_workers = cut(&mut workers, MAX_STATUS_BYTES, |worker| {
+            text_bytes(worker) + NUMBERS_BYTES + worker.dropped_by_level.len() * LEVEL_BYTES
+        });
+        let mut levels: Vec<_> = state.levels.status().collect();
+        let level_bytes = |level: &LevelStatus| level.logger.len() + SET_LEVEL_BYTES;
+        let more_levels = cut(&mut levels, MAX_LEVELS_BYTES, level_bytes);
         let Counts { records, drops, missing, unconfirmed, damaged_lanes, filter_panics, handlers } =
             state.counts.clone();
         Status {
@@ -70,6 +79,9 @@ impl Hub {
             queue: base.queue.clone(),
             uptime_s: base.started.elapsed().as_secs(),
             logs: base.logs.clone(),
+            levels,
+            more_levels,
+            has_coarse_levels: state.levels.is_coarse(),
             workers,
             more_workers,
             records,
@@ -112,16 +124,16 @@ impl Worker {
     }
 }
 
-/// Cuts the list of workers to what one message may hold; how many are left out.
-fn cut(workers: &mut Vec<WorkerStatus>) -> u64 {
+/// Cuts a list to what one message may hold of it; how many are left out.
+fn cut<T>(items: &mut Vec<T>, max_bytes: usize, bytes_of: impl Fn(&T) -> usize) -> u64 {
     let mut bytes = 0;
-    let mut fits = |worker: &WorkerStatus| {
-        bytes += text_bytes(worker) + NUMBERS_BYTES + worker.dropped_by_level.len() * LEVEL_BYTES;
-        bytes <= MAX_STATUS_BYTES
+    let mut fits = |item: &T| {
+        bytes += bytes_of(item);
+        bytes <= max_bytes
     };
-    let listed = workers.iter().take_while(|worker| fits(worker)).count();
-    let rest = workers.len() - listed;
-    workers.truncate(listed);
+    let listed = items.iter().take_while(|item| fits(item)).count();
+    let rest = items.len() - listed;
+    items.truncate(listed);
     rest as u64
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used)]
 
 mod command;
+pub mod logs;
 mod process;
 pub mod sequence;
 mod small_disk;
@@ -28,6 +29,9 @@ pub use self::worker::{ROLE, Worker, hear, role, say, worker_script};
 /// Longest wait for anything: generous, because machines are slow, and a test that waits this long
 /// has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The greeting of an honest worker; bytes 8 and 9 are the version of the protocol.
+pub const GREETING: [u8; 12] = *b"logboom\n\x04\0\x01\0";
 
 /// Waits until `condition` gives something.
 pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {

@@ -7,10 +7,8 @@ use std::os::unix::net::UnixStream;
 use ipc_channel::ipc::{self, IpcBytesSender, IpcReceiver, IpcSender};
 use serde::{Deserialize, Serialize};
 
+pub use crate::support::GREETING;
 use crate::support::{Place, wait_until};
-
-/// The greeting of a worker, as an honest one sends it.
-pub const GREETING: [u8; 12] = *b"logboom\n\x03\0\x01\0";
 
 /// The hello of a worker, as its bytes are on the wire.
 #[derive(Serialize, Deserialize)]
@@ -37,6 +35,15 @@ pub struct Facts {
     pub started_ns: i64,
     pub context: String,
     pub overflow: String,
+    pub is_pinned: bool,
+}
+
+/// The levels of a logger, and of those below it.
+#[derive(Serialize, Deserialize)]
+pub struct Levels {
+    pub name: String,
+    pub own: (u16, bool),
+    pub below: (u16, bool),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,7 +53,7 @@ pub enum Transport {
 
 #[derive(Serialize, Deserialize)]
 pub enum ToWorker {
-    Welcome { data: IpcBytesSender, levels: Option<String> },
+    Welcome { data: IpcBytesSender, levels: Vec<Levels> },
 }
 
 pub fn facts() -> Facts {
@@ -61,11 +68,13 @@ pub fn facts() -> Facts {
         started_ns: 0,
         context: "no context".to_owned(),
         overflow: String::new(),
+        is_pinned: false,
     }
 }
 
 pub fn hello(reply: IpcSender<ToWorker>) -> Hello {
-    Hello { magic: *b"logboom\n", version: 3, body: Body::Worker { facts: facts(), reply } }
+    let version = u16::from_le_bytes([GREETING[8], GREETING[9]]);
+    Hello { magic: *b"logboom\n", version, body: Body::Worker { facts: facts(), reply } }
 }
 
 pub fn connect(place: &Place) -> UnixStream {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use logboom::{Certainty, Overflow};
 
+use super::logs::{Log, ONE_LOG, PATTERN, logger_of};
 use super::{PATIENCE, Place, Process, Worker, files_of, lines_of};
 
-const PATTERN: &str = "%(lane)s %(seq)s %(name)s %(processName)s %(message)s";
 /// Some lines make a file, so that the logs of these tests are rotated.
 pub const FORM: &[&str] =
     &["--format", PATTERN, "--max-bytes", "4kB", "--backup-count", "1000", "--drain-timeout", "1"];
@@ -20,7 +20,8 @@ const FOREIGN: [&str; 4] = ["app.log.old", "app.log.1.gz", "app.log.", "another.
 /// Logs the sequence and returns when it is written.
 pub fn log_sequence() {
     let guard = logboom::builder().overflow(Overflow::Block).init().unwrap();
-    (0..RECORDS).for_each(|number| log::info!("record {number} {:60}", ""));
+    (0..RECORDS)
+        .for_each(|number| log::info!(target: logger_of(number), "record {number} {:60}", ""));
     assert!(guard.flush(Certainty::Written, PATIENCE).is_complete());
 }
 
@@ -50,7 +51,20 @@ pub fn assert_whole(place: &Place) {
     assert_once_over(&[place.log()]);
     let output = place.run(&["verify", "app.log", "--format", PATTERN]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert_contiguous(place);
+    assert_contiguous(place, ONE_LOG);
+}
+
+/// Logs of which each has its part of the sequences, once and in order, and nothing is left behind.
+pub fn assert_each_is_whole(place: &Place, logs: &[Log]) {
+    for log in logs {
+        let numbers = numbers_in(&[log.path(place)]);
+        assert_eq!(numbers.len(), WORKERS, "{}: {numbers:?}", log.name);
+        for (worker, numbers) in numbers {
+            let is_whole = numbers.iter().copied().eq(log.numbers(RECORDS));
+            assert!(is_whole, "{} of {worker}: {numbers:?}", log.name);
+        }
+    }
+    assert_contiguous(place, logs);
 }
 
 /// The sequences of the workers are in these logs, in this order, and nothing is torn.
@@ -69,12 +83,12 @@ pub fn assert_end_is_whole(place: &Place) {
     for (worker, numbers) in numbers {
         assert!(numbers.iter().copied().eq(numbers[0]..RECORDS), "{worker}: {numbers:?}");
     }
-    assert_contiguous(place);
+    assert_contiguous(place, ONE_LOG);
 }
 
 /// Backups have the numbers from 1 on, and nothing else has come or changed.
-fn assert_contiguous(place: &Place) {
-    let mut expected: Vec<_> = files_of(&place.log());
+fn assert_contiguous(place: &Place, logs: &[Log]) {
+    let mut expected: Vec<_> = logs.iter().flat_map(|log| files_of(&log.path(place))).collect();
     for name in FOREIGN {
         assert_eq!(fs::read_to_string(place.path(name)).unwrap(), name);
         expected.push(place.path(name));
@@ -82,7 +96,7 @@ fn assert_contiguous(place: &Place) {
     expected.sort();
     let entries = fs::read_dir(place.directory.path()).unwrap();
     let mut found: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    found.retain(|path| path.is_file());
+    found.retain(|path| path.is_file() && path.extension().is_none_or(|end| end != "toml"));
     found.sort();
     assert_eq!(found, expected);
 }
