@@ -11,7 +11,7 @@ use logboom::config::{Config, QueueSetting};
 use logboom::formatter::{
     DEFAULT_PATTERN, Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter,
 };
-use logboom::handler::{Color, RotatingFileHandler};
+use logboom::handler::{Color, RotatingFileBuilder, RotatingFileHandler};
 use logboom::{Level, QueueDir, SyncPolicy};
 
 /// The environment's word for the configuration.
@@ -244,13 +244,17 @@ impl LogOptions {
         self.log.clone().unwrap_or_else(|| default_log(queue))
     }
 
+    /// The log file, before it is opened.
+    pub(crate) fn builder(&self, queue: &QueueDir) -> RotatingFileBuilder {
+        RotatingFileHandler::builder(self.path(queue))
+            .max_bytes(self.max_bytes)
+            .backup_count(self.backup_count)
+    }
+
     /// Opens the log file.
     pub(crate) fn open(&self, queue: &QueueDir) -> anyhow::Result<RotatingFileHandler> {
         let path = self.path(queue);
-        let builder = RotatingFileHandler::builder(&path)
-            .max_bytes(self.max_bytes)
-            .backup_count(self.backup_count);
-        builder
+        self.builder(queue)
             .open(self.format.formatter()?)
             .with_context(|| format!("cannot log to {}", path.display()))
     }

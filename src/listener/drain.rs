@@ -19,6 +19,8 @@ use super::recovery::Recovery;
 use super::refusal::Refusal;
 use super::round::{Item, LaneInput, Merge, Merged, Source};
 use super::stop::Stop;
+use super::tasks::Tasks;
+use super::worker_levels::WorkerLevels;
 use crate::logger::{Delivery, Filters, Routing};
 use crate::queue::control::Reply;
 use crate::queue::ring::Bell;
@@ -46,6 +48,10 @@ pub(super) struct Drain {
     pub(super) outlets: Outlets,
     pub(super) filters: Filters,
     pub(super) routing: Routing,
+    /// How often filters have panicked that are not used any more.
+    pub(super) past_panics: u64,
+    pub(super) levels: WorkerLevels,
+    pub(super) tasks: Arc<Tasks>,
     /// Of one record; kept for its memory.
     pub(super) deliveries: Vec<Delivery>,
     pub(super) drain_timeout: Duration,
@@ -77,17 +83,17 @@ impl Drain {
     /// Drains until a stop is asked for and done.
     pub(super) fn run(&mut self) -> StopReport {
         if !self.filters.is_empty() || !self.routing.is_plain() {
-            let notice = self.notices.filtered();
-            self.take(|_| Some(&notice));
-            self.commit();
+            self.say_filtered();
         }
         while !self.stop.is_requested() {
             if self.bound.is_lost() {
                 self.give_up_queue();
             } else {
                 self.round(IDLE_TICK);
+                self.attend();
             }
         }
+        self.tasks.close();
         if !self.has_lost_queue {
             self.lanes.look();
         }
@@ -241,7 +247,7 @@ impl Drain {
     }
 
     /// Ends a round: what the listener itself has to say, then everything out of the buffers.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for loss in self.hub.take_losses() {
             self.counts.unconfirmed += loss.records;
             self.notices.loss(&loss);
@@ -250,6 +256,7 @@ impl Drain {
             self.notices.handler_trouble(index, text);
         }
         let troubles = self.files.take_notices().into_iter().chain(self.lanes.take_troubles());
+        let troubles = troubles.chain(self.hub.take_notices());
         let troubles = troubles.chain(self.filters.take_notices());
         let troubles = troubles.chain(self.routing.take_notices());
         troubles.for_each(|text| self.notices.trouble(text));
@@ -289,9 +296,10 @@ impl Drain {
         self.show_counts();
     }
 
-    fn show_counts(&mut self) {
+    pub(super) fn show_counts(&mut self) {
         self.counts.damaged_lanes = self.lanes.damaged();
-        self.counts.filter_panics = self.filters.panics() + self.routing.panics();
+        self.counts.filter_panics =
+            self.past_panics + self.filters.panics() + self.routing.panics();
         self.counts.handlers = self.outlets.status();
         self.hub.set_counts(self.counts.clone());
     }

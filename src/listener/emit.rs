@@ -8,6 +8,13 @@ use crate::Record;
 use crate::logger::{Delivery, Destination, Summary};
 
 impl Drain {
+    /// Says in all log files that they may not have all records.
+    pub(super) fn say_filtered(&mut self) {
+        let notice = self.notices.filtered();
+        self.take(|_| Some(&notice));
+        self.commit();
+    }
+
     pub(super) fn emit(&mut self, record: &Record<'_>) {
         if self.filters.is_empty() {
             return self.take_record(record);
@@ -46,7 +53,7 @@ impl Drain {
         }
     }
 
-    fn summarize_routes(&mut self, now_ns: i64) {
+    pub(super) fn summarize_routes(&mut self, now_ns: i64) {
         for Summary { record, deliveries } in self.routing.take_summaries(now_ns) {
             let record = self.notices.number(record);
             self.hand_out(&record, &deliveries, Recipients::ALL);

@@ -57,6 +57,13 @@ impl Plan {
         }
     }
 
+    /// Gives the destinations other numbers.
+    pub(crate) fn renumber(&mut self, number: impl Fn(Destination) -> Destination) {
+        for target in &mut self.targets {
+            target.destination = number(target.destination);
+        }
+    }
+
     /// Whether every record goes everywhere.
     fn is_plain(&self) -> bool {
         let root = &self.root;

@@ -14,7 +14,10 @@ use crate::Context;
 use crate::{Process, context};
 
 /// Version of the greeting, the messages and the schema of the entries.
-pub(crate) const PROTOCOL_VERSION: u16 = 3;
+pub(crate) const PROTOCOL_VERSION: u16 = 4;
+
+/// Most bytes of a configuration that are sent.
+pub(crate) const MAX_CONFIG_BYTES: usize = 1 << 20;
 
 /// Who greets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,8 +260,17 @@ pub(crate) struct Update {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     Status,
-    Flush { sync: bool, timeout_ms: u64 },
+    Flush {
+        sync: bool,
+        timeout_ms: u64,
+    },
     Stop,
+    /// A configuration, whose text follows on the control socket because a message may be too small
+    /// for it. Its name says in which form it is, and stands in errors.
+    PushConfig {
+        name: String,
+        bytes: u32,
+    },
 }
 
 /// From the listener to `ctl`.
@@ -267,6 +279,8 @@ pub(crate) enum Reply {
     Status(Box<Status>),
     Flushed(Flushed),
     Stopped(StopReport),
+    /// Whether the configuration is in effect; why not, for people.
+    Config(Result<(), String>),
 }
 
 #[cfg(all(test, feature = "listener"))]

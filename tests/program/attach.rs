@@ -54,7 +54,7 @@ fn worker_process() {
         }
         _ => {
             let mut stream = UnixStream::connect(&role[1]).unwrap();
-            stream.write_all(b"logboom\n\x03\0\x01\0").unwrap();
+            stream.write_all(b"logboom\n\x04\0\x01\0").unwrap();
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).unwrap();
             say(&String::from_utf8_lossy(&answer[5..]));
