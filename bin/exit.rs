@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use logboom::config::ConfigError;
+use logboom::config::{ConfigError, ConfigServerError};
 use logboom::control::PushError;
 use logboom::handler::HandlerError;
 use logboom::verify::VerifyError;
@@ -80,6 +80,9 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(PushError::Attach(error)) = cause.downcast_ref() {
         return code_of(error);
+    }
+    if let Some(error) = cause.downcast_ref::<ConfigServerError>() {
+        return Some(if matches!(error, ConfigServerError::Io { .. }) { IO } else { CONFIG });
     }
     if cause.is::<ConfigError>() {
         return Some(CONFIG);

@@ -11,7 +11,9 @@ use logboom::supervisor::SupervisorLink;
 use logboom::{QueueListener, Reloader};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
-use crate::options::{ConfigOptions, LogOptions, OutputOptions, QueueOptions, complain};
+use crate::options::{
+    ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
+};
 use crate::{exit, signals};
 
 /// Receive the records of all workers of a queue and write them to one rotated file
@@ -26,6 +28,8 @@ pub(crate) struct Args {
     log: LogOptions,
     #[command(flatten)]
     config: ConfigOptions,
+    #[command(flatten)]
+    config_server: ConfigServerOptions,
     /// Print every record to standard output as well
     #[arg(long)]
     console: bool,
@@ -73,6 +77,7 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         builder = builder.filter(LevelFilter(level)).worker_levels(worker_levels);
     }
     let listener = builder.bind()?;
+    let _servers = args.config_server.start(&listener.reloader())?;
     reload_on_hang_up(listener.reloader(), config_path)?;
     let stop = listener.stop_handle();
     let link = match args.supervised {

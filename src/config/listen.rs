@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::build::log_file;
 use super::{Config, ConfigError, Form, HandlerKind, HandlerSettings, Problem, QueueSetting};
+use crate::causes::with_causes;
 use crate::handler::HandlerError;
 use crate::listener::layout::{FileLayout, HandlerLayout, Layout, NamedQueue};
 use crate::logger::Destination;
@@ -58,13 +59,34 @@ impl Reloader {
     /// As for [`load`](Self::load); or the file cannot be read, or does not make sense.
     pub fn load_file(&self, path: &Path) -> Result<(), ReloadError> {
         let name = path.display().to_string();
-        let config = Config::read(path).map_err(|error| ReloadError::Config(error.into()));
-        let layout = config.and_then(|config| Ok(config.layout()?));
-        let loaded = layout.and_then(|layout| self.exchange(layout));
-        loaded.inspect_err(|error| {
-            let reason = self.refused(&name, error);
+        self.load_read(&name, Config::read(path)).inspect_err(|error| {
+            let reason = with_causes(error);
             self.say(format!("{name} was not loaded, the configuration before it stays: {reason}"));
         })
+    }
+
+    pub(super) fn load_text(
+        &self,
+        text: Vec<u8>,
+        form: Form,
+        name: &str,
+    ) -> Result<(), ReloadError> {
+        self.load_read(name, Config::of_bytes(text, form, name))
+    }
+
+    fn load_read(
+        &self,
+        name: &str,
+        config: Result<Config, ConfigError>,
+    ) -> Result<(), ReloadError> {
+        match config {
+            Ok(config) => self.load(&config),
+            Err(error) => {
+                let error = ReloadError::Config(error.into());
+                self.refused(name, &error);
+                Err(error)
+            }
+        }
     }
 }
 

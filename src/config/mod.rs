@@ -19,6 +19,7 @@ mod literal;
 mod loggers;
 mod node;
 mod references;
+mod server;
 mod service;
 mod show;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub(crate) use self::filters::FilterSettings;
 pub(crate) use self::formatters::FormatterSettings;
 pub(crate) use self::handlers::{HandlerKind, HandlerSettings, SyslogPlace};
 pub(crate) use self::loggers::Logger;
+pub use self::server::{ConfigServer, ConfigServerError, Secret};
 pub use self::service::{ListenerSettings, QueueSetting};
 pub use self::show::Setting;
 
@@ -65,6 +67,17 @@ impl Form {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("json") => Form::Json,
             Some("ini" | "conf" | "cfg") => Form::Ini,
+            _ => Form::Toml,
+        }
+    }
+
+    /// That of a text without a name: JSON begins with a brace, INI with a section; TOML has its
+    /// version before any.
+    fn guess(text: &[u8]) -> Form {
+        let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        match lines.find_map(|line| line.first().filter(|first| !b"#;".contains(first))) {
+            Some(b'{') => Form::Json,
+            Some(b'[') => Form::Ini,
             _ => Form::Toml,
         }
     }

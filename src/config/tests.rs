@@ -460,3 +460,15 @@ fn nothing_in_an_ini_file_is_executed() {
     let said = refusal(&INI.replace("args=(sys.stdout,)", &deep), Form::Ini);
     assert_eq!(said, "c:26: tables and lists may be nested 16 deep");
 }
+
+#[test]
+fn the_form_of_a_text_without_a_name_is_guessed() {
+    for (text, form) in [
+        (" \r\n\t{\"version\": 1}", Form::Json),
+        ("# of a project\n\n ; as is this\n[loggers]\nkeys=root\n", Form::Ini),
+        ("# of a project\nversion = 1\n[root]\n", Form::Toml),
+        ("", Form::Toml),
+    ] {
+        assert_eq!(Form::guess(text.as_bytes()), form, "{text:?}");
+    }
+}
