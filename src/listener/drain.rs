@@ -85,6 +85,7 @@ impl Drain {
         if !self.filters.is_empty() || !self.routing.is_plain() {
             self.say_filtered();
         }
+        self.tasks.open();
         while !self.stop.is_requested() {
             if self.bound.is_lost() {
                 self.give_up_queue();

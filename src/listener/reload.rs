@@ -148,7 +148,8 @@ impl Reloader {
     ) -> Result<T, ReloadError> {
         let is_room = self.0.waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING;
         let outcome = if is_room {
-            act(&mut self.0.current.lock().unwrap_or_else(PoisonError::into_inner))
+            let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
+            self.0.tasks.wait_open(EXCHANGE_TIMEOUT).and_then(|()| act(&mut current))
         } else {
             Err(ReloadError::TooMany)
         };

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::SyncPolicy;
@@ -51,35 +51,64 @@ pub(super) struct Gone {
 
 /// The place of the task that waits.
 #[derive(Default)]
-pub(super) struct Tasks(Mutex<State>);
+pub(super) struct Tasks {
+    state: Mutex<State>,
+    changed: Condvar,
+}
 
 #[derive(Default)]
-struct State {
-    waiting: Option<Task>,
-    is_closed: bool,
+enum State {
+    /// The drain has not begun: a recovery may still have the locks of other logs.
+    #[default]
+    NotYet,
+    Open(Option<Task>),
+    Closed,
 }
 
 impl Tasks {
-    /// False where the drain does nothing more. A task that waits is given up for this one.
-    pub(super) fn put(&self, task: Task) -> bool {
-        let mut state = self.lock();
-        if !state.is_closed {
-            state.waiting = Some(task);
+    /// The drain comes to tasks from now on.
+    pub(super) fn open(&self) {
+        *self.lock() = State::Open(None);
+        self.changed.notify_all();
+    }
+
+    /// Waits until the drain comes to tasks.
+    pub(super) fn wait_open(&self, timeout: Duration) -> Result<(), ReloadError> {
+        let is_early = |state: &mut State| matches!(state, State::NotYet);
+        let waited = self.changed.wait_timeout_while(self.lock(), timeout, is_early);
+        match *waited.unwrap_or_else(PoisonError::into_inner).0 {
+            State::NotYet => Err(ReloadError::Busy),
+            State::Open(_) => Ok(()),
+            State::Closed => Err(ReloadError::Stopping),
         }
-        !state.is_closed
+    }
+
+    /// False where the drain does not come to it. A task that waits is given up for this one.
+    pub(super) fn put(&self, task: Task) -> bool {
+        match &mut *self.lock() {
+            State::Open(waiting) => {
+                *waiting = Some(task);
+                true
+            }
+            State::NotYet | State::Closed => false,
+        }
     }
 
     /// The task that waits.
     pub(super) fn take(&self) -> Option<Task> {
-        self.lock().waiting.take()
+        match &mut *self.lock() {
+            State::Open(waiting) => waiting.take(),
+            State::NotYet | State::Closed => None,
+        }
     }
 
     /// Gives up the task that waits, and takes no other.
     pub(super) fn close(&self) {
-        *self.lock() = State { waiting: None, is_closed: true };
+        *self.lock() = State::Closed;
+        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

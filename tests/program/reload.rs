@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use logboom::{Certainty, Overflow, control};
 use nix::sys::signal::Signal;
-use support::{Listener, PATIENCE, Place, Worker, hear, lines_of, role, say, wait_until};
+use support::strace::Tracer;
+use support::{
+    Listener, PATIENCE, Place, SmallDisk, Worker, files_of, hear, lines_of, role, say, wait_until,
+};
 
 /// `numbers PATH`: logs numbers until PATH exists, and says how many. `lines`: logs each line that it is
 /// told.
@@ -81,10 +84,12 @@ fn listen(place: &Place, config: &str) -> Listener {
     place.serve(place.logboom(&["listen"]))
 }
 
-/// The lines of workers; the listener has its own.
+/// The lines of workers; the listener has its own. A log that was left amid a rotation has no current
+/// file.
 fn lines(place: &Place, name: &str) -> Vec<String> {
-    let lines = lines_of(&place.path(name)).into_iter();
-    lines.filter(|line| line.starts_with('w')).collect()
+    let files = files_of(&place.path(name)).into_iter().filter(|file| file.exists());
+    let text: String = files.map(|file| fs::read_to_string(file).unwrap()).collect();
+    text.lines().filter(|line| line.starts_with('w')).map(str::to_owned).collect()
 }
 
 #[test]
@@ -210,6 +215,22 @@ fn a_listener_without_a_configuration_takes_one_and_a_hang_up_only_reopens() {
     assert_eq!(lines(&place, "two.log"), ["w c"]);
 }
 
+/// No sync reaches it later, and what is said to be on the disk includes it.
+#[test]
+fn a_log_that_goes_is_synced() {
+    let place = Place::new();
+    let listener = listen(&place, &to_log("one.log"));
+    let mut worker = place.worker("w", &["lines"]);
+    log(&mut worker, "a");
+    let (pid, path) = (listener.process.pid(), place.path("one.log"));
+    let syncs = ["trace=fsync,fdatasync,syncfs"];
+    let Some(tracer) = Tracer::attach(&place, pid, &path, &syncs) else { return };
+    accepted(&push(&place, "two.toml", &to_log("two.log")));
+    assert_eq!(tracer.end().len(), 1);
+    worker.finish();
+    listener.stop();
+}
+
 const BESIDE: &str = "
 [formatters.own]
 format = '%(processName)s %(message)s'
@@ -277,8 +298,8 @@ fn settings_of_the_listener_are_taken_over_unless_flags_come_first() {
 }
 
 /// The numbers of each worker, of which it has logged so many, are in these logs, once.
-fn assert_once(place: &Place, logged: &[u64]) {
-    let lines: Vec<_> = LOGS.iter().flat_map(|log| lines(place, log)).collect();
+fn assert_once(place: &Place, logs: &[&str], logged: &[u64]) {
+    let lines: Vec<_> = logs.iter().flat_map(|log| lines(place, log)).collect();
     for (worker, logged) in NAMES.iter().zip(logged) {
         let prefix = format!("{worker} ");
         let numbers = lines.iter().filter_map(|line| line.strip_prefix(&prefix));
@@ -335,7 +356,7 @@ fn a_hundred_reloads_under_load_lose_and_double_nothing() {
     let logged = end(&place, workers);
     let report = listener.stop();
     assert_eq!((report.missing, report.dropped), (0, 0));
-    assert_once(&place, &logged);
+    assert_once(&place, &LOGS, &logged);
 }
 
 #[test]
@@ -348,15 +369,19 @@ fn a_listener_killed_amid_reloads_loses_and_doubles_nothing() {
         let queue = place.queue();
         let (reload, reloads) = mpsc::channel();
         let pusher = std::thread::spawn(move || {
-            let push = |log: &&str| {
-                control::push_config(&queue, "pushed.toml", to_log(log).as_bytes(), PATIENCE)
-            };
             // Until the listener is killed.
-            LOGS.iter().cycle().take_while(|log| push(log).is_ok()).for_each(|_| {
-                let _gone = reload.send(());
-            });
+            for log in LOGS.iter().cycle() {
+                let text = to_log(log);
+                let pushed = control::push_config(&queue, "pushed.toml", text.as_bytes(), PATIENCE);
+                let is_over = pushed.is_err();
+                // The test has seen enough.
+                let _gone = reload.send(pushed);
+                if is_over {
+                    break;
+                }
+            }
         });
-        reloads.recv_timeout(PATIENCE).unwrap();
+        reloads.recv_timeout(PATIENCE).unwrap().unwrap();
         // Not always at the same step.
         std::thread::sleep(Duration::from_micros(kill * 1919));
         listener.process.signal(Signal::SIGKILL);
@@ -366,5 +391,27 @@ fn a_listener_killed_amid_reloads_loses_and_doubles_nothing() {
     let listener = listen(&place, &to_log(LOGS[0]));
     let logged = end(&place, workers);
     assert_eq!(listener.stop().missing, 0);
-    assert_once(&place, &logged);
+    assert_once(&place, &LOGS, &logged);
+}
+
+/// The records that the drain holds are for the old log: it cannot be left before they are there.
+#[test]
+fn while_a_log_cannot_be_written_a_reload_is_refused_and_nothing_is_lost() {
+    let place = Place::new();
+    let Some(disk) = SmallDisk::mount(&place.path("disk"), "256k") else {
+        println!("skipped: a tmpfs cannot be mounted here");
+        return;
+    };
+    let listener = listen(&place, &to_log("disk/one.log"));
+    let filler = disk.fill(1 << 20);
+    let workers = start_workers(&place);
+    wait_until("the trouble", || place.status().trouble.is_some());
+    let said = refused(&push(&place, "two.toml", &to_log("two.log")));
+    assert!(said.contains("perhaps a log file cannot be written"), "{said}");
+    assert!(!place.path("two.log").exists());
+    fs::remove_file(filler).unwrap();
+    accepted(&push(&place, "two.toml", &to_log("two.log")));
+    let logged = end(&place, workers);
+    listener.stop();
+    assert_once(&place, &["disk/one.log", "two.log"], &logged);
 }
