@@ -19,9 +19,9 @@ use nix::sys::socket::{getsockopt, sockopt};
 pub use self::secret::Secret;
 use self::socket_file::SocketFile;
 use super::{Form, MAX_FILE_BYTES};
-use crate::Reloader;
 use crate::causes::with_causes;
 use crate::queue::rendezvous::read_until;
+use crate::{ReloadError, Reloader};
 
 /// Most connections at once; one more is told so.
 const MAX_CONNECTIONS: usize = 8;
@@ -216,23 +216,21 @@ impl Server {
         let (server, connection) = (Arc::clone(self), Arc::clone(connections));
         let is_room = Arc::strong_count(connections) - 1 <= MAX_CONNECTIONS;
         let thread = thread::Builder::new().name("logboom-config".into());
-        let serve = move || {
-            server.serve(peer);
-            drop(connection);
-        };
-        if !is_room || thread.spawn(serve).is_err() {
+        if !is_room || thread.spawn(move || server.serve(peer, connection)).is_err() {
             let _gone = refused.map(|mut stream| answer(&mut stream, &Err(TOO_MANY.to_owned())));
         }
     }
 
-    fn serve(&self, peer: Peer) {
+    fn serve(&self, peer: Peer, connection: Arc<()>) {
         let Peer { mut stream, name, is_allowed } = peer;
         let taken = if is_allowed {
             let text = self.read(&mut stream).map_err(|error| reason_of(&error));
             text.and_then(|text| self.take(text, &name))
         } else {
-            Err("it is taken from this user and from root only".to_owned())
+            Err(self.refuse(&name, "it is taken from this user and from root only"))
         };
+        // Whoever has the answer may come again at once.
+        drop(connection);
         // The script of the cookbook has gone by now.
         let _gone = answer(&mut stream, &taken);
     }
@@ -254,10 +252,15 @@ impl Server {
         Ok(text)
     }
 
+    /// Shows in the status who has tried.
+    fn refuse(&self, name: &str, reason: &str) -> String {
+        self.reloader.refused(name, &ReloadError::Refused { reason: reason.to_owned() })
+    }
+
     fn take(&self, mut text: Vec<u8>, name: &str) -> Result<(), String> {
         if let Some(secret) = &self.secret {
             if !secret.begins(&text) {
-                return Err("it does not begin with the secret".to_owned());
+                return Err(self.refuse(name, "it does not begin with the secret"));
             }
             text.drain(..secret.len());
         }

@@ -174,6 +174,8 @@ fn the_script_of_the_cookbook_configures_over_loopback_with_the_secret() {
         assert_eq!(said, "error: it does not begin with the secret\n");
     }
     assert_eq!(logs(&place), ["app.log"]);
+    let refusal = place.status().config.refusal.unwrap();
+    assert_eq!(refusal.reason, "it does not begin with the secret");
     assert_eq!(answer(connect(), &frame(&(SECRET.to_owned() + &json("j.log")))), "ok\n");
     assert_eq!(logs(&place), ["app.log", "j.log"]);
     // It does not wait for an answer.
