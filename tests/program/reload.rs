@@ -10,7 +10,7 @@ use std::process::Output;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use logboom::{Certainty, Overflow, control};
+use logboom::{Certainty, Overflow, QueueDir, control};
 use nix::sys::signal::Signal;
 use support::strace::Tracer;
 use support::{
@@ -140,7 +140,8 @@ fn what_cannot_be_used_changes_nothing_and_says_why() {
     let other =
         place.logboom(&["listen", "--no-config", "--queue-dir", "other", "--log", "held.log"]);
     let mut other = support::Process({ other }.spawn().unwrap());
-    wait_until("the other listener", || place.path(".held.log.lock").exists());
+    let queue = QueueDir::at(place.path("other")).unwrap();
+    wait_until("the other listener", || control::status(&queue).is_ok());
     let said = refused(&push(&place, "bad.toml", &held));
     assert!(said.contains(&format!("locked by process {}", other.pid())), "{said}");
     other.signal(Signal::SIGTERM);
