@@ -1,11 +1,14 @@
 //! `logboom ctl`: talk to a running listener.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use logboom::config::{ConfigError, MAX_FILE_BYTES};
 use logboom::control;
 use logboom::{Certainty, QueueDir};
 
@@ -21,6 +24,7 @@ const PRINTING: &str = "cannot print";
   logboom ctl status
   logboom ctl --queue jobs flush --sync
   logboom ctl level web.access DEBUG --for 10m
+  logboom ctl config push logging.toml
   logboom ctl stop")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -50,8 +54,26 @@ enum Request {
     /// Set the level of a logger, and wait until all workers obey
     #[command(after_help = level::DETAILS)]
     Level(level::Args),
+    /// Give it another configuration
+    Config {
+        #[command(subcommand)]
+        request: ConfigRequest,
+    },
     /// Drain, stop, and say how it went
     Stop {
+        /// Give up after this many seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+        timeout: u32,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigRequest {
+    /// Send a configuration, which then holds until the next one, a SIGHUP, or the end of the listener.
+    /// One that cannot be used changes nothing (78). Relative paths in it are those of the listener
+    Push {
+        /// The configuration; its name says in which form it is
+        file: PathBuf,
         /// Give up after this many seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 30)]
         timeout: u32,
@@ -73,6 +95,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Request::Flush { sync, timeout } => flush(&queue, sync, seconds(timeout)),
         Request::Level(args) => level::run(&queue, args),
+        Request::Config { request: ConfigRequest::Push { file, timeout } } => {
+            push(&queue, &file, seconds(timeout))
+        }
         Request::Stop { timeout } => {
             let report = control::stop(&queue, seconds(timeout))?;
             exit::printed(writeln!(anstream::stdout(), "{report}")).context(PRINTING)?;
@@ -100,5 +125,14 @@ fn flush(queue: &QueueDir, sync: bool, timeout: Duration) -> anyhow::Result<Exit
     if sync && !flushed.synced {
         bail!("a sync has failed, so the log may not be on the disk: see `logboom ctl status`");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn push(queue: &QueueDir, file: &Path, timeout: Duration) -> anyhow::Result<ExitCode> {
+    let io = |source| ConfigError::Io { path: file.to_owned(), source };
+    let mut text = Vec::new();
+    let limit = MAX_FILE_BYTES as u64 + 1;
+    File::open(file).and_then(|open| open.take(limit).read_to_end(&mut text)).map_err(io)?;
+    control::push_config(queue, &file.display().to_string(), &text, timeout)?;
     Ok(ExitCode::SUCCESS)
 }

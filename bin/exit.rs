@@ -3,7 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
-use logboom::config::ConfigError;
+use logboom::config::{ConfigError, ConfigServerError};
+use logboom::control::PushError;
 use logboom::handler::HandlerError;
 use logboom::verify::VerifyError;
 use logboom::{AttachError, ListenError, LockError, QueueDirError};
@@ -72,6 +73,15 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             VerifyError::Pattern(_) | VerifyError::UnknownForm { .. } => Some(CONFIG),
             _ => Some(IO),
         };
+    }
+    if let Some(PushError::Refused { .. } | PushError::TooLarge { .. }) = cause.downcast_ref() {
+        return Some(CONFIG);
+    }
+    if let Some(PushError::Attach(error)) = cause.downcast_ref() {
+        return code_of(error);
+    }
+    if let Some(error) = cause.downcast_ref::<ConfigServerError>() {
+        return Some(if matches!(error, ConfigServerError::Io { .. }) { IO } else { CONFIG });
     }
     if cause.is::<ConfigError>() {
         return Some(CONFIG);

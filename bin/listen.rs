@@ -1,15 +1,18 @@
 //! `logboom listen`: the listener as a process of its own.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use logboom::QueueListener;
-use logboom::handler::StreamHandler;
+use logboom::handler::{HandlerError, StreamHandler};
 use logboom::supervisor::SupervisorLink;
+use logboom::{QueueListener, Reloader};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
-use crate::options::{ConfigOptions, LogOptions, OutputOptions, QueueOptions};
+use crate::options::{
+    ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
+};
 use crate::{exit, signals};
 
 /// Receive the records of all workers of a queue and write them to one rotated file
@@ -24,6 +27,8 @@ pub(crate) struct Args {
     log: LogOptions,
     #[command(flatten)]
     config: ConfigOptions,
+    #[command(flatten)]
+    config_server: ConfigServerOptions,
     /// Print every record to standard output as well
     #[arg(long)]
     console: bool,
@@ -37,14 +42,19 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode> {
-    let config = args.config.load()?.map(|(_, config)| config);
+    let (config_path, config) = args.config.load()?.unzip();
     let (queue, _) = args.queue.directory_and_source(config.as_ref())?;
-    let mut builder = QueueListener::builder(queue.clone()).own_process();
+    let mut builder = QueueListener::builder(queue.clone()).own_process().accept_configs();
     if let Some(config) = &config {
         builder = builder.config(config)?;
     }
-    if args.log.log.is_some() || !config.is_some_and(|config| config.has_handlers()) {
+    if args.log.log.is_some() {
         builder = builder.file(args.log.open(&queue)?);
+    } else {
+        let format = args.log.format.clone();
+        builder = builder.fallback_file(args.log.builder(&queue), move || {
+            format.formatter().map_err(HandlerError::other)
+        });
     }
     if let Some(sync) = args.log.sync {
         builder = builder.sync(sync);
@@ -64,6 +74,8 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         builder = builder.level("root", level);
     }
     let listener = builder.bind()?;
+    let _servers = args.config_server.start(&listener.reloader())?;
+    reload_on_hang_up(listener.reloader(), config_path)?;
     let stop = listener.stop_handle();
     let link = match args.supervised {
         None => {
@@ -86,13 +98,27 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { exit::IO.into() })
 }
 
-/// Calls `act` on Ctrl-C and termination. A hang-up is what logrotate sends after it has moved the
-/// log: nothing is to be done, because every write looks for that. A write beyond a limit of the size
-/// of files is an error like any other where its signal does not kill.
+/// Calls `act` on Ctrl-C and termination. A write beyond a limit of the size of files is an error like
+/// any other where its signal does not kill.
 fn on_signals(act: impl Fn() + Send + 'static) -> anyhow::Result<()> {
-    let watched = signals::watch(&[SIGTERM, SIGINT, SIGHUP, SIGXFSZ], move |signal| {
-        if [SIGTERM, SIGINT].contains(&signal) {
+    let watched = signals::watch(&[SIGTERM, SIGINT, SIGXFSZ], move |signal| {
+        if signal != SIGXFSZ {
             act();
+        }
+    });
+    watched.context("cannot watch signals")
+}
+
+/// A hang-up lets the listener load its configuration again, and then reopen its log files, whatever
+/// has become of that: it is also what logrotate sends. On a thread of its own, because a termination
+/// must not wait for it.
+fn reload_on_hang_up(reloader: Reloader, config: Option<PathBuf>) -> anyhow::Result<()> {
+    let watched = signals::watch(&[SIGHUP], move |_| {
+        if let Some(Err(error)) = config.as_ref().map(|path| reloader.load_file(path)) {
+            complain(&format_args!("{:#}", anyhow::Error::from(error)));
+        }
+        if let Err(error) = reloader.reopen() {
+            complain(&format_args!("{:#}", anyhow::Error::from(error)));
         }
     });
     watched.context("cannot watch signals")

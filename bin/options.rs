@@ -3,17 +3,18 @@
 use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use logboom::config::{Config, QueueSetting};
+use logboom::config::{Config, ConfigServer, QueueSetting, Secret};
 use logboom::formatter::{
     DEFAULT_PATTERN, Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter,
 };
-use logboom::handler::{Color, RotatingFileHandler};
-use logboom::{Level, QueueDir, SyncPolicy};
+use logboom::handler::{Color, RotatingFileBuilder, RotatingFileHandler};
+use logboom::{Level, QueueDir, Reloader, SyncPolicy};
 
 /// The environment's word for the configuration.
 const CONFIG: &str = "LOGBOOM_CONFIG";
@@ -169,6 +170,48 @@ impl ConfigOptions {
     }
 }
 
+/// Who else may give a running listener another configuration.
+#[derive(clap::Args, Clone)]
+pub(crate) struct ConfigServerOptions {
+    /// Take configurations at this unix socket, as Python's logging.config.listen does
+    #[arg(long, value_name = "PATH")]
+    config_socket: Option<PathBuf>,
+    /// Take them at this loopback address, from whoever sends the secret first
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "config_secret_file")]
+    config_tcp: Option<SocketAddr>,
+    /// The secret: 16 to 1024 bytes that nobody else may read; a newline at the end does not count
+    #[arg(long, value_name = "FILE", requires = "config_tcp")]
+    config_secret_file: Option<PathBuf>,
+}
+
+impl ConfigServerOptions {
+    /// Begins to take configurations; ends when what it returns is dropped.
+    pub(crate) fn start(&self, reloader: &Reloader) -> anyhow::Result<Vec<ConfigServer>> {
+        let mut servers = Vec::new();
+        if let Some(path) = &self.config_socket {
+            servers.push(ConfigServer::unix(path, reloader.clone())?);
+        }
+        if let (Some(address), Some(file)) = (self.config_tcp, &self.config_secret_file) {
+            servers.push(ConfigServer::tcp(address, Secret::read(file)?, reloader.clone())?);
+        }
+        Ok(servers)
+    }
+
+    /// The flags with which a listener does the same.
+    pub(crate) fn flags(&self) -> Vec<OsString> {
+        let path_flag = |name: &str, path: &PathBuf| {
+            let mut flag = OsString::from(name);
+            flag.push(path);
+            flag
+        };
+        let socket = self.config_socket.iter().map(|path| path_flag("--config-socket=", path));
+        let tcp = self.config_tcp.map(|address| format!("--config-tcp={address}").into());
+        let file = self.config_secret_file.iter();
+        let file = file.map(|path| path_flag("--config-secret-file=", path));
+        socket.chain(tcp).chain(file).collect()
+    }
+}
+
 /// Which log file, and how it looks.
 #[derive(clap::Args, Clone)]
 pub(crate) struct LogOptions {
@@ -249,13 +292,17 @@ impl LogOptions {
         self.log.clone().unwrap_or_else(|| default_log(queue))
     }
 
+    /// The log file, before it is opened.
+    pub(crate) fn builder(&self, queue: &QueueDir) -> RotatingFileBuilder {
+        RotatingFileHandler::builder(self.path(queue))
+            .max_bytes(self.max_bytes)
+            .backup_count(self.backup_count)
+    }
+
     /// Opens the log file.
     pub(crate) fn open(&self, queue: &QueueDir) -> anyhow::Result<RotatingFileHandler> {
         let path = self.path(queue);
-        let builder = RotatingFileHandler::builder(&path)
-            .max_bytes(self.max_bytes)
-            .backup_count(self.backup_count);
-        builder
+        self.builder(queue)
             .open(self.format.formatter()?)
             .with_context(|| format!("cannot log to {}", path.display()))
     }

@@ -10,7 +10,9 @@ use clap::error::ErrorKind;
 use logboom::supervisor::{Outcome, Supervisor, WorkerCommand};
 use logboom::{Certainty, Context, Level, QueueDir};
 
-use crate::options::{ConfigOptions, LogOptions, OutputOptions, QueueOptions, complain};
+use crate::options::{
+    ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
+};
 use crate::{exit, supervise};
 
 /// How long the reason of the end may take into the log.
@@ -52,6 +54,8 @@ pub(crate) struct Args {
     log: LogOptions,
     #[command(flatten)]
     config: ConfigOptions,
+    #[command(flatten)]
+    config_server: ConfigServerOptions,
     /// A field that goes with every record of this run, such as `build=17`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     context: Vec<Context>,
@@ -75,6 +79,7 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     let mut listener =
         supervise::listener(&queue, log.as_deref(), &args.log, path.as_deref(), output)?;
     listener.arg(format!("--supervised={}", args.stop_timeout));
+    listener.args(args.config_server.flags());
     if output.shows_records() {
         listener.arg("--console");
     }

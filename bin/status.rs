@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use logboom::control::{LevelCount, Status, WorkerStatus};
+use logboom::control::{ConfigStatus, LevelCount, Status, WorkerStatus};
 
 /// What `--json` prints.
 pub(crate) const KEYS: &str = "\
@@ -18,6 +18,8 @@ Keys of --json:
   damaged_lanes      lanes that could not be read to their end; the log says where they are kept
   handlers           [{name, handled, failed, dropped, last_error}], those beside the log files
   sync               {policy, syncs, failed, last_sync_ns}
+  config             {source, loaded_ns, refusal}; refusal is null, or {source, reason, time_ns}: the
+                     last configuration that was refused
   trouble            null, or {operation, path, cause, since_ns, tries}: what the disk refuses now
   levels             [{logger, level, until_ns}]: what `ctl level` has set, and until when
   more_levels        how many are set and not in the list
@@ -36,6 +38,7 @@ pub(crate) fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
     for log in &status.logs {
         writeln!(out, "log       {log}")?;
     }
+    print_config(&status.config, out)?;
     print_counts(status, out)?;
     if let Some(trouble) = &status.trouble {
         let lasted = trouble.lasted().as_secs();
@@ -62,6 +65,17 @@ pub(crate) fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
     print_workers(&status.workers, out)?;
     if status.more_workers > 0 {
         writeln!(out, "and {} more", status.more_workers)?;
+    }
+    Ok(())
+}
+
+fn print_config(config: &ConfigStatus, out: &mut impl Write) -> io::Result<()> {
+    if let (Some(source), Some(age)) = (&config.source, config.age()) {
+        writeln!(out, "config    {source} (loaded {} s ago)", age.as_secs())?;
+    }
+    if let Some(refusal) = &config.refusal {
+        let age = refusal.age().as_secs();
+        writeln!(out, "config    {} was refused {age} s ago: {}", refusal.source, refusal.reason)?;
     }
     Ok(())
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 pub use crate::queue::status::{
-    Flushed, HandlerStatus, LevelCount, LevelReport, LevelStatus, Status, StopReport, SyncStatus,
-    Trouble, WorkerName, WorkerStatus,
+    ConfigRefusal, ConfigStatus, Flushed, HandlerStatus, LevelCount, LevelReport, LevelStatus,
+    Status, StopReport, SyncStatus, Trouble, WorkerName, WorkerStatus,
 };
 
 use crate::queue::QueueDir;
-use crate::queue::control::{HelloBody, Reply, Request, Role, SetLevel};
+use crate::queue::control::{HelloBody, MAX_CONFIG_BYTES, Reply, Request, Role, SetLevel};
 use crate::queue::rendezvous::{AttachError, Patience, Rendezvous};
 use crate::{Certainty, Level};
 
@@ -90,6 +90,53 @@ pub fn set_level(
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Why a listener did not take a configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushError {
+    /// There is no listener, or it does not answer.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// The configuration has more bytes than are sent.
+    #[error("{name} has more than {MAX_CONFIG_BYTES} bytes: a configuration has to be smaller")]
+    TooLarge {
+        /// What the configuration was called.
+        name: String,
+    },
+    /// The listener goes on with the one it had before.
+    #[error("{reason}")]
+    Refused {
+        /// What is wrong with it, where.
+        reason: String,
+    },
+}
+
+/// Gives the listener of `queue` another configuration until the next one or its end, and waits until
+/// it is in effect, at most `timeout`. The name says in which form the text is, as that of a file, and
+/// stands for it in errors. Relative paths in it are those of the listener.
+///
+/// # Errors
+/// There is no listener, it did not answer in time, or it has refused the configuration, and works
+/// as before.
+pub fn push_config(
+    queue: &QueueDir,
+    name: &str,
+    text: &[u8],
+    timeout: Duration,
+) -> Result<(), PushError> {
+    let bytes = u32::try_from(text.len()).ok().filter(|_| text.len() <= MAX_CONFIG_BYTES);
+    let bytes = bytes.ok_or_else(|| PushError::TooLarge { name: name.to_owned() })?;
+    let request = Request::PushConfig { name: name.to_owned(), bytes };
+    let rendezvous = Rendezvous { dir: queue, patience: Patience::from_now(timeout) };
+    let (reply, answers) = rendezvous.channel()?;
+    let mut stream = rendezvous.hello(Role::Control, HelloBody::Control { request, reply })?;
+    rendezvous.send(&mut stream, text)?;
+    match rendezvous.receive(&answers)? {
+        Reply::Config(taken) => taken.map_err(|reason| PushError::Refused { reason }),
+        _ => Err(unexpected().into()),
+    }
 }
 
 fn ask(queue: &QueueDir, request: Request, timeout: Duration) -> Result<Reply, AttachError> {

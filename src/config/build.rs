@@ -1,62 +1,21 @@
-//! From a configuration to a listener.
+//! From a configuration to open handlers, and who gets what.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::ToSocketAddrs;
+use std::path::Path;
 
-use super::{Config, FilterSettings, HandlerKind, HandlerSettings, Logger, SyslogPlace};
+use super::{
+    Config, FilterSettings, FormatterSettings, HandlerKind, HandlerSettings, Logger, SyslogPlace,
+};
 use crate::filter::Filter;
 use crate::formatter::Formatter;
 use crate::handler::{
-    FileHandler, FileMode, Handler, HandlerError, MemoryHandler, NullHandler, RotatingFileHandler,
-    StreamHandler, SyslogAddress, SyslogHandler,
+    FileHandler, FileMode, Handler, HandlerError, MemoryHandler, NullHandler, RotatingFileBuilder,
+    RotatingFileHandler, StreamHandler, SyslogAddress, SyslogHandler,
 };
 use crate::logger::{Destination, LoggerSettings, Plan, TargetPlan};
 use crate::logger_names::ROOT;
-use crate::{ListenError, ListenerBuilder};
-
-impl ListenerBuilder {
-    /// Attaches the log files and handlers of a configuration to its loggers, and takes its settings
-    /// of the listener. What is added besides is attached to the root. Handlers that no logger leads
-    /// to are not opened. Call it once; the settings that are made after it come first.
-    ///
-    /// A `FileHandler` or `RotatingFileHandler` is a [log file](Self::file), written exactly once,
-    /// unless it begins anew (mode `w`); all others are [handlers](Self::handler) on threads of
-    /// their own. A handler that is on the way of a record twice gets it once. Workers are
-    /// told for each logger the lowest level that one of its handlers gets.
-    ///
-    /// # Errors
-    /// A log file cannot be opened or is held by another listener, or the name of a host is not known.
-    pub fn config(self, config: &Config) -> Result<ListenerBuilder, ListenError> {
-        let mut builder = self;
-        if let Some(sync) = config.listener.sync {
-            builder = builder.sync(sync);
-        }
-        if let Some(drain_timeout) = config.listener.drain_timeout {
-            builder = builder.drain_timeout(drain_timeout);
-        }
-        if !config.has_handlers() {
-            return Ok(builder);
-        }
-        let (mut files, mut handlers) = (Vec::new(), Vec::new());
-        let (first_file, first_handler) = builder.added();
-        let plan = config.plan(|name, settings| {
-            Ok(match config.open(settings)? {
-                Opened::LogFile(file) => {
-                    files.push(file);
-                    Destination::File(first_file + files.len() - 1)
-                }
-                Opened::Other(handler) => {
-                    handlers.push((name.to_owned(), handler));
-                    Destination::Handler(first_handler + handlers.len() - 1)
-                }
-            })
-        })?;
-        builder = files.into_iter().fold(builder, |builder, file| builder.file(*file));
-        let add = |builder: ListenerBuilder, (name, handler)| builder.handler(name, handler);
-        Ok(handlers.into_iter().fold(builder, add).plan(plan))
-    }
-}
 
 /// An open handler.
 pub(super) enum Opened {
@@ -69,6 +28,13 @@ impl Opened {
         match self {
             Opened::LogFile(file) => &mut **file,
             Opened::Other(handler) => &mut **handler,
+        }
+    }
+
+    pub(super) fn into_handler(self) -> Box<dyn Handler> {
+        match self {
+            Opened::LogFile(file) => file,
+            Opened::Other(handler) => handler,
         }
     }
 
@@ -105,13 +71,17 @@ impl Config {
         Ok(plan)
     }
 
-    /// Those that a logger leads to, in their order.
+    /// Those that a logger leads to, in their order; but last those whose files begin anew, because
+    /// they empty them when they are opened, and until then any other can still fail to open.
     fn attached_handlers(&self) -> impl Iterator<Item = (&str, &HandlerSettings)> {
         let loggers = self.loggers.iter().map(|(_, logger)| logger).chain([&self.root]);
         let attached: Vec<&str> =
             loggers.flat_map(|logger| &logger.handlers).map(|name| &**name).collect();
         let handlers = self.handlers.iter().map(|(name, handler)| (&**name, handler));
-        handlers.filter(move |(name, _)| attached.contains(name))
+        let attached = handlers.filter(move |(name, _)| attached.contains(name));
+        let (anew, rest): (Vec<_>, Vec<_>) =
+            attached.partition(|(_, settings)| self.begins_anew(settings));
+        rest.into_iter().chain(anew)
     }
 
     fn logger(
@@ -143,17 +113,37 @@ impl Config {
         filters.map(FilterSettings::filter).collect::<Result<_, _>>().map_err(HandlerError::other)
     }
 
-    fn formatter_of(&self, handler: &HandlerSettings) -> Result<Box<dyn Formatter>, HandlerError> {
+    fn begins_anew(&self, handler: &HandlerSettings) -> bool {
+        match &handler.kind {
+            HandlerKind::NewFile { .. } => true,
+            HandlerKind::Memory { target, .. } => {
+                self.handler(target).is_some_and(|target| self.begins_anew(target))
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn formatter_of(
+        &self,
+        handler: &HandlerSettings,
+    ) -> Result<Box<dyn Formatter>, HandlerError> {
+        self.formatter_settings(handler).formatter().map_err(HandlerError::other)
+    }
+
+    pub(super) fn formatter_settings(&self, handler: &HandlerSettings) -> FormatterSettings {
         let settings = handler.formatter.as_deref().and_then(|name| self.formatter(name));
-        settings.unwrap_or_default().formatter().map_err(HandlerError::other)
+        settings.unwrap_or_default()
+    }
+
+    pub(super) fn handler(&self, name: &str) -> Option<&HandlerSettings> {
+        self.handlers.iter().find(|(known, _)| known == name).map(|(_, handler)| handler)
     }
 
     pub(super) fn open(&self, settings: &HandlerSettings) -> Result<Opened, HandlerError> {
         let formatter = self.formatter_of(settings)?;
         let handler: Box<dyn Handler> = match &settings.kind {
             HandlerKind::LogFile { path, max_bytes, backup_count } => {
-                let builder = RotatingFileHandler::builder(path).max_bytes(*max_bytes);
-                let file = builder.backup_count(*backup_count).open(formatter)?;
+                let file = log_file(path, *max_bytes, *backup_count).open(formatter)?;
                 return Ok(Opened::LogFile(Box::new(file)));
             }
             HandlerKind::NewFile { path, is_delayed } => {
@@ -179,14 +169,15 @@ impl Config {
 
     /// A handler that has the records of a `MemoryHandler`, and no others.
     fn open_target(&self, name: &str) -> Result<Box<dyn Handler>, HandlerError> {
-        let Some((_, settings)) = self.handlers.iter().find(|(known, _)| known == name) else {
+        let Some(settings) = self.handler(name) else {
             return Err(HandlerError::other(format!("there is no handler `{name}`")));
         };
-        Ok(match self.open(settings)? {
-            Opened::LogFile(file) => file,
-            Opened::Other(handler) => handler,
-        })
+        Ok(self.open(settings)?.into_handler())
     }
+}
+
+pub(super) fn log_file(path: &Path, max_bytes: u64, backup_count: u32) -> RotatingFileBuilder {
+    RotatingFileHandler::builder(path).max_bytes(max_bytes).backup_count(backup_count)
 }
 
 fn resolve(place: &SyslogPlace) -> Result<SyslogAddress, HandlerError> {

@@ -214,10 +214,7 @@ fn memory(table: &mut Table) -> Result<HandlerKind, Problem> {
 }
 
 fn syslog(table: &mut Table) -> Result<HandlerKind, Problem> {
-    const FACILITIES: &str = "the name of a facility such as user or local0";
-    let facility = table
-        .take("facility")
-        .map(|item| item.text(FACILITIES)?.parse().map_err(|_| item.expected(FACILITIES)));
+    let facility = table.take("facility").map(|item| facility(&item));
     if let Some(kind) = table.take("socktype")
         && kind.text("ext://socket.SOCK_DGRAM")? != "ext://socket.SOCK_DGRAM"
     {
@@ -230,6 +227,15 @@ fn syslog(table: &mut Table) -> Result<HandlerKind, Problem> {
         },
         facility: facility.transpose()?.unwrap_or(Facility::USER),
     })
+}
+
+fn facility(item: &Item) -> Result<Facility, Problem> {
+    const FACILITIES: &str = "a facility: a name such as user or local0, or a number from 0 to 23";
+    let facility = match item.node.data {
+        Data::Integer(number) => u8::try_from(number).ok().and_then(Facility::from_number),
+        _ => item.text(FACILITIES)?.parse().ok(),
+    };
+    facility.ok_or_else(|| item.expected(FACILITIES))
 }
 
 fn syslog_address(item: &Item) -> Result<SyslogPlace, Problem> {

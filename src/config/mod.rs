@@ -14,10 +14,12 @@ mod in_process;
 mod ini;
 mod item;
 mod json;
+mod listen;
 mod literal;
 mod loggers;
 mod node;
 mod references;
+mod server;
 mod service;
 mod show;
 #[cfg(test)]
@@ -34,14 +36,16 @@ pub(crate) use self::filters::FilterSettings;
 pub(crate) use self::formatters::FormatterSettings;
 pub(crate) use self::handlers::{HandlerKind, HandlerSettings, SyslogPlace};
 pub(crate) use self::loggers::Logger;
+pub use self::server::{ConfigServer, ConfigServerError, Secret};
 pub use self::service::{ListenerSettings, QueueSetting};
 pub use self::show::Setting;
 
 use self::item::Item;
 use self::node::Node;
+use crate::queue::control::MAX_CONFIG_BYTES;
 
 /// Most bytes of a configuration that are read.
-pub const MAX_FILE_BYTES: usize = 1 << 20;
+pub const MAX_FILE_BYTES: usize = MAX_CONFIG_BYTES;
 
 /// The only version of the schema.
 const VERSION: u64 = 1;
@@ -63,6 +67,17 @@ impl Form {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("json") => Form::Json,
             Some("ini" | "conf" | "cfg") => Form::Ini,
+            _ => Form::Toml,
+        }
+    }
+
+    /// That of a text without a name: JSON begins with a brace, INI with a section; TOML has its
+    /// version before any.
+    fn guess(text: &[u8]) -> Form {
+        let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        match lines.find_map(|line| line.first().filter(|first| !b"#;".contains(first))) {
+            Some(b'{') => Form::Json,
+            Some(b'[') => Form::Ini,
             _ => Form::Toml,
         }
     }
@@ -115,20 +130,25 @@ impl Config {
         let mut bytes = Vec::new();
         let limit = MAX_FILE_BYTES as u64 + 1;
         File::open(path).and_then(|open| open.take(limit).read_to_end(&mut bytes)).map_err(io)?;
+        Config::of_bytes(bytes, Form::of(path), &file)
+    }
+
+    /// The same for what is in a file of this name.
+    pub(crate) fn of_bytes(bytes: Vec<u8>, form: Form, file: &str) -> Result<Config, ConfigError> {
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) if error.as_bytes().len() > MAX_FILE_BYTES => {
-                return Err(ConfigError::TooLarge { file });
+                return Err(ConfigError::TooLarge { file: file.to_owned() });
             }
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
                 let line =
                     1 + error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
                 let problem = node::unreadable(line, "this is no UTF-8");
-                return Err(ConfigError::Problem { file, problem });
+                return Err(ConfigError::Problem { file: file.to_owned(), problem });
             }
         };
-        Config::parse(&text, Form::of(path), &file)
+        Config::parse(&text, form, file)
     }
 
     /// Reads a text. `name` stands for the file in errors.

@@ -5,8 +5,9 @@ use std::fmt;
 
 use super::item::below;
 use super::node::{Data, Node, escaped};
-use super::{Config, HandlerKind, HandlerSettings, Logger, SyslogPlace};
+use super::{Config, HandlerKind, HandlerSettings, ListenerSettings, Logger, SyslogPlace};
 use crate::Level;
+use crate::listener::DEFAULT_DRAIN_TIMEOUT;
 use crate::logger_names::ROOT;
 
 /// One value that is in effect.
@@ -39,7 +40,8 @@ fn collect(key: &str, node: &Node, keys: &mut HashMap<String, usize>) {
 }
 
 impl Config {
-    /// All settings of loggers and handlers that are in effect, those of defaults as well.
+    /// All settings of loggers, handlers and the listener that are in effect, those of defaults as
+    /// well.
     pub fn settings(&self) -> Vec<Setting> {
         let mut shown = Shown { config: self, settings: Vec::new() };
         for (name, formatter) in &self.formatters {
@@ -55,6 +57,10 @@ impl Config {
         for (name, logger) in &self.loggers {
             shown.logger(&below("loggers", name), logger);
         }
+        let ListenerSettings { sync, drain_timeout } = self.listener;
+        shown.add("listener.sync".to_owned(), text(sync.unwrap_or_default()));
+        let drain_timeout = drain_timeout.unwrap_or(DEFAULT_DRAIN_TIMEOUT);
+        shown.add("listener.drain_timeout".to_owned(), drain_timeout.as_secs());
         shown.settings
     }
 }

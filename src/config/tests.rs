@@ -35,7 +35,7 @@ const ACCEPTED: [&str; 4] = [
             "memory": {"class": "logging.handlers.MemoryHandler", "capacity": 100, "target": "target",
                 "flushLevel": "ERROR", "flushOnClose": false},
             "local": {"class": "logging.handlers.SysLogHandler", "address": "/dev/log", "facility": "local0"},
-            "remote": {"class": "logging.handlers.SysLogHandler", "address": ["localhost", 514],
+            "remote": {"class": "logging.handlers.SysLogHandler", "address": ["localhost", 514], "facility": 23,
                 "socktype": "ext://socket.SOCK_DGRAM"},
             "null": {"class": "logging.NullHandler"}},
         "root": {"handlers": ["rotating", "watched", "memory", "local", "remote", "null"]}}"#,
@@ -114,6 +114,8 @@ fn each_value_says_where_it_is_from() {
         "root.level = \"INFO\" # c.toml:5",
         "root.handlers = [] # default",
         "root.filters = [] # default",
+        "listener.sync = \"none\" # default",
+        "listener.drain_timeout = 5 # default",
     ];
     assert_eq!(shown, expected);
 }
@@ -245,7 +247,7 @@ const REFUSED: [(&str, &str); 42] = [
     ),
     (
         "[handlers.h]\nclass = 'SysLogHandler'\nfacility = 'local9'",
-        "4: handlers.h.facility: found \"local9\", expected the name of a facility such as user or local0",
+        "4: handlers.h.facility: found \"local9\", expected a facility: a name such as user or local0, or a number from 0 to 23",
     ),
     ("[formatters.f]\nstyle = '!'", "3: formatters.f.style: found \"!\", expected `%`, `{` or `$`"),
     (
@@ -459,4 +461,16 @@ fn nothing_in_an_ini_file_is_executed() {
     let deep = format!("args={}{}", "(".repeat(100_000), ")".repeat(100_000));
     let said = refusal(&INI.replace("args=(sys.stdout,)", &deep), Form::Ini);
     assert_eq!(said, "c:26: tables and lists may be nested 16 deep");
+}
+
+#[test]
+fn the_form_of_a_text_without_a_name_is_guessed() {
+    for (text, form) in [
+        (" \r\n\t{\"version\": 1}", Form::Json),
+        ("# of a project\n\n ; as is this\n[loggers]\nkeys=root\n", Form::Ini),
+        ("# of a project\nversion = 1\n[root]\n", Form::Toml),
+        ("", Form::Toml),
+    ] {
+        assert_eq!(Form::guess(text.as_bytes()), form, "{text:?}");
+    }
 }

@@ -76,6 +76,11 @@ pub struct RotatingFileBuilder {
 }
 
 impl RotatingFileBuilder {
+    /// The log that they are for.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The size in bytes that a file stays below; 0, the default, means no limit.
     pub fn max_bytes(mut self, max_bytes: u64) -> RotatingFileBuilder {
         self.rule.max_bytes = max_bytes;
@@ -225,15 +230,32 @@ impl RotatingFileHandler {
         Ok(self.lock.claim(queue, on_unresolved, |segment| file.has(segment))?)
     }
 
+    /// Goes on under other settings with the file, the lock and the lines that it has.
+    pub(crate) fn adopt(
+        &mut self,
+        settings: &RotatingFileBuilder,
+        formatter: impl Formatter + 'static,
+    ) {
+        self.rule = settings.rule;
+        self.backups = Backups::new(self.file.path(), self.rule);
+        self.formatter = Box::new(formatter);
+    }
+
+    /// Opens what is at the path now, or a new file, where others have moved or deleted the open one.
+    pub(crate) fn reopen_if_moved(&mut self) -> Result<(), HandlerError> {
+        if self.file.locate()? != Place::AtPath {
+            self.reopen()?;
+        }
+        Ok(())
+    }
+
     /// Opens what is at the path, after a change by others or of ours, and rotates where the lines
     /// that wait do not fit.
     pub(crate) fn make_room_for_lines(&mut self) -> Result<(), HandlerError> {
         if self.lines.pending_bytes() == 0 {
             return Ok(());
         }
-        if self.file.locate()? != Place::AtPath {
-            self.reopen()?;
-        }
+        self.reopen_if_moved()?;
         if self.rule.rotates_before(self.lines.pending_bytes(), self.file.size_bytes()) {
             self.backups.shift()?;
             self.reopen()?;

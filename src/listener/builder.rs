@@ -1,19 +1,26 @@
 //! Settings of a listener, and what it takes when it is bound.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use super::bound::{Bound, SocketPlace};
-use super::outlet::MAX_OUTLETS;
+use super::current::{Current, Fixed};
+use super::hub::Hub;
+use super::layout::{FileLayout, Layout, NextFile, NextHandler};
 use super::receive::MAX_WAITING_BATCHES;
 use super::recovery::Recovery;
-use super::{DEFAULT_DRAIN_TIMEOUT, ListenError, QueueListener, Stop, SyncPolicy};
+use super::reload::{ReadConfig, ReloadError, Reloader};
+use super::tasks::{Exchange, Tasks};
+use super::{ListenError, QueueListener, Stop, SyncPolicy};
 use crate::Level;
 use crate::filter::Filter;
-use crate::handler::{Handler, OnUnresolved, RotatingFileHandler};
-use crate::journal::{Journal, MAX_FILES};
-use crate::logger::{Destination, Plan};
+use crate::formatter::Formatter;
+use crate::handler::{
+    Handler, HandlerError, OnUnresolved, RotatingFileBuilder, RotatingFileHandler,
+};
+use crate::journal::Journal;
 use crate::queue::QueueDir;
 
 /// Settings of a [`QueueListener`].
@@ -23,11 +30,13 @@ pub struct ListenerBuilder {
     pub(super) files: Vec<RotatingFileHandler>,
     pub(super) handlers: Vec<(String, Box<dyn Handler>)>,
     pub(super) filters: Vec<Box<dyn Filter>>,
-    pub(super) plan: Plan,
     /// Of loggers, in their order.
     levels: Vec<(String, Level)>,
-    pub(super) drain_timeout: Duration,
-    pub(super) sync: SyncPolicy,
+    layout: Layout,
+    fallback: Option<FallbackFile>,
+    drain_timeout: Option<Duration>,
+    sync: Option<SyncPolicy>,
+    read_config: Option<ReadConfig>,
     socket_place: SocketPlace,
     on_unresolved: OnUnresolved,
 }
@@ -39,10 +48,12 @@ impl ListenerBuilder {
             files: Vec::new(),
             handlers: Vec::new(),
             filters: Vec::new(),
-            plan: Plan::plain(),
             levels: Vec::new(),
-            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
-            sync: SyncPolicy::default(),
+            layout: Layout::plain(),
+            fallback: None,
+            drain_timeout: None,
+            sync: None,
+            read_config: None,
             socket_place: SocketPlace::TemporaryDirectory,
             on_unresolved: OnUnresolved::Refuse,
         }
@@ -65,18 +76,29 @@ impl ListenerBuilder {
         self
     }
 
-    /// Attaches what was added since, as `plan` says; what comes later is attached to the root. The
-    /// plan knows files and handlers by their numbers in the order of their addition.
-    #[cfg(feature = "config")]
-    pub(crate) fn plan(mut self, plan: Plan) -> ListenerBuilder {
-        self.plan = plan;
+    /// Adds a log file for as long as no configuration with handlers is in effect: without one all
+    /// records go there. `formatter` makes its formatter each time it is opened.
+    pub fn fallback_file(
+        mut self,
+        settings: RotatingFileBuilder,
+        formatter: impl Fn() -> Result<Box<dyn Formatter>, HandlerError> + Send + Sync + 'static,
+    ) -> ListenerBuilder {
+        self.fallback = Some(FallbackFile { settings, formatter: Box::new(formatter) });
         self
     }
 
-    /// How many log files and handlers were added.
+    /// Takes what a configuration says; what is added besides is attached to the root.
     #[cfg(feature = "config")]
-    pub(crate) fn added(&self) -> (usize, usize) {
-        (self.files.len(), self.handlers.len())
+    pub(crate) fn layout(mut self, layout: Layout) -> ListenerBuilder {
+        self.layout = layout;
+        self
+    }
+
+    /// Takes configurations that others send while the listener runs.
+    #[cfg(feature = "config")]
+    pub(crate) fn read_config(mut self, read_config: ReadConfig) -> ListenerBuilder {
+        self.read_config = Some(read_config);
+        self
     }
 
     /// Adds a filter; a record has to pass all of them before it comes to its logger. They see what the
@@ -96,15 +118,15 @@ impl ListenerBuilder {
     }
 
     /// How long a stop waits for workers that do not answer and for log files that cannot be
-    /// written. Default: [`DEFAULT_DRAIN_TIMEOUT`].
+    /// written. Default: [`DEFAULT_DRAIN_TIMEOUT`](crate::DEFAULT_DRAIN_TIMEOUT).
     pub fn drain_timeout(mut self, drain_timeout: Duration) -> ListenerBuilder {
-        self.drain_timeout = drain_timeout;
+        self.drain_timeout = Some(drain_timeout);
         self
     }
 
     /// When the log files are synced to the disk without being asked. Default: [`SyncPolicy::None`].
     pub fn sync(mut self, sync: SyncPolicy) -> ListenerBuilder {
-        self.sync = sync;
+        self.sync = Some(sync);
         self
     }
 
@@ -134,38 +156,98 @@ impl ListenerBuilder {
     /// on through shared memory, unseen by `ctl status` and without the level table.
     ///
     /// # Errors
-    /// Another listener has the queue, or was killed in the middle of a log ([`force`](Self::force));
-    /// or the directory or a socket cannot be made.
-    pub fn bind(mut self) -> Result<QueueListener, ListenError> {
-        let limit = if self.files.len() > MAX_FILES {
-            Some(format!("a listener has at most {MAX_FILES} log files"))
-        } else if self.handlers.len() > MAX_OUTLETS {
-            Some(format!("a listener has at most {MAX_OUTLETS} handlers beside its log files"))
-        } else {
-            None
+    /// Another listener has the queue or a log file, or was killed in the middle of a log
+    /// ([`force`](Self::force)); or a directory, a log file, a handler or a socket cannot be made.
+    pub fn bind(self) -> Result<QueueListener, ListenError> {
+        let ListenerBuilder { queue, files, handlers, filters, layout, .. } = self;
+        let fixed = Fixed {
+            queue: queue.clone(),
+            named_queue: layout.queue.as_ref().map(|named| named.directory.clone()),
+            on_unresolved: self.on_unresolved,
+            fallback: self.fallback,
+            levels: self.levels,
+            sync: self.sync,
+            drain_timeout: self.drain_timeout,
+            read_config: self.read_config,
         };
-        if let Some(limit) = limit {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, limit);
-            let path = self.queue.path().to_owned();
-            return Err(ListenError::Io { operation: "listen", path, source });
+        let layout = Layout { queue: None, ..layout };
+        let own = Current::of_own(&files, handlers.len());
+        let opened = own.open(layout, &fixed, &mut Vec::new());
+        let (exchange, current) = opened.map_err(|error| refused(&queue, error))?;
+        let Exchange { source, files: next_files, handlers: next_handlers, .. } = exchange;
+        let mut files = [files, coming_files(next_files)].into_iter().flatten().collect::<Vec<_>>();
+        let handlers = handlers.into_iter().chain(coming_handlers(next_handlers)).collect();
+        let (bound, socket) = Bound::take(queue.clone(), self.socket_place)?;
+        for file in &mut files {
+            file.claim(queue.path(), self.on_unresolved)?;
         }
-        let (bound, socket) = Bound::take(self.queue.clone(), self.socket_place)?;
-        for file in &mut self.files {
-            file.claim(self.queue.path(), self.on_unresolved)?;
-        }
-        let (journal, unresolved) = Journal::open(self.queue.path()).map_err(|source| {
-            let path = self.queue.path().to_owned();
+        let (journal, unresolved) = Journal::open(queue.path()).map_err(|source| {
+            let path = queue.path().to_owned();
             ListenError::Io { operation: "open the journal", path, source }
         })?;
-        let recovery = unresolved.map(|batch| Recovery::take(batch, &self.files)).transpose()?;
-        let files = (0..self.files.len()).map(Destination::File);
-        let handlers = (0..self.handlers.len()).map(Destination::Handler);
-        self.plan.attach_rest(files.chain(handlers));
-        let levels = self.levels.iter().map(|(logger, level)| (&**logger, *level));
-        self.plan.loggers.set_levels(levels);
+        let recovery = unresolved.map(|batch| Recovery::take(batch, &files)).transpose()?;
         let (sender, events) = sync_channel(MAX_WAITING_BATCHES);
         let stop = Stop::new(sender.clone());
-        let settings = self;
-        Ok(QueueListener { settings, bound, socket, journal, recovery, stop, sender, events })
+        let (hub, tasks) = (Arc::new(Hub::default()), Arc::new(Tasks::default()));
+        hub.set_config(source);
+        let reloader =
+            Reloader::new(fixed, current, stop.clone(), Arc::clone(&hub), Arc::clone(&tasks));
+        Ok(QueueListener {
+            queue,
+            files,
+            handlers,
+            filters,
+            plan: exchange.plan,
+            sync: exchange.sync,
+            drain_timeout: exchange.drain_timeout,
+            bound,
+            socket,
+            journal,
+            recovery,
+            hub,
+            tasks,
+            reloader,
+            stop,
+            sender,
+            events,
+        })
+    }
+}
+
+/// Those that are not of the listener's own.
+fn coming_files(next: Vec<NextFile>) -> Vec<RotatingFileHandler> {
+    let coming = next.into_iter().filter_map(|next| match next {
+        NextFile::Comes(handler) => Some(*handler),
+        NextFile::Stays(..) => None,
+    });
+    coming.collect()
+}
+
+fn coming_handlers(next: Vec<NextHandler>) -> impl Iterator<Item = (String, Box<dyn Handler>)> {
+    next.into_iter().filter_map(|next| match next {
+        NextHandler::Comes(name, handler) => Some((name, handler)),
+        NextHandler::Stays(_) => None,
+    })
+}
+
+fn refused(queue: &QueueDir, error: ReloadError) -> ListenError {
+    match error {
+        ReloadError::Handler(error) => error.into(),
+        error => {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, error);
+            ListenError::Io { operation: "listen", path: queue.path().to_owned(), source }
+        }
+    }
+}
+
+/// The log file without a configuration.
+pub(super) struct FallbackFile {
+    settings: RotatingFileBuilder,
+    formatter: Box<dyn Fn() -> Result<Box<dyn Formatter>, HandlerError> + Send + Sync>,
+}
+
+impl FallbackFile {
+    pub(super) fn layout(&self) -> Result<FileLayout, HandlerError> {
+        Ok(FileLayout { settings: self.settings.clone(), formatter: (self.formatter)()? })
     }
 }

@@ -19,6 +19,7 @@ use super::recovery::Recovery;
 use super::refusal::Refusal;
 use super::round::{Item, LaneInput, Merge, Merged, Source};
 use super::stop::Stop;
+use super::tasks::Tasks;
 use crate::logger::{Delivery, Filters, Routing};
 use crate::queue::control::Reply;
 use crate::queue::ring::Bell;
@@ -49,6 +50,9 @@ pub(super) struct Drain {
     pub(super) outlets: Outlets,
     pub(super) filters: Filters,
     pub(super) routing: Routing,
+    /// How often filters have panicked that are not used any more.
+    pub(super) past_panics: u64,
+    pub(super) tasks: Arc<Tasks>,
     /// Of one record; kept for its memory.
     pub(super) deliveries: Vec<Delivery>,
     pub(super) drain_timeout: Duration,
@@ -81,13 +85,16 @@ impl Drain {
     pub(super) fn run(&mut self) -> StopReport {
         self.say_filtered();
         self.commit();
+        self.tasks.open();
         while !self.stop.is_requested() {
             if self.bound.is_lost() {
                 self.give_up_queue();
             } else {
                 self.round(IDLE_TICK);
+                self.attend();
             }
         }
+        self.tasks.close();
         if !self.has_lost_queue {
             self.lanes.look();
         }
@@ -109,7 +116,7 @@ impl Drain {
     }
 
     /// Says in the log, once, that it does not get every record: its gaps prove nothing.
-    fn say_filtered(&mut self) {
+    pub(super) fn say_filtered(&mut self) {
         self.is_filtered |= !self.filters.is_empty() || self.routing.is_selective();
         if self.is_filtered && !self.says_filtered {
             let notice = self.notices.filtered();
@@ -255,7 +262,7 @@ impl Drain {
     }
 
     /// Ends a round: what the listener itself has to say, then everything out of the buffers.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.say_filtered();
         for loss in self.hub.take_losses() {
             self.counts.unconfirmed += loss.records;
@@ -265,6 +272,7 @@ impl Drain {
             self.notices.handler_trouble(index, text);
         }
         let troubles = self.files.take_notices().into_iter().chain(self.lanes.take_troubles());
+        let troubles = troubles.chain(self.hub.take_notices());
         let troubles = troubles.chain(self.filters.take_notices());
         let troubles = troubles.chain(self.routing.take_notices());
         troubles.for_each(|text| self.notices.trouble(text));
@@ -304,9 +312,10 @@ impl Drain {
         self.show_counts();
     }
 
-    fn show_counts(&mut self) {
+    pub(super) fn show_counts(&mut self) {
         self.counts.damaged_lanes = self.lanes.damaged();
-        self.counts.filter_panics = self.filters.panics() + self.routing.panics();
+        self.counts.filter_panics =
+            self.past_panics + self.filters.panics() + self.routing.panics();
         self.counts.handlers = self.outlets.status();
         self.hub.set_counts(self.counts.clone());
     }

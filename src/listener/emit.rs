@@ -46,7 +46,7 @@ impl Drain {
         }
     }
 
-    fn summarize_routes(&mut self, now_ns: i64) {
+    pub(super) fn summarize_routes(&mut self, now_ns: i64) {
         for Summary { record, deliveries } in self.routing.take_summaries(now_ns) {
             let record = self.notices.number(record);
             self.hand_out(&record, &deliveries, Recipients::ALL);

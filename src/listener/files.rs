@@ -4,6 +4,8 @@
 //! What the files take between two commits is a batch: noted in the journal, written with one write
 //! per file, and only then given up by the lanes. Files rotate between batches.
 
+mod exchange;
+
 use std::sync::Arc;
 use std::time::Duration;
 

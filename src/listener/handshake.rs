@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use ipc_channel::ipc::{IpcBytesSender, IpcOneShotServer, IpcSender};
@@ -16,13 +16,19 @@ use ipc_channel::ipc::{IpcBytesSender, IpcOneShotServer, IpcSender};
 use super::door::Attached;
 use super::hub::{Hub, StatusBase};
 use super::refusal::Refusal;
+use super::reload::Reloader;
 use super::stop::Stop;
 use crate::queue::control::{
-    Answer, Hello, HelloBody, PROTOCOL_VERSION, Reply, Request, Role, ToWorker, WorkerFacts,
+    Answer, Hello, HelloBody, MAX_CONFIG_BYTES, PROTOCOL_VERSION, Reply, Request, Role, ToWorker,
+    WorkerFacts,
 };
+use crate::queue::rendezvous::read_until;
 
 /// How long a peer may take for each step after its greeting.
 const STEP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the text of a configuration may take.
+const TEXT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A peer whose greeting was read and accepted.
 pub(super) struct Greeted {
@@ -36,6 +42,7 @@ pub(super) struct Reception {
     pub(super) stop: Stop,
     pub(super) status: StatusBase,
     pub(super) data: Mutex<IpcBytesSender>,
+    pub(super) reloader: Reloader,
     pub(super) attached: Mutex<Sender<Attached>>,
     pub(super) wake: UnixStream,
     /// Handshakes under way.
@@ -64,18 +71,14 @@ impl Reception {
 
     fn handshake(&self, peer: Greeted) -> Result<(), Refusal> {
         let Greeted { mut stream, role } = peer;
-        let hello = exchange(&mut stream).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Refusal::Silent,
-            _ => Refusal::BadHello,
-        })?;
+        let hello = exchange(&mut stream).map_err(|error| reason_of(&error))?;
         match (hello.body, role) {
             _ if hello.version != PROTOCOL_VERSION => Err(Refusal::OtherVersion),
             (HelloBody::Worker { facts, reply }, Role::Worker) => {
                 self.welcome(stream, &facts, reply)
             }
             (HelloBody::Control { request, reply }, Role::Control) => {
-                self.answer(request, reply);
-                Ok(())
+                self.answer(stream, request, reply)
             }
             _ => Err(Refusal::BadHello),
         }
@@ -106,7 +109,12 @@ impl Reception {
         let _full = (&self.wake).write(&[1]);
     }
 
-    fn answer(&self, request: Request, reply: IpcSender<Reply>) {
+    fn answer(
+        &self,
+        stream: UnixStream,
+        request: Request,
+        reply: IpcSender<Reply>,
+    ) -> Result<(), Refusal> {
         match request {
             Request::Status => {
                 // Whoever asked may be gone.
@@ -121,7 +129,14 @@ impl Reception {
                 self.hub.reply_when_stopped(reply);
                 self.stop.request();
             }
+            Request::PushConfig { name, bytes } => {
+                let text = receive_text(stream, bytes).map_err(|error| reason_of(&error))?;
+                let taken = self.reloader.take(&name, text);
+                // Whoever asked may be gone.
+                let _gone = reply.send(Reply::Config(taken));
+            }
         }
+        Ok(())
     }
 }
 
@@ -142,4 +157,20 @@ fn exchange(stream: &mut UnixStream) -> io::Result<Hello> {
     let (_, hello) = server.accept().map_err(io::Error::other)?;
     stream.set_nonblocking(true)?;
     Ok(hello)
+}
+
+/// Receives the text of a configuration, which follows the hello.
+fn receive_text(mut stream: UnixStream, bytes: u32) -> io::Result<Vec<u8>> {
+    let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= MAX_CONFIG_BYTES);
+    let mut text = vec![0; bytes.ok_or(io::ErrorKind::InvalidData)?];
+    stream.set_nonblocking(false)?;
+    read_until(Instant::now().checked_add(TEXT_TIMEOUT), &mut stream, &mut text)?;
+    Ok(text)
+}
+
+fn reason_of(error: &io::Error) -> Refusal {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Refusal::Silent,
+        _ => Refusal::BadHello,
+    }
 }

@@ -21,10 +21,13 @@ use super::refusal::Refusal;
 use crate::Process;
 use crate::level_table::LevelTable;
 use crate::queue::control::{Reply, ToWorker, TransportKind, Update, WorkerFacts};
-use crate::queue::status::{StopReport, SyncStatus, Trouble};
+use crate::queue::status::{ConfigStatus, StopReport, SyncStatus, Trouble};
 
 /// Most peers of `ctl` that wait for a flush, for a level, and for a stop.
 const MAX_WAITING_PEERS: usize = 64;
+
+/// Most notices that wait for the log; what is too many is not said.
+const MAX_NOTICES: usize = 64;
 
 /// Most losses that wait to be told of; workers that have more to tell are asked to come again.
 const MAX_LOSSES: usize = 1024;
@@ -50,6 +53,11 @@ struct State {
     levels: Levels,
     level_waits: Vec<LevelWait>,
     stop_replies: Vec<IpcSender<Reply>>,
+    /// Current log files.
+    logs: Vec<String>,
+    config: ConfigStatus,
+    /// What the log should say, from other threads than the drain.
+    notices: Vec<String>,
     /// Losses that attaching workers told of, for the log.
     losses: Vec<Loss>,
     stopping: bool,
@@ -253,6 +261,18 @@ impl Hub {
                 None => self.outbox.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
+    }
+
+    /// Says something in the log at the end of the next round.
+    pub(super) fn say(&self, text: String) {
+        let mut state = self.lock();
+        if state.notices.len() < MAX_NOTICES {
+            state.notices.push(text);
+        }
+    }
+
+    pub(super) fn take_notices(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().notices)
     }
 
     pub(super) fn take_losses(&self) -> Vec<Loss> {

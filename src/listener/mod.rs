@@ -10,15 +10,18 @@ mod bound;
 mod builder;
 mod channels;
 mod counts;
+mod current;
 mod door;
 mod drain;
 mod emit;
+mod exchange;
 mod files;
 mod gather;
 mod handshake;
 mod hub;
 mod lane;
 mod lanes;
+pub(crate) mod layout;
 mod levels;
 mod notices;
 mod outlet;
@@ -26,11 +29,13 @@ mod outlets;
 mod receive;
 mod recovery;
 mod refusal;
+mod reload;
 mod room;
 mod round;
 mod stop;
 mod sync;
 mod sync_policy;
+mod tasks;
 mod threads;
 mod trouble;
 
@@ -43,6 +48,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use builder::ListenerBuilder;
+pub use reload::{ReloadError, Reloader};
 pub use stop::Stop;
 pub use sync_policy::{ParseSyncPolicyError, SyncPolicy};
 
@@ -58,11 +64,13 @@ use self::notices::Notices;
 use self::outlets::Outlets;
 use self::receive::{Event, start_bell};
 use self::recovery::Recovery;
+use self::tasks::Tasks;
 use self::threads::Threads;
-use crate::handler::HandlerError;
+use crate::filter::Filter;
+use crate::handler::{Handler, HandlerError, RotatingFileHandler};
 use crate::journal::Journal;
 use crate::lock::LockError;
-use crate::logger::{Filters, Routing};
+use crate::logger::{Filters, Plan, Routing};
 use crate::queue::ring::Bell;
 use crate::queue::status::StopReport;
 use crate::queue::{QueueDir, QueueDirError};
@@ -133,11 +141,20 @@ impl From<HandlerError> for ListenError {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct QueueListener {
-    settings: ListenerBuilder,
+    queue: QueueDir,
+    files: Vec<RotatingFileHandler>,
+    handlers: Vec<(String, Box<dyn Handler>)>,
+    filters: Vec<Box<dyn Filter>>,
+    plan: Plan,
+    sync: SyncPolicy,
+    drain_timeout: Duration,
     bound: Bound,
     socket: UnixListener,
     journal: Journal,
     recovery: Option<Recovery>,
+    hub: Arc<Hub>,
+    tasks: Arc<Tasks>,
+    reloader: Reloader,
     stop: Stop,
     sender: SyncSender<Event>,
     events: Receiver<Event>,
@@ -154,12 +171,17 @@ impl QueueListener {
         self.stop.clone()
     }
 
+    /// How to give this listener another configuration while it runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
     /// Serves on a thread of its own.
     ///
     /// # Errors
     /// The thread could not be started.
     pub fn spawn(self) -> Result<ListenerThread, ListenError> {
-        let (path, stop) = (self.settings.queue.path().to_owned(), self.stop_handle());
+        let (path, stop) = (self.queue.path().to_owned(), self.stop_handle());
         let thread = thread::Builder::new().name("logboom-drain".into()).spawn(|| self.run());
         let operation = "start the drain thread";
         let thread = thread.map_err(|source| ListenError::Io { operation, path, source })?;
@@ -173,44 +195,39 @@ impl QueueListener {
     /// A thread, a channel or a handler could not be started, a log file not be closed, or the queue
     /// directory was removed.
     pub fn run(self) -> Result<StopReport, ListenError> {
-        let QueueListener { settings, bound, socket, journal, recovery, stop, sender, events } =
-            self;
-        let queue = settings.queue.path().to_owned();
+        let queue = self.queue.path().to_owned();
         let io = |operation| {
             let path = queue.clone();
             move |source| ListenError::Io { operation, path, source }
         };
-        let routing = Routing::new(settings.plan);
-        let filters = Filters::new(settings.filters);
-        let hub = Arc::new(Hub::default());
+        let QueueListener { hub, stop, sender, .. } = self;
+        let routing = Routing::new(self.plan);
+        let filters = Filters::new(self.filters);
         hub.set_rules(routing.rules(&filters));
-        let status = StatusBase {
-            queue: queue.display().to_string(),
-            logs: settings.files.iter().map(|file| file.path().display().to_string()).collect(),
-            started: Instant::now(),
-        };
-        let outlets = Outlets::start(settings.handlers).map_err(io("start a handler"))?;
+        hub.set_logs(self.files.iter().map(RotatingFileHandler::path));
+        let status = StatusBase { queue: queue.display().to_string(), started: Instant::now() };
+        let outlets = Outlets::start(self.handlers).map_err(io("start a handler"))?;
         // Known before anybody can ask.
         hub.set_counts(Counts { handlers: outlets.status(), ..Counts::default() });
-        let threads =
-            Threads::start(&hub, socket, sender, &stop, status).map_err(io("start the threads"))?;
-        let bell = Bell::open(&settings.queue)
+        let threads = Threads::start(&hub, self.socket, sender, &stop, self.reloader, status)
+            .map_err(io("start the threads"))?;
+        let bell = Bell::open(&self.queue)
             .map_err(|error| io("open the bell")(io::Error::other(error)))?;
         let bell = Arc::new(bell);
         start_bell(Arc::clone(&bell), stop.clone(), Arc::clone(&hub))
             .map_err(io("start the threads"))?;
         let mut drain = Drain {
-            bound,
+            bound: self.bound,
             has_lost_queue: false,
             is_filtered: false,
             says_filtered: false,
             files: Files::new(
-                settings.files,
-                journal,
-                settings.sync,
+                self.files,
+                self.journal,
+                self.sync,
                 Arc::clone(&hub),
                 stop.clone(),
-                settings.drain_timeout,
+                self.drain_timeout,
             ),
             outlets,
             notices: Notices::new(
@@ -218,10 +235,12 @@ impl QueueListener {
             ),
             filters,
             routing,
+            past_panics: 0,
+            tasks: self.tasks,
             deliveries: Vec::new(),
-            drain_timeout: settings.drain_timeout,
+            drain_timeout: self.drain_timeout,
             channels: Channels::new(Arc::clone(&hub)),
-            lanes: Lanes::new(&settings.queue),
+            lanes: Lanes::new(&self.queue),
             bell,
             counts: Counts::default(),
             batch_records: 0,
@@ -230,10 +249,10 @@ impl QueueListener {
             flush: None,
             hub: Arc::clone(&hub),
             stop,
-            events,
+            events: self.events,
         };
         drain.files.enter_journal();
-        if let Some(recovery) = recovery {
+        if let Some(recovery) = self.recovery {
             drain.recover(&recovery);
         }
         let report = drain.run();

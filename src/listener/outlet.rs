@@ -93,6 +93,11 @@ impl Outlet {
         Ok(Outlet { index, parts: Some(parts), shared, dropping: false })
     }
 
+    /// Its number among the [`Recipients`].
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
     /// Hands over a part, or drops it where the handler cannot follow.
     pub(super) fn offer(&mut self, part: &Arc<[Told]>) {
         let Some(parts) = &self.parts else {
@@ -129,10 +134,13 @@ impl Outlet {
         self.parts = None;
     }
 
-    /// Waits for the end, at most `timeout`. A handler that hangs is left behind.
-    pub(super) fn wait_ended(&self, timeout: Duration) {
+    /// Waits for the end, at most `timeout`; whether it has come. A handler that hangs is left
+    /// behind.
+    pub(super) fn wait_ended(&self, timeout: Duration) -> bool {
         let status = self.shared.lock();
-        drop(self.shared.changed.wait_timeout_while(status, timeout, |status| !status.ended));
+        let waited =
+            self.shared.changed.wait_timeout_while(status, timeout, |status| !status.ended);
+        waited.unwrap_or_else(PoisonError::into_inner).0.ended
     }
 }
 

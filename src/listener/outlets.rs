@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::outlet::{Outlet, Recipients, Told};
+use super::layout::NextHandler;
+use super::outlet::{MAX_OUTLETS, Outlet, Recipients, Told};
 use super::stop::Stop;
 use crate::Record;
 use crate::handler::Handler;
@@ -13,6 +14,13 @@ use crate::queue::status::HandlerStatus;
 /// Records are handed over when they take this much memory, and at the end of a round. As only so
 /// many parts wait for a handler, what waits is bounded in bytes as well.
 const MAX_PART_BYTES: usize = 1 << 20;
+
+/// A handler of the next configuration.
+pub(super) enum NextOutlet {
+    /// The one at this place.
+    Stays(usize),
+    Comes(Outlet),
+}
 
 pub(super) struct Outlets {
     outlets: Vec<Outlet>,
@@ -27,6 +35,45 @@ impl Outlets {
         let outlets = handlers.map(|(index, (name, handler))| Outlet::start(index, name, handler));
         let outlets = outlets.collect::<io::Result<_>>()?;
         Ok(Outlets { outlets, part: Vec::new(), part_bytes: 0 })
+    }
+
+    /// Starts the threads of the handlers that come; those that stay are as they were. Nothing has
+    /// changed before [`exchange`](Self::exchange).
+    pub(super) fn start_next(&self, next: Vec<NextHandler>) -> io::Result<Vec<NextOutlet>> {
+        let staying = next.iter().filter_map(|next| match next {
+            NextHandler::Stays(place) => self.outlets.get(*place).map(Outlet::index),
+            NextHandler::Comes(..) => None,
+        });
+        let staying: Vec<_> = staying.collect();
+        let mut free = (0..MAX_OUTLETS).filter(|index| !staying.contains(index));
+        let start = |next| match next {
+            NextHandler::Stays(place) => Ok(NextOutlet::Stays(place)),
+            NextHandler::Comes(name, handler) => {
+                let index = free.next().ok_or(io::ErrorKind::QuotaExceeded)?;
+                Ok(NextOutlet::Comes(Outlet::start(index, name, handler)?))
+            }
+        };
+        next.into_iter().map(start).collect()
+    }
+
+    /// Goes on with other handlers, when all that was taken is handed over; those that go are given
+    /// back, and end when they have handled what waits for them.
+    pub(super) fn exchange(&mut self, next: Vec<NextOutlet>) -> Vec<Outlet> {
+        let mut before: Vec<_> = std::mem::take(&mut self.outlets).into_iter().map(Some).collect();
+        for next in next {
+            self.outlets.extend(match next {
+                NextOutlet::Stays(place) => before.get_mut(place).and_then(Option::take),
+                NextOutlet::Comes(outlet) => Some(outlet),
+            });
+        }
+        let mut gone: Vec<_> = before.into_iter().flatten().collect();
+        gone.iter_mut().for_each(Outlet::close);
+        gone
+    }
+
+    /// The number under which the handler at `place` gets records.
+    pub(super) fn index_of(&self, place: usize) -> usize {
+        self.outlets.get(place).map_or(place, Outlet::index)
     }
 
     /// Takes a record for some of the handlers. They share one copy of it.
@@ -55,10 +102,11 @@ impl Outlets {
 
     /// What the log should say of the handlers, each with its number.
     pub(super) fn take_notices(&self) -> Vec<(usize, String)> {
-        let of = |(index, outlet): (usize, &Outlet)| {
+        let of = |outlet: &Outlet| {
+            let index = outlet.index();
             outlet.take_notices().into_iter().map(move |text| (index, text))
         };
-        self.outlets.iter().enumerate().flat_map(of).collect()
+        self.outlets.iter().flat_map(of).collect()
     }
 
     pub(super) fn status(&self) -> Vec<HandlerStatus> {
@@ -68,7 +116,9 @@ impl Outlets {
     /// Ends the handlers when they have handled what waits, or the drain deadline has passed.
     pub(super) fn close(&mut self, stop: &Stop, drain_timeout: Duration) {
         self.outlets.iter_mut().for_each(Outlet::close);
-        self.outlets.iter().for_each(|outlet| outlet.wait_ended(stop.left(drain_timeout)));
+        for outlet in &self.outlets {
+            let _hangs = outlet.wait_ended(stop.left(drain_timeout));
+        }
     }
 }
 

@@ -40,6 +40,22 @@ impl SyncState {
         }
     }
 
+    /// Goes on under another policy, or with files that were not there before, as at the start.
+    pub(super) fn change(&mut self, policy: SyncPolicy, has_new_files: bool) {
+        self.is_complete &= !has_new_files;
+        if policy == self.policy {
+            return;
+        }
+        self.policy = policy;
+        self.status.policy = policy.to_string();
+        self.due_at = match policy {
+            SyncPolicy::Interval(interval) if !self.is_complete => {
+                Instant::now().checked_add(interval)
+            }
+            _ => None,
+        };
+    }
+
     pub(super) fn status(&self) -> &SyncStatus {
         &self.status
     }
@@ -141,6 +157,20 @@ mod tests {
         state.take(Level::WARNING);
         assert!(!state.written());
         assert!(of(SyncPolicy::EveryBatch).written() && !of(SyncPolicy::None).written());
+    }
+
+    #[test]
+    fn another_policy_holds_for_what_is_written_already() {
+        let mut state = of(SyncPolicy::None);
+        state.succeeded();
+        assert!(!state.written());
+        state.change(SyncPolicy::Interval(Duration::from_secs(3600)), false);
+        assert!(state.due_in().is_some());
+        state.change(SyncPolicy::EveryBatch, false);
+        assert_eq!((state.due_in(), state.written()), (None, true));
+        state.succeeded();
+        state.change(SyncPolicy::EveryBatch, true);
+        assert!(!state.is_complete());
     }
 
     #[test]

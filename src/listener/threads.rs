@@ -14,6 +14,7 @@ use super::door::Door;
 use super::handshake::Reception;
 use super::hub::{Hub, StatusBase};
 use super::receive::{Event, start_marker, start_receiver};
+use super::reload::Reloader;
 use super::room::Room;
 use crate::queue::control::ToWorker;
 
@@ -39,6 +40,7 @@ impl Threads {
         socket: UnixListener,
         events: SyncSender<Event>,
         stop: &Stop,
+        reloader: Reloader,
         status: StatusBase,
     ) -> io::Result<Threads> {
         let (data, batches) = ipc::bytes_channel()?;
@@ -61,6 +63,7 @@ impl Threads {
             stop: stop.clone(),
             status,
             data: Mutex::new(data),
+            reloader,
             attached: Mutex::new(attach),
             wake: wake.try_clone()?,
             busy: AtomicUsize::new(0),

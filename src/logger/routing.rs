@@ -50,6 +50,13 @@ impl Plan {
             }
         }
     }
+
+    /// Gives the destinations other numbers.
+    pub(crate) fn renumber(&mut self, number: impl Fn(Destination) -> Destination) {
+        for target in &mut self.targets {
+            target.destination = number(target.destination);
+        }
+    }
 }
 
 pub(crate) struct Routing {

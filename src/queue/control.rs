@@ -17,6 +17,9 @@ use crate::{Level, Process, context};
 /// Version of the greeting, the messages and the schema of the entries.
 pub(crate) const PROTOCOL_VERSION: u16 = 4;
 
+/// Most bytes of a configuration that are sent.
+pub(crate) const MAX_CONFIG_BYTES: usize = 1 << 20;
+
 /// Who greets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -263,9 +266,18 @@ pub(crate) struct Update {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     Status,
-    Flush { sync: bool, timeout_ms: u64 },
+    Flush {
+        sync: bool,
+        timeout_ms: u64,
+    },
     Stop,
     SetLevel(SetLevel),
+    /// A configuration, whose text follows on the control socket because a message may be too small
+    /// for it. Its name says in which form it is, and stands in errors.
+    PushConfig {
+        name: String,
+        bytes: u32,
+    },
 }
 
 /// What `ctl level` asks for.
@@ -288,6 +300,8 @@ pub(crate) enum Reply {
     LevelSet(LevelReport),
     /// No, for this reason.
     Refused(String),
+    /// Whether the configuration is in effect; why not, for people.
+    Config(Result<(), String>),
 }
 
 #[cfg(all(test, feature = "listener"))]

@@ -238,6 +238,11 @@ impl Rendezvous<'_> {
         Ok(stream)
     }
 
+    /// Sends what a request has said that would follow.
+    pub(crate) fn send(&self, stream: &mut UnixStream, bytes: &[u8]) -> Result<(), AttachError> {
+        stream.write_all(bytes).map_err(|source| self.timed("send", source))
+    }
+
     /// Receives one message.
     pub(crate) fn receive<T>(&self, from: &IpcReceiver<T>) -> Result<T, AttachError>
     where
@@ -324,7 +329,7 @@ fn connect_within(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
 }
 
 /// Fills `bytes` by `deadline`, however small the pieces in which they come.
-fn read_until(
+pub(crate) fn read_until(
     deadline: Option<Instant>,
     stream: &mut UnixStream,
     mut bytes: &mut [u8],

@@ -174,8 +174,48 @@ pub struct Status {
     pub trouble: Option<Trouble>,
     /// How the log files are brought to the disk.
     pub sync: SyncStatus,
+    /// The configuration.
+    pub config: ConfigStatus,
     /// Whether the listener is stopping.
     pub stopping: bool,
+}
+
+/// The configuration by which a listener works.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ConfigStatus {
+    /// Where it is from: a file, or whoever has sent it; nothing where there is none.
+    pub source: Option<String>,
+    /// When it was loaded, in nanoseconds since the Unix epoch.
+    pub loaded_ns: Option<i64>,
+    /// The last one that was refused.
+    pub refusal: Option<ConfigRefusal>,
+}
+
+impl ConfigStatus {
+    /// How long ago it was loaded.
+    pub fn age(&self) -> Option<Duration> {
+        self.loaded_ns.map(since)
+    }
+}
+
+/// A configuration that a running listener has refused; the one before stayed in effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ConfigRefusal {
+    /// Where it was from.
+    pub source: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// When it was refused, in nanoseconds since the Unix epoch.
+    pub time_ns: i64,
+}
+
+impl ConfigRefusal {
+    /// How long ago that was.
+    pub fn age(&self) -> Duration {
+        since(self.time_ns)
+    }
 }
 
 /// What cannot be done at the moment and is tried again until it can. A write that fails holds the

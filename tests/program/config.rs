@@ -19,6 +19,8 @@ level = "DEBUG"
 handlers = ["file"]
 [queue]
 name = "configured"
+[listener]
+drain_timeout = 7
 "#;
 
 #[test]
@@ -58,6 +60,8 @@ fn each_value_is_shown_with_its_source() {
         "handlers.file.maxBytes = 1000000  # logboom.toml:5",
         "handlers.file.backupCount = 0  # default",
         "root.level = \"DEBUG\"  # logboom.toml:7",
+        "listener.sync = \"none\"  # default",
+        "listener.drain_timeout = 7  # logboom.toml:12",
     ] {
         assert!(by_file.lines().any(|shown| shown == line), "{by_file}");
     }

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::fs;
 use std::path::Path;
 
 use logboom::control;
@@ -172,5 +173,58 @@ fn two_log_files_killed_between_them() {
         println!("killed at {points:?}");
         assert_once_over(&[place.path("one.log")]);
         assert_once_over(&[place.path("two.log")]);
+    }
+}
+
+/// All records to this log.
+fn config_of(log: &str) -> String {
+    format!(
+        "version = 1\nformatters.form.format = '%(lane)s %(seq)s %(name)s %(processName)s %(message)s'\n\
+         [handlers.log]\nclass = 'RotatingFileHandler'\nfilename = '{log}'\nmaxBytes = 4000\n\
+         backupCount = 1000\nformatter = 'form'\n[root]\nlevel = 'INFO'\nhandlers = ['log']\n"
+    )
+}
+
+/// Whatever a reload has come to, the next listener knows the log that was written last.
+#[test]
+fn a_listener_killed_amid_a_reload_and_in_its_first_batches() {
+    let points = [
+        "before-exchange",
+        "after-names:2",
+        "after-exchange",
+        // What it says first in the new log, and the first records there.
+        "after-note:2",
+        "after-short-write:2",
+        "after-write:2",
+        "after-note:3",
+        "after-announce:3",
+        "after-short-write:3",
+        "after-write:3",
+        "after-heads:3",
+    ];
+    for point in points {
+        for next in ["one.log", "two.log"] {
+            let place = Place::new();
+            fs::write(place.path("logboom.toml"), config_of("one.log")).unwrap();
+            let mut command = place.logboom(&["listen"]);
+            command.env("LOGBOOM_FAULT", point);
+            let mut killed = place.serve(command);
+            let log = config_of("two.log");
+            let _killed =
+                control::push_config(&place.queue(), "two.toml", log.as_bytes(), PATIENCE);
+            let workers = start_workers(&place);
+            assert_eq!(killed.process.wait(), 128 + 9, "not killed at {point}");
+            fs::write(place.path("logboom.toml"), config_of(next)).unwrap();
+            let listener = place.serve(place.logboom(&["listen"]));
+            workers.into_iter().for_each(Worker::finish);
+            println!("killed at {point}, then {next}");
+            assert_eq!(listener.stop().missing, 0);
+            let mut logs: Vec<_> = ["one.log", "two.log"].map(|log| place.path(log)).into();
+            if next == "one.log" {
+                logs.reverse();
+            }
+            logs.retain(|log| log.exists());
+            assert_once_over(&logs);
+        }
     }
 }

@@ -22,6 +22,11 @@ impl Facility {
     /// The first of those that a site gives its own meaning, 16; `local7` is 23.
     pub const LOCAL0: Facility = Facility(16);
 
+    /// The facility with this number, 0 to 23; none has another.
+    pub const fn from_number(number: u8) -> Option<Facility> {
+        if (number as usize) < NAMES.len() { Some(Facility(number)) } else { None }
+    }
+
     /// The number, 0 to 23.
     pub const fn number(self) -> u8 {
         self.0
@@ -79,7 +84,9 @@ mod tests {
         for (number, name) in (0_u8..).zip(NAMES) {
             let facility: Facility = name.parse().expect(name);
             assert_eq!((facility.number(), facility.name()), (number, name));
+            assert_eq!(Facility::from_number(number), Some(facility));
         }
+        assert_eq!(Facility::from_number(24), None);
         assert_eq!("local7".parse::<Facility>().expect("known").number(), 23);
         assert_eq!("daemon".parse(), Ok(Facility::DAEMON));
         assert_eq!("user".parse(), Ok(Facility::USER));

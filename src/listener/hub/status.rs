@@ -1,14 +1,21 @@
 //! What `ctl status` shows.
 
+use std::path::Path;
 use std::time::Instant;
 
 use super::{Hub, Worker};
 use crate::Process;
 use crate::listener::counts::{Counts, Tally};
-use crate::queue::status::{LevelStatus, Status, SyncStatus, Trouble, WorkerStatus};
+use crate::queue::status::{
+    ConfigRefusal, ConfigStatus, LevelStatus, Status, SyncStatus, Trouble, WorkerStatus,
+};
+use crate::record::now_ns;
 
 /// Most bytes of workers in a status, so that it is one message.
 const MAX_STATUS_BYTES: usize = 128 * 1024;
+
+/// Most bytes that a status has of the reason why a configuration was refused.
+const MAX_REASON_BYTES: usize = 2048;
 
 /// At most what the numbers of one worker take there.
 const NUMBERS_BYTES: usize = 64;
@@ -23,7 +30,6 @@ const SET_LEVEL_BYTES: usize = 24;
 /// What a status says that never changes.
 pub(in crate::listener) struct StatusBase {
     pub(in crate::listener) queue: String,
-    pub(in crate::listener) logs: Vec<String>,
     pub(in crate::listener) started: Instant,
 }
 
@@ -52,6 +58,25 @@ impl Hub {
         self.lock().sync = sync;
     }
 
+    /// The log files are these from now on.
+    pub(in crate::listener) fn set_logs<'p>(&self, paths: impl Iterator<Item = &'p Path>) {
+        self.lock().logs = paths.map(|path| path.display().to_string()).collect();
+    }
+
+    /// The configuration of this source is in effect; without one, none.
+    pub(in crate::listener) fn set_config(&self, source: Option<String>) {
+        let loaded_ns = source.is_some().then(now_ns);
+        let mut state = self.lock();
+        let refusal = state.config.refusal.take();
+        state.config = ConfigStatus { source, loaded_ns, refusal };
+    }
+
+    pub(in crate::listener) fn set_refused_config(&self, source: &str, reason: &str) {
+        let cut = |text: &str| text[..text.floor_char_boundary(MAX_REASON_BYTES)].to_owned();
+        let (source, reason, time_ns) = (cut(source), cut(reason), now_ns());
+        self.lock().config.refusal = Some(ConfigRefusal { source, reason, time_ns });
+    }
+
     /// What cannot be done with a log file at the moment.
     pub(in crate::listener) fn set_trouble(&self, trouble: Option<Trouble>) {
         self.lock().trouble = trouble;
@@ -78,7 +103,7 @@ impl Hub {
             pid: std::process::id(),
             queue: base.queue.clone(),
             uptime_s: base.started.elapsed().as_secs(),
-            logs: base.logs.clone(),
+            logs: state.logs.clone(),
             levels,
             more_levels,
             has_coarse_levels: state.levels.is_coarse(),
@@ -99,6 +124,7 @@ impl Hub {
             handlers,
             trouble: state.trouble.clone(),
             sync: state.sync.clone(),
+            config: state.config.clone(),
             stopping: state.stopping,
         }
     }
