@@ -19,7 +19,7 @@ impl ListenerBuilder {
     /// of the listener. What is added besides is attached to the root. Handlers that no logger leads
     /// to are not opened. Call it once; the settings that are made after it come first.
     ///
-    /// A `FileHandler` or `RotatingFileHandler` is a [log file](Self::file), written exactly once,
+    /// A `FileHandler` or one that rotates is a [log file](Self::file), written exactly once,
     /// unless it begins anew (mode `w`); all others are [handlers](Self::handler) on threads of
     /// their own. A handler that is on the way of a record twice gets it once. Where nothing else
     /// is said, workers get the lowest level that any logger lets pass.
@@ -149,9 +149,8 @@ impl Config {
     pub(super) fn open(&self, settings: &HandlerSettings) -> Result<Opened, HandlerError> {
         let formatter = self.formatter_of(settings)?;
         let handler: Box<dyn Handler> = match &settings.kind {
-            HandlerKind::LogFile { path, max_bytes, backup_count } => {
-                let builder = RotatingFileHandler::builder(path).max_bytes(*max_bytes);
-                let file = builder.backup_count(*backup_count).open(formatter)?;
+            HandlerKind::LogFile { path, rotation } => {
+                let file = rotation.builder(path).open(formatter)?;
                 return Ok(Opened::LogFile(Box::new(file)));
             }
             HandlerKind::NewFile { path, is_delayed } => {

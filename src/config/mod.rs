@@ -18,6 +18,7 @@ mod literal;
 mod loggers;
 mod node;
 mod references;
+mod rotation;
 mod service;
 mod show;
 #[cfg(test)]

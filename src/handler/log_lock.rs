@@ -71,15 +71,16 @@ impl LogLock {
         Ok(())
     }
 
-    /// The same for a log without a queue, the first time.
+    /// The same for a log without a queue, the first time; whether it was.
     pub(super) fn claim_once(
         &mut self,
         is_ours: impl Fn(&Segment) -> bool,
-    ) -> Result<(), LockError> {
+    ) -> Result<bool, LockError> {
         if self.is_claimed {
-            return Ok(());
+            return Ok(false);
         }
-        self.claim(Path::new(""), OnUnresolved::Refuse, is_ours)
+        self.claim(Path::new(""), OnUnresolved::Refuse, is_ours)?;
+        Ok(true)
     }
 
     /// Cuts off what `queue` has of its batch in this log, unless that is all of it, so that its next

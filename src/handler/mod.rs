@@ -19,6 +19,9 @@ use crate::causes::with_causes;
 use crate::regular_file::FileError;
 use crate::{LockError, Record};
 
+pub use crate::rotation::{
+    Age, BackupNames, ParseAgeError, ParseBackupNamesError, ParseScheduleError, Schedule,
+};
 pub use background::{BackgroundBuilder, BackgroundCounts, BackgroundHandler, BackgroundMonitor};
 pub use color::Color;
 pub use file::{FileBuilder, FileHandler, FileMode};

@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use nix::errno::Errno;
 
+use super::Schedule;
 use crate::fault;
 use crate::file_id::FileId;
 use crate::regular_file::{self, FileError, refused};
@@ -63,6 +64,8 @@ pub(crate) struct CurrentFile {
     file: File,
     id: FileId,
     birth_ns: u64,
+    /// When it was written to before it was opened, in seconds since the Unix epoch.
+    written_s: i64,
     size_bytes: u64,
     /// Whether the last line it had when it was opened is known to be whole.
     is_mended: bool,
@@ -88,6 +91,7 @@ impl CurrentFile {
             file,
             id: FileId::of(&metadata),
             birth_ns: birth_ns(&metadata),
+            written_s: metadata.mtime(),
             size_bytes: metadata.len(),
             is_mended: false,
             mended_lines: 0,
@@ -136,6 +140,14 @@ impl CurrentFile {
 
     pub(crate) fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    /// When it was begun, in seconds since the Unix epoch, as `schedule` counts; `None` for one that was
+    /// empty when it was opened.
+    pub(super) fn began_s(&self, schedule: Schedule) -> Option<i64> {
+        let birth_s = i64::try_from(self.birth_ns / 1_000_000_000).ok();
+        let birth_s = birth_s.filter(|_| self.birth_ns > 0);
+        (self.size_bytes > 0).then(|| schedule.began_s(birth_s, self.written_s))
     }
 
     /// Where the next `length` bytes will be.
