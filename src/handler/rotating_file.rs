@@ -77,7 +77,7 @@ pub struct RotatingFileHandler {
 #[derive(Clone, Debug)]
 pub struct RotatingFileBuilder {
     path: PathBuf,
-    rule: Rule,
+    pub(super) rule: Rule,
 }
 
 impl RotatingFileBuilder {
@@ -146,10 +146,7 @@ impl RotatingFileBuilder {
     ) -> Result<RotatingFileHandler, HandlerError> {
         // Names the same file after a change of the working directory.
         let path = path::absolute(&self.path).map_err(refused("open", &self.path))?;
-        if let Some(problem) = self.rule.problem() {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, problem);
-            return Err(refused("open", &path)(source).into());
-        }
+        self.check(&path)?;
         create_directory(&path)?;
         let lock = LogLock::acquire(&path)?;
         let file = CurrentFile::open(&path)?;
@@ -161,6 +158,19 @@ impl RotatingFileBuilder {
             lines: LineBuffer::default(),
             segment: None,
         })
+    }
+}
+
+impl RotatingFileBuilder {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether a log at `path` can have these settings.
+    pub(super) fn check(&self, path: &Path) -> Result<(), HandlerError> {
+        let Some(problem) = self.rule.problem() else { return Ok(()) };
+        let source = io::Error::new(io::ErrorKind::InvalidInput, problem);
+        Err(refused("open", path)(source).into())
     }
 }
 

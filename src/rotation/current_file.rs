@@ -69,6 +69,8 @@ pub(crate) struct CurrentFile {
     size_bytes: u64,
     /// Whether the last line it had when it was opened is known to be whole.
     is_mended: bool,
+    /// Where the last line ends that was [appended whole](Self::append_whole).
+    own_end: u64,
     mended_lines: u64,
     /// Whether the next sync has to cover backups, and the names files have now, as well.
     files_changed: bool,
@@ -94,6 +96,7 @@ impl CurrentFile {
             written_s: metadata.mtime(),
             size_bytes: metadata.len(),
             is_mended: false,
+            own_end: 0,
             mended_lines: 0,
             // Whoever wrote before may have left backups that are not on the disk yet.
             files_changed: true,
@@ -184,6 +187,21 @@ impl CurrentFile {
     /// How many files did not end in a newline when they were first written to.
     pub(crate) fn mended_lines(&self) -> u64 {
         self.mended_lines
+    }
+
+    /// Appends a line to a file that others have appended to meanwhile: after a newline where they left
+    /// none, and all of it or nothing. Nobody else may write during the call.
+    pub(crate) fn append_whole(&mut self, line: &[u8]) -> Result<(), FileError> {
+        self.is_mended &= self.size_bytes == self.own_end;
+        self.mend()?;
+        let begin = self.size_bytes;
+        let written = self.write_all(line);
+        if written.is_err() && self.size_bytes > begin {
+            self.file.set_len(begin).map_err(refused("truncate", &self.path))?;
+            self.size_bytes = begin;
+        }
+        self.own_end = self.size_bytes;
+        written.map_err(refused("write", &self.path))
     }
 
     /// Writes a newline, once and counted, if the file did not end in one when it was opened.
