@@ -10,6 +10,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use super::encode::encode_record;
 use super::head::Head;
 use super::{Draft, Drops, KIND_DROPS, KIND_THREAD, NIL, NO_ATTRIBUTES, NUMBER, TEXT};
+use crate::record::is_same;
 use crate::{Field, Level, Process, Record, Span, Value};
 
 /// Deepest nesting within an entry: spans, span, fields, value.
@@ -129,14 +130,14 @@ impl<'a> Values<'a> {
 
     #[inline]
     fn text(&mut self) -> Result<&'a str, DecodeError> {
-        str::from_utf8(self.text_bytes()?).map_err(|_| DecodeError)
+        simdutf8::basic::from_utf8(self.text_bytes()?).map_err(|_| DecodeError)
     }
 
     /// Reads a text that mostly is the one `before`, and so is known to be text.
     #[inline]
     fn text_again(&mut self, before: &mut Cow<'a, str>) -> Result<(), DecodeError> {
         let bytes = self.text_bytes()?;
-        if bytes != before.as_bytes() {
+        if !is_same(bytes, before.as_bytes()) {
             *before = Cow::Borrowed(str::from_utf8(bytes).map_err(|_| DecodeError)?);
         }
         Ok(())

@@ -87,15 +87,22 @@ pub(super) fn mark_lines(start: usize, out: &mut Vec<u8>) {
     }
 }
 
+/// What one instruction looks at.
+const VECTOR_BYTES: usize = 16;
+
 /// Whether `line` is the same in [`Multiline::Mark`] as in [`Multiline::Raw`]. May say no where it is,
 /// never yes where it is not.
 pub(super) fn is_plain(line: &[u8]) -> bool {
     is_printable_ascii(line) || !line.starts_with(b"\t") && !may_have_control(line)
 }
 
-/// Without an early end this loop, and the next, compile to vector code.
+/// Without an early end these loops, and the next, compile to vector code. The last bytes are looked
+/// at with some of those before them, because a vector's worth of single bytes takes longer.
 fn is_printable_ascii(line: &[u8]) -> bool {
-    line.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'))
+    let all = |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
+    let Some(last) = line.last_chunk::<VECTOR_BYTES>() else { return all(line) };
+    let (chunks, _) = line.as_chunks::<VECTOR_BYTES>();
+    chunks.iter().fold(true, |is_plain, chunk| is_plain & all(chunk)) & all(last)
 }
 
 /// Whether a byte is a control character or may begin one: of those beyond ASCII, the first byte is

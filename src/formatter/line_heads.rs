@@ -3,6 +3,7 @@
 use super::attribute::{Attribute, Number, Text};
 use super::parse::Part;
 use crate::Record;
+use crate::record::is_same;
 
 /// How many are kept. Lanes that are merged take turns with each record, so one would not do.
 const KEPT_HEADS: usize = 16;
@@ -62,8 +63,8 @@ impl Head {
         self.tick == tick
             && self.level == Some(record.level.number())
             && self.process_id == record.process.id
-            && *self.logger == *record.logger
-            && *self.process_name == *record.process.name
+            && is_same(self.logger.as_bytes(), record.logger.as_bytes())
+            && is_same(self.process_name.as_bytes(), record.process.name.as_bytes())
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! slot, 1 KiB:  0 magic b"LBJ" version u8   4 state u32   8 number u64   16 batch u64
 //!              24 table u32                28 count u32
-//!              32 { kind, device, inode, birth_ns, offset, length: u64 } * 16   … checksum u64
+//!              32 { kind, device, inode, birth_ns, offset, length: u64 } * count   then checksum u64
 //! ```
 //! All numbers are little-endian.
 
@@ -14,10 +14,9 @@ pub(super) const SLOT_BYTES: usize = 1024;
 
 const ENTRIES_AT: usize = 32;
 const ENTRY_BYTES: usize = 48;
-const CHECKSUM_AT: usize = ENTRIES_AT + MAX_FILES * ENTRY_BYTES;
-const MAGIC: [u8; 4] = *b"LBJ\x02";
+const MAGIC: [u8; 4] = *b"LBJ\x03";
 
-const _: () = assert!(CHECKSUM_AT + 8 <= SLOT_BYTES);
+const _: () = assert!(entry_at(MAX_FILES) + 8 <= SLOT_BYTES);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -51,10 +50,11 @@ impl Note {
         put(28, &(entries.len() as u32).to_le_bytes());
         for (index, entry) in entries.iter().enumerate() {
             let words = words_of(entry).map(u64::to_le_bytes);
-            put(ENTRIES_AT + index * ENTRY_BYTES, words.as_flattened());
+            put(entry_at(index), words.as_flattened());
         }
-        let checksum = checksum(&slot[..CHECKSUM_AT]);
-        slot[CHECKSUM_AT..CHECKSUM_AT + 8].copy_from_slice(&checksum.to_le_bytes());
+        let end = entry_at(entries.len());
+        let checksum = checksum(&slot[..end]);
+        slot[end..end + 8].copy_from_slice(&checksum.to_le_bytes());
         slot
     }
 
@@ -62,7 +62,9 @@ impl Note {
     pub(super) fn decode(slot: &[u8; SLOT_BYTES]) -> Option<Note> {
         let single = |at: usize| slot[at..].first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
         let double = |at: usize| slot[at..].first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
-        if slot[..4] != MAGIC || double(CHECKSUM_AT)? != checksum(&slot[..CHECKSUM_AT]) {
+        let count = usize::try_from(single(28)?).ok().filter(|count| *count <= MAX_FILES)?;
+        let end = entry_at(count);
+        if slot[..4] != MAGIC || double(end)? != checksum(&slot[..end]) {
             return None;
         }
         let state = match single(4)? {
@@ -70,9 +72,8 @@ impl Note {
             2 => State::Done,
             _ => return None,
         };
-        let count = usize::try_from(single(28)?).ok().filter(|count| *count <= MAX_FILES)?;
         let entry = |index: usize| {
-            let word = |word: usize| double(ENTRIES_AT + index * ENTRY_BYTES + word * 8);
+            let word = |word: usize| double(entry_at(index) + word * 8);
             Some(match word(0)? {
                 0 => Entry::Untouched,
                 1 => Entry::Begun(Segment {
@@ -89,6 +90,11 @@ impl Note {
         let entries = (0..count).map(entry).collect::<Option<_>>()?;
         Some(Note { state, number: double(8)?, batch: double(16)?, table: single(24)?, entries })
     }
+}
+
+/// Where an entry begins; also the end of those before it, where the checksum stands.
+const fn entry_at(index: usize) -> usize {
+    ENTRIES_AT + index * ENTRY_BYTES
 }
 
 fn words_of(entry: &Entry) -> [u64; ENTRY_BYTES / 8] {

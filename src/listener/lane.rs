@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::round::{Chunk, LaneInput, Source};
 use crate::queue::ring::LaneReader;
+use crate::record::is_same;
 use crate::{Process, Thread, fault};
 
 /// How long a lane whose worker has left is asked at every look whether it has ended.
@@ -114,7 +115,8 @@ impl Lane {
 
     /// The entries that are in the batch so far end with `thread` speaking.
     pub(super) fn set_thread(&mut self, thread: &Thread<'_>) {
-        if self.thread != *thread {
+        let is_named = is_same(self.thread.name.as_bytes(), thread.name.as_bytes());
+        if self.thread.id != thread.id || !is_named {
             self.thread = Thread { id: thread.id, name: thread.name.to_string().into() };
         }
     }

@@ -6,6 +6,7 @@ bench.md are medians over all rounds, with the lowest and the highest.
 """
 
 import argparse
+import array
 import json
 import os
 import shutil
@@ -88,6 +89,7 @@ def ways():
     else:
         print("skipped: s6-log, because there is none (package s6)", file=sys.stderr)
     yield "the limit", "peers", ["run", "limit"], 2_000_000
+    yield "the limit, numbers", "peers", ["run", "numbers"], 2_000_000
     yield "64 KiB writes", "peers", ["run", "ceiling"], 4_000_000
 
 
@@ -139,18 +141,36 @@ class Bench:
         return results
 
     def latency(self, directory):
-        """{(transport, producers): [figures]}"""
+        """{(way, producers): [figures]}"""
         seconds = 1 if self.args.quick else LATENCY_SECONDS
+        flags = ["bench", "--json", "--mode=latency", f"--seconds={seconds}"]
+        measured = {
+            "ring": ("logboom", [*flags, "--transport=ring"]),
+            "channel": ("logboom", [*flags, "--transport=channel"]),
+            "one message per record": ("peers", ["run", "naive"]),
+        }
         results = {}
         for _ in range(self.args.rounds):
-            for transport in ("ring", "channel"):
-                for producers in (1, 4):
-                    progress(f"latency: {transport}, {producers}")
-                    flags = ["bench", "--json", "--mode=latency", f"--seconds={seconds}"]
-                    flags += [f"--transport={transport}"]
-                    figures = self.run(directory, "logboom", flags, producers, 1, 1)
-                    results.setdefault((transport, producers), []).append(figures)
+            for producers in (1, 4):
+                for way, (program, flags) in measured.items():
+                    progress(f"latency: {way}, {producers}")
+                    run = self.paced if program == "peers" else self.run
+                    figures = run(directory, program, flags, producers, 1, producers)
+                    results.setdefault((way, producers), []).append(figures)
         return results
+
+    def paced(self, directory, program, flags, producers, threads, _):
+        """A run with ten records each millisecond, whose calls are timed."""
+        seconds = 1 if self.args.quick else LATENCY_SECONDS
+        records = seconds * 10_000 * producers * (QUICK_SHARE if self.args.quick else 1)
+        with tempfile.TemporaryDirectory(prefix="logboom-calls-", dir=directory) as place:
+            flags = [*flags, f"--lat-dir={place}"]
+            figures = self.run(directory, program, flags, producers, threads, records)
+            calls = array.array("Q")
+            for path in Path(place).iterdir():
+                calls.frombytes(path.read_bytes())
+        figures["latency"] = {"calls_ns": report.percentiles(sorted(calls))}
+        return figures
 
     def run(self, directory, program, flags, producers, threads, records):
         """One run of a way; the figures it prints."""

@@ -1,5 +1,6 @@
 """The tables and the page of the measurements: what compare.py has measured, for people."""
 
+import math
 import os
 import platform
 import statistics
@@ -50,10 +51,20 @@ def markdown(rows):
 PERCENTILES = ["p50", "p90", "p99", "p99.9", "max"]
 
 
+def percentiles(samples):
+    """Of sorted samples, each the least that so many do not exceed."""
+    def rank(name):
+        share = 100 if name == "max" else float(name[1:])
+        return max(math.ceil(len(samples) * share / 100), 1) - 1
+    return {name: samples[rank(name)] for name in PERCENTILES}
+
+
 def latency_rows(latency):
-    yield ["transport", "producers", *PERCENTILES]
-    for (transport, producers), figures in latency.items():
-        for kind, label in (("calls_ns", transport), ("idle_ns", "(empty loop)")):
+    yield ["way", "producers", *PERCENTILES]
+    for (way, producers), figures in latency.items():
+        for kind, label in (("calls_ns", way), ("idle_ns", "(empty loop)")):
+            if kind not in figures[0]["latency"]:
+                continue
             medians = (
                 statistics.median(figure["latency"][kind][name] for figure in figures)
                 for name in PERCENTILES
@@ -100,9 +111,11 @@ processes, T that of the threads of each where it is not 1.
   `multiprocessing.Queue`, `RotatingFileHandler`.
 - **s6-log on a pipe**: producers format whole lines, time stamp included, and write as many at once as
   a pipe takes undivided (4096 bytes); `s6-log` writes them. Lines are in no common order.
-- **the limit**: the arguments of a record and its time go through a ring of shared memory, as large as a
-  lane of logboom; one process formats the same line by hand and writes blocks of 64 KiB. Nothing else:
-  no levels, no text but this one, no order between producers, no journal.
+- **the limit**: producers format the message, as a log call that takes any arguments has to, and put it
+  with its time into a ring of shared memory, as large as a lane of logboom; one process makes the same
+  line and writes blocks of 64 KiB. Nothing else: no levels, no order between producers, no journal.
+- **the limit, numbers**: only the four numbers of a record and its time go through the ring, and one
+  process writes this one line by hand. No log call can do that: it is what the machine could do.
 - **64 KiB writes**: ready lines, written by one process: the ceiling of the file.
 """
 
@@ -128,8 +141,8 @@ def write(directory, rounds, results, growth, latency):
         parts += [f"## Logs on {kind}\n", markdown(table(result)), f"![records/s]({name})\n"]
     parts += ["## How long a log call takes\n",
               "Bursts of 10 records each millisecond. Beside each transport stands the machine's own "
-              "share: the same\nloop without a call. Both are without the cost of reading the clock; "
-              "each figure is the median of the rounds.\n", markdown(latency_rows(latency)),
+              "share: the same\nloop without a call. Both are without the cost of reading the clock, "
+              "which the other way includes;\neach figure is the median of the rounds.\n", markdown(latency_rows(latency)),
               "## Growth\n"]
     for axis, lines in growth.items():
         x_name, y_name = AXES[axis]

@@ -1,10 +1,12 @@
 //! What all ways share: producers that begin together, and the proof that all is there.
 
+use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail, ensure};
 use nix::fcntl::{FcntlArg, fcntl};
@@ -21,6 +23,10 @@ pub(crate) const WRITE_BYTES: usize = 64 * 1024;
 
 /// The largest pipe that an ordinary user gets.
 const PIPE_BYTES: i32 = 1 << 20;
+
+/// What each thread logs where calls are timed.
+const BURST: usize = 10;
+const BURST_INTERVAL: Duration = Duration::from_millis(1);
 
 /// When producers logged, counted from the Unix epoch.
 #[derive(Clone, Copy)]
@@ -40,6 +46,10 @@ struct Behind {
 }
 
 pub(crate) fn run(run: &Run) -> anyhow::Result<()> {
+    ensure!(
+        run.lat_dir.is_none() || run.way == Way::Naive,
+        "only the naive way has its calls timed"
+    );
     let mut behind = behind(run)?;
     let outcome = run_producers(run, &behind.addresses);
     drop(behind._pipe.take());
@@ -103,7 +113,7 @@ fn behind(run: &Run) -> anyhow::Result<Behind> {
                 same(format!("/proc/{}/fd/{}", std::process::id(), writer.as_raw_fd()));
             behind._pipe = Some(writer);
         }
-        Way::Limit => {
+        Way::Limit | Way::Numbers => {
             let rings = tempfile::Builder::new().prefix("peers-").tempdir_in("/dev/shm")?;
             let address = rings.path().join("ring").display().to_string();
             limit::prepare(run, &address)?;
@@ -174,6 +184,9 @@ fn start_producer(run: &Run, worker: usize, address: &str) -> anyhow::Result<Run
     let mut command = this_program();
     command.arg("produce").arg(way_name(run.way)).arg(worker.to_string());
     command.arg(run.threads.to_string()).arg(run.records.to_string()).arg(address);
+    if let Some(directory) = &run.lat_dir {
+        command.arg("--lat-dir").arg(directory);
+    }
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let stdin = child.stdin.take().context("a piped input")?;
     let stdout = BufReader::new(child.stdout.take().context("a piped output")?);
@@ -208,6 +221,32 @@ pub(crate) fn produce(
     })?;
     println!("{first_ns} {}", now_ns());
     Ok(())
+}
+
+/// Logs the records of a share: as fast as they are taken, or in timed bursts as `logboom bench` does.
+pub(crate) fn log_each(
+    producer: &Producer,
+    mut share: Range<u64>,
+    mut log: impl FnMut(u64) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let Some(directory) = &producer.lat_dir else {
+        return share.try_for_each(log);
+    };
+    let mut calls = Vec::with_capacity((share.end - share.start) as usize);
+    let mut due = Instant::now();
+    while !share.is_empty() {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        for index in share.by_ref().take(BURST) {
+            let start = Instant::now();
+            log(index)?;
+            calls.push(start.elapsed().as_nanos() as u64);
+        }
+        due += BURST_INTERVAL;
+    }
+    let path = directory.join(format!("lat.{}", producer.worker));
+    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    let bytes: Vec<_> = calls.iter().flat_map(|ns| ns.to_le_bytes()).collect();
+    Ok(file.write_all(&bytes)?)
 }
 
 /// The records of one thread.

@@ -1,6 +1,5 @@
 //! The line of a record, written by hand as fast as is reasonable.
 
-use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -71,10 +70,12 @@ pub(crate) fn write_around(
     clock: &mut LineClock,
     ns: u64,
     worker: &str,
-    message: &str,
+    message: &[u8],
     to: &mut Vec<u8>,
 ) {
     clock.write(ns, to);
-    // A vector takes everything.
-    let _taken = writeln!(to, "{worker}{BETWEEN}{message}");
+    to.extend_from_slice(worker.as_bytes());
+    to.extend_from_slice(BETWEEN.as_bytes());
+    to.extend_from_slice(message);
+    to.push(b'\n');
 }

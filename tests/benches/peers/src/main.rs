@@ -52,6 +52,9 @@ struct Run {
     /// A new file
     #[arg(long)]
     out: PathBuf,
+    /// Ten records of each thread each millisecond; times of the calls of producer P go to DIR/lat.P
+    #[arg(long, value_name = "DIR")]
+    lat_dir: Option<PathBuf>,
     #[arg(long, hide = true, default_value = "")]
     address: String,
 }
@@ -63,6 +66,8 @@ struct Producer {
     threads: u32,
     records: u64,
     address: String,
+    #[arg(long)]
+    lat_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -75,6 +80,8 @@ enum Way {
     S6,
     /// Shared memory, formatting and writing, and nothing else
     Limit,
+    /// The same without a message: only its numbers go through the memory
+    Numbers,
     /// Ready lines in blocks of 64 KiB
     Ceiling,
 }
@@ -85,14 +92,14 @@ fn main() -> anyhow::Result<()> {
         Command::Run(run) => harness::run(&run),
         Command::Collect(run) => match run.way {
             Way::Naive => naive::collect(&run),
-            Way::Limit => limit::collect(&run),
+            Way::Limit | Way::Numbers => limit::collect(&run),
             Way::Appender | Way::S6 | Way::Ceiling => anyhow::bail!("it has no collector of ours"),
         },
         Command::Produce(producer) => match producer.way {
             Way::Naive => naive::produce(&producer),
             Way::Appender => appender::produce(&producer),
             Way::S6 => s6::produce(&producer),
-            Way::Limit => limit::produce(&producer),
+            Way::Limit | Way::Numbers => limit::produce(&producer),
             Way::Ceiling => anyhow::bail!("it has no producers"),
         },
     }

@@ -55,7 +55,7 @@ pub(crate) fn collect(run: &Run) -> anyhow::Result<()> {
             Message::End => open -= 1,
             Message::Record(Record { ns, worker, message, .. }) => {
                 line.clear();
-                write_around(&mut clock, ns, &worker, &message, &mut line);
+                write_around(&mut clock, ns, &worker, message.as_bytes(), &mut line);
                 out.write_all(&line)?;
             }
         }
@@ -72,9 +72,9 @@ pub(crate) fn produce(producer: &Producer) -> anyhow::Result<()> {
     let worker = producer.worker;
     harness::produce(producer, |_, share| {
         let sender = sender.clone();
-        for index in share {
+        harness::log_each(producer, share, |index| {
             let Request { item, status, bytes } = Request::new(index);
-            sender.send(Message::Record(Record {
+            Ok(sender.send(Message::Record(Record {
                 ns: now_ns(),
                 level: 20,
                 logger: LOGGER.to_owned(),
@@ -83,8 +83,8 @@ pub(crate) fn produce(producer: &Producer) -> anyhow::Result<()> {
                     "worker {worker} handled request {index} for /api/v1/items/{item} \
                      status={status} bytes={bytes} in 1.234ms"
                 ),
-            }))?;
-        }
+            }))?)
+        })?;
         Ok(sender.send(Message::End)?)
     })
 }

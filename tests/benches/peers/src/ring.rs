@@ -1,4 +1,4 @@
-//! A ring of shared memory with one writer and one reader: words of 64 bits, four for each record.
+//! A ring of shared memory with one writer and one reader: words of 64 bits, some for each record.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -12,16 +12,15 @@ use memmap2::MmapRaw;
 /// As large as one of logboom's lanes.
 const RING_BYTES: usize = 256 * 1024;
 
-pub(crate) const SLOT_WORDS: usize = 4;
-const SLOTS: u64 = (RING_BYTES / 8 / SLOT_WORDS) as u64;
+const RING_WORDS: usize = RING_BYTES / 8;
 
-/// The words before the slots, each in cache lines of its own.
+/// The words before those of the records, each in cache lines of its own.
 const TAIL: usize = 0;
 const HEAD: usize = 16;
 const CLOSED: usize = 32;
-const FIRST_SLOT: usize = 48;
+const FIRST: usize = 48;
 
-const WORDS: usize = FIRST_SLOT + RING_BYTES / 8;
+const WORDS: usize = FIRST + RING_WORDS;
 
 /// How long the one waits for the other, where yielding has not helped.
 const PAUSE: Duration = Duration::from_micros(50);
@@ -60,23 +59,24 @@ impl Ring {
         unsafe { slice::from_raw_parts(self.map.as_ptr().cast::<AtomicU64>(), WORDS) }
     }
 
-    fn slot(&self, position: u64) -> &[AtomicU64] {
-        let first = FIRST_SLOT + (position % SLOTS) as usize * SLOT_WORDS;
-        &self.words()[first..first + SLOT_WORDS]
+    /// The word at a position, which only grows.
+    fn word(&self, position: u64) -> &AtomicU64 {
+        &self.words()[FIRST + position as usize % RING_WORDS]
     }
 
     /// Adds a record; waits for room.
-    pub(crate) fn push(&mut self, record: [u64; SLOT_WORDS]) {
+    pub(crate) fn push(&mut self, record: &[u64]) {
+        let end = self.own + record.len() as u64;
         let mut tries = 0;
-        while self.own - self.other == SLOTS {
+        while end - self.other > RING_WORDS as u64 {
             self.other = self.words()[HEAD].load(Ordering::Acquire);
             wait(&mut tries);
         }
-        for (word, value) in self.slot(self.own).iter().zip(record) {
-            word.store(value, Ordering::Relaxed);
+        for (position, value) in (self.own..end).zip(record) {
+            self.word(position).store(*value, Ordering::Relaxed);
         }
-        self.own += 1;
-        self.words()[TAIL].store(self.own, Ordering::Release);
+        self.own = end;
+        self.words()[TAIL].store(end, Ordering::Release);
     }
 
     /// No record follows.
@@ -84,23 +84,37 @@ impl Ring {
         self.words()[CLOSED].store(1, Ordering::Release);
     }
 
-    /// Takes all records that are there, and tells how many.
-    pub(crate) fn drain(&mut self, mut take: impl FnMut([u64; SLOT_WORDS])) -> u64 {
+    /// Lets `take` have one record after the other, all that are there; tells whether there were any.
+    pub(crate) fn drain(&mut self, mut take: impl FnMut(&mut Unread<'_>)) -> bool {
         let tail = self.words()[TAIL].load(Ordering::Acquire);
-        let count = tail - self.own;
-        for position in self.own..tail {
-            let slot = self.slot(position);
-            take(std::array::from_fn(|word| slot[word].load(Ordering::Relaxed)));
+        let mut unread = Unread { ring: self, position: self.own };
+        while unread.position < tail {
+            take(&mut unread);
         }
+        let had_any = self.own < tail;
         self.own = tail;
         self.words()[HEAD].store(tail, Ordering::Release);
-        count
+        had_any
     }
 
     /// Whether all was taken and nothing more can come.
     pub(crate) fn is_over(&self) -> bool {
         self.words()[CLOSED].load(Ordering::Acquire) == 1
             && self.words()[TAIL].load(Ordering::Acquire) == self.own
+    }
+}
+
+/// The words that were not read yet.
+pub(crate) struct Unread<'a> {
+    ring: &'a Ring,
+    position: u64,
+}
+
+impl Unread<'_> {
+    pub(crate) fn next(&mut self) -> u64 {
+        let word = self.ring.word(self.position).load(Ordering::Relaxed);
+        self.position += 1;
+        word
     }
 }
 
