@@ -42,6 +42,11 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
     mut_arg("log", |log| log.help("A new log file [default: ./logboom-demo/mptest.log, made anew]")),
     mut_arg("max_bytes", |size| size.default_value("2000")),
     mut_arg("format", |format| format.default_value(PATTERN)),
+    mut_arg("rotate_on_start", |arg| arg.hide(true)),
+    mut_arg("rotate_at", |arg| arg.hide(true)),
+    mut_arg("backup_names", |arg| arg.hide(true)),
+    mut_arg("keep_age", |arg| arg.hide(true)),
+    mut_arg("keep_bytes", |arg| arg.hide(true)),
     mut_arg("force", |force| force.hide(true))
 )]
 pub(crate) struct Args {

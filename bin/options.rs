@@ -13,7 +13,9 @@ use logboom::config::{Config, ConfigServer, QueueSetting, Secret};
 use logboom::formatter::{
     DEFAULT_PATTERN, Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter,
 };
-use logboom::handler::{Color, RotatingFileBuilder, RotatingFileHandler};
+use logboom::handler::{
+    Age, BackupNames, Color, RotatingFileBuilder, RotatingFileHandler, Schedule,
+};
 use logboom::{Level, QueueDir, Reloader, SyncPolicy};
 
 /// The environment's word for the configuration.
@@ -224,6 +226,8 @@ pub(crate) struct LogOptions {
     /// How many rotated files to keep; 0 never rotates
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) backup_count: u32,
+    #[command(flatten)]
+    pub(crate) rotation: RotationOptions,
     /// Form of a line: `text`, `json`, `logfmt`, or a pattern such as '%(asctime)s %(message)s'
     #[arg(long, value_name = "FORM", default_value = "text", value_parser = parse_format)]
     pub(crate) format: Format,
@@ -238,6 +242,62 @@ pub(crate) struct LogOptions {
     /// Take the log although a listener of another queue was killed while it wrote to it
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// When a log file rotates besides, and what becomes of its backups.
+#[derive(clap::Args, Clone, Default)]
+pub(crate) struct RotationOptions {
+    /// Rotate at these times too: `midnight`, `hourly`, `04:30`, `mon 04:30`, `every 10m` (of the age of
+    /// the file); with ` utc` behind it not in local time
+    #[arg(long, value_name = "TIMES")]
+    rotate_at: Option<Schedule>,
+    /// Rotate before the first record of each start
+    #[arg(long)]
+    rotate_on_start: bool,
+    /// What rotated files are called: `number` (app.log.1), `date` (app.log.2026-11-22), `unique`
+    /// (app.log.2026-11-22T04-48-23Z); with dates, a --backup-count of 0 keeps all [default: number]
+    #[arg(long, value_name = "NAMES")]
+    backup_names: Option<BackupNames>,
+    /// Delete rotated files that were written last so long ago, such as 30d (s, m, h, d), when the log
+    /// rotates and at the start
+    #[arg(long, value_name = "AGE")]
+    keep_age: Option<Age>,
+    /// Delete the oldest rotated files so that the log never takes more, all its files together;
+    /// at least twice --max-bytes
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    keep_bytes: Option<u64>,
+}
+
+impl RotationOptions {
+    fn flags(&self) -> impl Iterator<Item = OsString> {
+        let values = [
+            self.rotate_at.map(|schedule| format!("--rotate-at={schedule}")),
+            self.rotate_on_start.then(|| "--rotate-on-start".to_owned()),
+            self.backup_names.map(|names| format!("--backup-names={names}")),
+            self.keep_age.map(|age| format!("--keep-age={age}")),
+            self.keep_bytes.map(|bytes| format!("--keep-bytes={bytes}")),
+        ];
+        values.into_iter().flatten().map(OsString::from)
+    }
+
+    fn apply(&self, mut builder: RotatingFileBuilder) -> RotatingFileBuilder {
+        if let Some(schedule) = self.rotate_at {
+            builder = builder.rotate_at(schedule);
+        }
+        if self.rotate_on_start {
+            builder = builder.rotate_on_start();
+        }
+        if let Some(names) = self.backup_names {
+            builder = builder.backup_names(names);
+        }
+        if let Some(age) = self.keep_age {
+            builder = builder.keep_age(age.into());
+        }
+        if let Some(bytes) = self.keep_bytes {
+            builder = builder.keep_bytes(bytes);
+        }
+        builder
+    }
 }
 
 /// Form of a line.
@@ -276,6 +336,7 @@ impl LogOptions {
             format!("--backup-count={}", self.backup_count).into(),
             format!("--format={}", self.format).into(),
         ];
+        flags.extend(self.rotation.flags());
         flags.extend(path.map(|path| {
             let mut log = OsString::from("--log=");
             log.push(path);
@@ -294,9 +355,10 @@ impl LogOptions {
 
     /// The log file, before it is opened.
     pub(crate) fn builder(&self, queue: &QueueDir) -> RotatingFileBuilder {
-        RotatingFileHandler::builder(self.path(queue))
+        let builder = RotatingFileHandler::builder(self.path(queue))
             .max_bytes(self.max_bytes)
-            .backup_count(self.backup_count)
+            .backup_count(self.backup_count);
+        self.rotation.apply(builder)
     }
 
     /// Opens the log file.

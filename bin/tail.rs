@@ -20,7 +20,8 @@ Examples:
   logboom tail -n 100 app.log   the last 100 lines, from backups too
   logboom tail -n all app.log | grep api-3
 
-A line is printed when its newline has been written. Backups are app.log.1 (newest), app.log.2, ….";
+A line is printed when its newline has been written. Backups are app.log.1 (newest), app.log.2, …, or have
+dates instead of numbers.";
 
 /// Print the last lines of a log, across its rotation
 #[derive(clap::Args)]

@@ -39,6 +39,8 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("logboom runs on Linux only");
 
+#[cfg(any(feature = "listener", feature = "tail", feature = "verify"))]
+mod backups;
 mod causes;
 mod codec;
 #[cfg(feature = "config")]

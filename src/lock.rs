@@ -2,8 +2,10 @@
 //!
 //! The kernel frees the lock when its holder dies, so a lock file that was left behind is harmless.
 
+mod shared;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -17,6 +19,9 @@ use nix::errno::Errno;
 
 use crate::file_id::FileId;
 use crate::regular_file::{self, FileError, refused};
+
+pub(crate) use shared::SharedLock;
+pub(crate) use turn::{Turn, TurnLock};
 
 /// How often a lock file may be replaced under our hands before we give up.
 const MAX_ATTEMPTS: u32 = 100;
@@ -91,23 +96,19 @@ impl FileLock {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
-                    let [pid, _] = read_lines(&file);
-                    let pid = str::from_utf8(&pid).ok().and_then(|pid| pid.parse().ok());
-                    return Err(LockError::Held { path: path.to_owned(), pid });
+                    return Err(held(path, &file));
                 }
                 Err(error) => return Err(refused("lock", path)(explain(error)).into()),
             }
-            let [_, note] = read_lines(&file);
-            let note = OsString::from_vec(note);
-            let lock = FileLock { path: path.to_owned(), note, file, leaves_file: false };
             // The holder before us may have removed the file between our opening and locking it.
-            if lock.is_in_place()? {
+            if is_at(path, &file)? {
+                let note = read_note(&file);
+                let lock = FileLock { path: path.to_owned(), note, file, leaves_file: false };
                 lock.write_holder()?;
                 return Ok(lock);
             }
         }
-        let source = io::Error::other("its file is replaced all the time: find out by whom");
-        Err(refused("lock", path)(source).into())
+        Err(replaced(path))
     }
 
     /// Takes the lock of the queue in this directory, and notes the directory.
@@ -145,18 +146,11 @@ impl FileLock {
 
     /// Whether the file at the path is still the locked one.
     pub(crate) fn is_in_place(&self) -> Result<bool, FileError> {
-        let ours = self.file.metadata().map_err(refused("examine", &self.path))?;
-        let found = regular_file::look(&self.path)?;
-        Ok(found.is_some_and(|found| FileId::of(&found) == FileId::of(&ours)))
+        is_at(&self.path, &self.file)
     }
 
     fn write_holder(&self) -> Result<(), FileError> {
-        let text = [process::id().to_string().as_bytes(), self.note.as_bytes(), b""].join(&b'\n');
-        // In this order: a kill in between does not lose the note.
-        self.file
-            .write_all_at(&text, 0)
-            .and_then(|()| self.file.set_len(text.len() as u64))
-            .map_err(refused("write", &self.path))
+        write_holder(&self.path, &self.file, &self.note)
     }
 }
 
@@ -173,6 +167,38 @@ fn open(path: &Path) -> Result<File, FileError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     regular_file::open(path, &mut options).map_err(refused("open", path))
+}
+
+/// Whether `path` leads to `file`.
+fn is_at(path: &Path, file: &File) -> Result<bool, FileError> {
+    let ours = file.metadata().map_err(refused("examine", path))?;
+    let found = regular_file::look(path)?;
+    Ok(found.is_some_and(|found| FileId::of(&found) == FileId::of(&ours)))
+}
+
+/// Writes our pid, and `note` behind it.
+fn write_holder(path: &Path, file: &File, note: &OsStr) -> Result<(), FileError> {
+    let text = [process::id().to_string().as_bytes(), note.as_bytes(), b""].join(&b'\n');
+    // In this order: a kill in between does not lose the note.
+    file.write_all_at(&text, 0)
+        .and_then(|()| file.set_len(text.len() as u64))
+        .map_err(refused("write", path))
+}
+
+fn held(path: &Path, file: &File) -> LockError {
+    let [pid, _] = read_lines(file);
+    let pid = str::from_utf8(&pid).ok().and_then(|pid| pid.parse().ok());
+    LockError::Held { path: path.to_owned(), pid }
+}
+
+fn replaced(path: &Path) -> LockError {
+    let source = io::Error::other("its file is replaced all the time: find out by whom");
+    refused("lock", path)(source).into()
+}
+
+fn read_note(file: &File) -> OsString {
+    let [_, note] = read_lines(file);
+    OsString::from_vec(note)
 }
 
 /// The first two lines; empty where they are not whole.

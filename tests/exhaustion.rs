@@ -173,8 +173,8 @@ fn a_line_torn_in_a_deleted_file_is_whole_in_the_next() {
 }
 
 #[test]
-fn a_rotation_that_cannot_open_the_next_file_shifts_once() {
-    if !is_alone("a_rotation_that_cannot_open_the_next_file_shifts_once") {
+fn a_rotation_without_descriptors_waits_until_there_are_some() {
+    if !is_alone("a_rotation_without_descriptors_waits_until_there_are_some") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -184,26 +184,53 @@ fn a_rotation_that_cannot_open_the_next_file_shifts_once() {
     give(&mut handler, 1).unwrap();
     let limit = SoftLimit::set(Resource::RLIMIT_NOFILE, 0);
     for _ in 0..3 {
-        assert_eq!(kind(&give(&mut handler, 2).unwrap_err()).0, "open");
+        assert_eq!(kind(&give(&mut handler, 2).unwrap_err()).0, "list");
         handler.flush().unwrap();
     }
     drop(limit);
-    assert!(!at("log").exists());
-    assert!(!at("log.2").exists());
+    assert!(!at("log.1").exists());
     give(&mut handler, 2).unwrap();
     handler.flush().unwrap();
     assert_eq!(fs::read_to_string(at("log.1")).unwrap(), lines(0..2));
     assert_eq!(fs::read_to_string(at("log")).unwrap(), lines(2..3));
 }
 
-/// A file system of 64 KiB, unmounted on drop.
+#[test]
+fn a_rotation_that_cannot_open_the_next_file_shifts_once() {
+    if !is_alone("a_rotation_that_cannot_open_the_next_file_shifts_once") {
+        return;
+    }
+    // Room for the directory, the log, its lock and one more.
+    let Some(disk) = SmallDisk::mount("size=64k,nr_inodes=4") else {
+        eprintln!("skipped: mounting a small disk needs root");
+        return;
+    };
+    let at = |name: &str| disk.0.path().join(name);
+    let mut handler = open(&at("log"), 250, 5);
+    give(&mut handler, 0).unwrap();
+    give(&mut handler, 1).unwrap();
+    fs::write(at("filler"), "").unwrap();
+    for _ in 0..3 {
+        assert_eq!(kind(&give(&mut handler, 2).unwrap_err()), ("open", io::ErrorKind::StorageFull));
+        handler.flush().unwrap();
+    }
+    assert!(!at("log").exists());
+    assert!(!at("log.2").exists());
+    fs::remove_file(at("filler")).unwrap();
+    give(&mut handler, 2).unwrap();
+    handler.flush().unwrap();
+    assert_eq!(fs::read_to_string(at("log.1")).unwrap(), lines(0..2));
+    assert_eq!(fs::read_to_string(at("log")).unwrap(), lines(2..3));
+}
+
+/// A small file system, unmounted on drop.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    fn mount() -> Option<SmallDisk> {
+    fn mount(options: &str) -> Option<SmallDisk> {
         let directory = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64k", "none"])
+            .args(["-t", "tmpfs", "-o", options, "none"])
             .arg(directory.path())
             .output();
         mounted.is_ok_and(|output| output.status.success()).then_some(SmallDisk(directory))
@@ -222,7 +249,7 @@ fn a_full_disk_costs_no_record_and_needs_no_restart() {
     if !is_alone("a_full_disk_costs_no_record_and_needs_no_restart") {
         return;
     }
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("size=64k") else {
         eprintln!("skipped: mounting a small disk needs root");
         return;
     };

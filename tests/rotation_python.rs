@@ -44,7 +44,19 @@ impl Random {
         (mixed ^ (mixed >> 31)) % limit
     }
 
-    fn session(&mut self, long_lines: LongLines) -> Session {
+    /// Backups above a lowered count stay in Python and are deleted here, so counts only grow.
+    fn sessions(&mut self, long_lines: LongLines) -> Vec<Session> {
+        let mut sessions = Vec::new();
+        let mut least_count = 0;
+        for _ in 0..1 + self.below(3) {
+            let session = self.session(long_lines, least_count);
+            least_count = session.backup_count;
+            sessions.push(session);
+        }
+        sessions
+    }
+
+    fn session(&mut self, long_lines: LongLines, least_count: u32) -> Session {
         let max_bytes = if self.below(10) == 0 { 0 } else { 2 + self.below(200) };
         let length_limit = match long_lines {
             LongLines::Agree if self.below(3) == 0 => 300,
@@ -54,7 +66,8 @@ impl Random {
         };
         let count = self.below(40);
         let lines = (0..count).map(|_| self.line(length_limit)).collect();
-        Session { max_bytes, backup_count: self.below(6) as u32, lines }
+        let backup_count = least_count + self.below(6 - u64::from(least_count)) as u32;
+        Session { max_bytes, backup_count, lines }
     }
 
     fn line(&mut self, length_limit: u64) -> String {
@@ -136,8 +149,7 @@ fn the_files_are_those_of_python() {
     let mut cases = Vec::new();
     for case in 0..CASES {
         let name = case.to_string();
-        let sessions: Vec<Session> =
-            (0..1 + random.below(3)).map(|_| random.session(long_lines)).collect();
+        let sessions = random.sessions(long_lines);
         run_here(&here.join(&name).join("log"), &sessions);
         fs::create_dir_all(python.join(&name)).unwrap();
         cases.push(describe(&python.join(&name).join("log"), &sessions));

@@ -18,7 +18,7 @@ use super::load::{Load, Pace};
 use super::record::worker_name;
 use super::report::Latency;
 use super::start_line::{Times, referee};
-use crate::options::{Format, LogOptions, OutputOptions};
+use crate::options::{Format, LogOptions, OutputOptions, RotationOptions};
 use crate::supervise;
 
 /// Form of a line, with Python's names.
@@ -82,6 +82,7 @@ impl Place {
             log: None,
             max_bytes: args.rotate_bytes.unwrap_or(0),
             backup_count: MAX_BACKUPS,
+            rotation: RotationOptions::default(),
             format: Format::Pattern(PATTERN.to_owned()),
             sync: None,
             level: None,

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::ToSocketAddrs;
-use std::path::Path;
 
 use super::{
     Config, FilterSettings, FormatterSettings, HandlerKind, HandlerSettings, Logger, SyslogPlace,
@@ -11,8 +10,8 @@ use super::{
 use crate::filter::Filter;
 use crate::formatter::Formatter;
 use crate::handler::{
-    FileHandler, FileMode, Handler, HandlerError, MemoryHandler, NullHandler, RotatingFileBuilder,
-    RotatingFileHandler, StreamHandler, SyslogAddress, SyslogHandler,
+    FileHandler, FileMode, Handler, HandlerError, MemoryHandler, NullHandler, RotatingFileHandler,
+    StreamHandler, SyslogAddress, SyslogHandler,
 };
 use crate::logger::{Destination, LoggerSettings, Plan, TargetPlan};
 use crate::logger_names::ROOT;
@@ -142,8 +141,8 @@ impl Config {
     pub(super) fn open(&self, settings: &HandlerSettings) -> Result<Opened, HandlerError> {
         let formatter = self.formatter_of(settings)?;
         let handler: Box<dyn Handler> = match &settings.kind {
-            HandlerKind::LogFile { path, max_bytes, backup_count } => {
-                let file = log_file(path, *max_bytes, *backup_count).open(formatter)?;
+            HandlerKind::LogFile { path, rotation } => {
+                let file = rotation.builder(path).open(formatter)?;
                 return Ok(Opened::LogFile(Box::new(file)));
             }
             HandlerKind::NewFile { path, is_delayed } => {
@@ -174,10 +173,6 @@ impl Config {
         };
         Ok(self.open(settings)?.into_handler())
     }
-}
-
-pub(super) fn log_file(path: &Path, max_bytes: u64, backup_count: u32) -> RotatingFileBuilder {
-    RotatingFileHandler::builder(path).max_bytes(max_bytes).backup_count(backup_count)
 }
 
 fn resolve(place: &SyslogPlace) -> Result<SyslogAddress, HandlerError> {

@@ -6,16 +6,17 @@ use super::error::Problem;
 use super::filters::texts;
 use super::item::{Item, Table};
 use super::node::Data;
+use super::rotation::{Class, RotationSettings};
 use crate::Level;
 use crate::handler::Facility;
 
 const CLASSES: &str = "logging.StreamHandler, logging.FileHandler, logging.NullHandler, \
-     logging.handlers.RotatingFileHandler, logging.handlers.WatchedFileHandler, \
+     logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, \
+     logging.handlers.WatchedFileHandler, \
      logging.handlers.MemoryHandler or logging.handlers.SysLogHandler";
 
 /// Python's handlers that have no counterpart here, and why.
-const REFUSED: [(&str, &str); 8] = [
-    ("TimedRotatingFileHandler", "files rotate by size: use logging.handlers.RotatingFileHandler"),
+const REFUSED: [(&str, &str); 7] = [
     (
         "QueueHandler",
         "a handler beside the log files has a queue and a thread of its own: name its handlers",
@@ -66,8 +67,7 @@ pub(crate) enum HandlerKind {
     /// A log file that is written exactly once and keeps what it has.
     LogFile {
         path: PathBuf,
-        max_bytes: u64,
-        backup_count: u32,
+        rotation: RotationSettings,
     },
     /// A file that begins anew with each start.
     NewFile {
@@ -125,7 +125,8 @@ fn kind(class: &Item, table: &mut Table) -> Result<HandlerKind, Problem> {
     match last {
         "StreamHandler" => stream(table),
         "FileHandler" | "WatchedFileHandler" => file(table),
-        "RotatingFileHandler" => rotating_file(table),
+        "RotatingFileHandler" => rotating_file(Class::Rotating, class, table),
+        "TimedRotatingFileHandler" => rotating_file(Class::TimedRotating, class, table),
         "NullHandler" => Ok(HandlerKind::Null),
         "MemoryHandler" => memory(table),
         "SysLogHandler" => syslog(table),
@@ -183,23 +184,18 @@ fn file(table: &mut Table) -> Result<HandlerKind, Problem> {
     let FileSettings { path, is_new, is_delayed } = FileSettings::read(table)?;
     Ok(match is_new {
         true => HandlerKind::NewFile { path, is_delayed },
-        false => HandlerKind::LogFile { path, max_bytes: 0, backup_count: 0 },
+        false => HandlerKind::LogFile { path, rotation: RotationSettings::default() },
     })
 }
 
-/// With a size, Python does not begin anew either.
-fn rotating_file(table: &mut Table) -> Result<HandlerKind, Problem> {
+/// With a size or times, Python does not begin anew either.
+fn rotating_file(class: Class, item: &Item, table: &mut Table) -> Result<HandlerKind, Problem> {
     let FileSettings { path, is_new, is_delayed } = FileSettings::read(table)?;
-    let number = |item: Option<Item>, limit: u64, what: &str| {
-        item.map_or(Ok(0), |item| item.number(0..=limit, what))
-    };
-    let max_bytes = number(table.take("maxBytes"), u64::MAX, "a number of bytes")?;
-    let backup_count = number(table.take("backupCount"), u32::MAX.into(), "a number of files")?;
-    if is_new && max_bytes == 0 {
+    let rotation = RotationSettings::read(class, item, table)?;
+    if is_new && rotation.max_bytes == 0 && rotation.rotate_at.is_none() {
         return Ok(HandlerKind::NewFile { path, is_delayed });
     }
-    let backup_count = u32::try_from(backup_count).unwrap_or(u32::MAX);
-    Ok(HandlerKind::LogFile { path, max_bytes, backup_count })
+    Ok(HandlerKind::LogFile { path, rotation })
 }
 
 fn memory(table: &mut Table) -> Result<HandlerKind, Problem> {

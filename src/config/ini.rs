@@ -8,13 +8,27 @@ use super::literal;
 use super::node::{Data, Node, unreadable};
 
 /// Parameters of the classes, in the order of `args`.
-const PARAMETERS: [(&str, &[&str]); 7] = [
+const PARAMETERS: [(&str, &[&str]); 8] = [
     ("StreamHandler", &["stream"]),
     ("FileHandler", &["filename", "mode", "encoding", "delay", "errors"]),
     ("WatchedFileHandler", &["filename", "mode", "encoding", "delay", "errors"]),
     (
         "RotatingFileHandler",
         &["filename", "mode", "maxBytes", "backupCount", "encoding", "delay", "errors"],
+    ),
+    (
+        "TimedRotatingFileHandler",
+        &[
+            "filename",
+            "when",
+            "interval",
+            "backupCount",
+            "encoding",
+            "delay",
+            "utc",
+            "atTime",
+            "errors",
+        ],
     ),
     ("NullHandler", &[]),
     ("MemoryHandler", &["capacity", "flushLevel"]),

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::build::log_file;
 use super::{Config, ConfigError, Form, HandlerKind, HandlerSettings, Problem, QueueSetting};
 use crate::causes::with_causes;
 use crate::handler::HandlerError;
@@ -106,9 +105,9 @@ impl Config {
         let config = Arc::new(self.clone());
         let (files, handlers) = (&mut layout.files, &mut layout.handlers);
         layout.plan = self.plan(|name, settings| {
-            if let HandlerKind::LogFile { path, max_bytes, backup_count } = &settings.kind {
+            if let HandlerKind::LogFile { path, rotation } = &settings.kind {
                 let formatter = self.formatter_of(settings)?;
-                let settings = log_file(path, *max_bytes, *backup_count);
+                let settings = rotation.builder(path);
                 files.push(FileLayout { settings, formatter });
                 return Ok(Destination::File(files.len() - 1));
             }

@@ -19,6 +19,7 @@ mod literal;
 mod loggers;
 mod node;
 mod references;
+mod rotation;
 mod server;
 mod service;
 mod show;

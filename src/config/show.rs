@@ -103,10 +103,8 @@ impl HandlerKind {
     fn class(&self) -> &'static str {
         match self {
             HandlerKind::Stdout | HandlerKind::Stderr => "logging.StreamHandler",
-            HandlerKind::LogFile { max_bytes: 0, .. } | HandlerKind::NewFile { .. } => {
-                "logging.FileHandler"
-            }
-            HandlerKind::LogFile { .. } => "logging.handlers.RotatingFileHandler",
+            HandlerKind::LogFile { rotation, .. } => rotation.class(),
+            HandlerKind::NewFile { .. } => "logging.FileHandler",
             HandlerKind::Null => "logging.NullHandler",
             HandlerKind::Memory { .. } => "logging.handlers.MemoryHandler",
             HandlerKind::Syslog { .. } => "logging.handlers.SysLogHandler",
@@ -117,11 +115,11 @@ impl HandlerKind {
         match self {
             HandlerKind::Stdout => vec![("stream", text("ext://sys.stdout"))],
             HandlerKind::Stderr => vec![("stream", text("ext://sys.stderr"))],
-            HandlerKind::LogFile { path, max_bytes, backup_count } => vec![
-                ("filename", text(path.display())),
-                ("maxBytes", max_bytes.to_string()),
-                ("backupCount", backup_count.to_string()),
-            ],
+            HandlerKind::LogFile { path, rotation } => {
+                let mut values = vec![("filename", text(path.display()))];
+                values.append(&mut rotation.values());
+                values
+            }
             HandlerKind::NewFile { path, is_delayed } => vec![
                 ("filename", text(path.display())),
                 ("mode", text("w")),

@@ -30,6 +30,8 @@ const ACCEPTED: [&str; 4] = [
         "handlers": {
             "rotating": {"class": "logging.handlers.RotatingFileHandler", "filename": "logs/r.log",
                 "maxBytes": 1024, "backupCount": 3},
+            "timed": {"class": "logging.handlers.TimedRotatingFileHandler", "filename": "logs/t.log",
+                "when": "midnight", "interval": 1, "backupCount": 7, "utc": true, "atTime": "04:30"},
             "watched": {"class": "logging.handlers.WatchedFileHandler", "filename": "logs/w.log"},
             "target": {"class": "logging.StreamHandler", "formatter": "json"},
             "memory": {"class": "logging.handlers.MemoryHandler", "capacity": 100, "target": "target",
@@ -50,6 +52,44 @@ fn dictionaries_of_python_are_read_as_they_are() {
             panic!("{error} in {text}");
         }
     }
+}
+
+#[test]
+fn times_and_limits_of_rotation_are_read() {
+    let shown = |handler: &str| -> Vec<String> {
+        let text = format!("version = 1\n[handlers.h]\nfilename = 'f'\n{handler}");
+        let config =
+            Config::parse(&text, Form::Toml, "c").unwrap_or_else(|error| panic!("{error}"));
+        let settings = config.settings().into_iter();
+        let rotation = settings.filter_map(|setting| {
+            let name = setting.key.strip_prefix("handlers.h.")?.to_owned();
+            let other = ["class", "level", "filters", "filename"].contains(&&*name);
+            (!other).then(|| format!("{name} = {}", setting.value))
+        });
+        rotation.collect()
+    };
+    let timed = [
+        "maxBytes = 0",
+        "backupCount = 7",
+        "rotateAt = \"04:30 utc\"",
+        "rotateOnStart = false",
+        "backupNames = \"date\"",
+    ];
+    let timed_text = "class = 'TimedRotatingFileHandler'\nwhen = 'midnight'\natTime = '4:30'\nutc = true\nbackupCount = 7";
+    assert_eq!(shown(timed_text), timed);
+    let all = [
+        "maxBytes = 10",
+        "backupCount = 0",
+        "rotateAt = \"every 10m\"",
+        "rotateOnStart = true",
+        "backupNames = \"unique\"",
+        "keepAge = \"30d\"",
+        "keepBytes = 1000",
+    ];
+    let all_text = "class = 'RotatingFileHandler'\nmaxBytes = 10\nrotateAt = 'every 10m'\nrotateOnStart = true\nbackupNames = 'unique'\nkeepAge = '30d'\nkeepBytes = 1000";
+    assert_eq!(shown(all_text), all);
+    let hourly = shown("class = 'TimedRotatingFileHandler'");
+    assert_eq!(hourly[2], "rotateAt = \"every 1h\"");
 }
 
 #[test]
@@ -127,7 +167,7 @@ fn a_root_that_says_nothing_is_that_of_python() {
 }
 
 /// Broken configurations in TOML, without the first line `version = 1`, and what is said of them.
-const REFUSED: [(&str, &str); 42] = [
+const REFUSED: [(&str, &str); 47] = [
     (
         "root.handlers = ['h']\n[filters.f]\n[handlers.h]\nclass = 'MemoryHandler'\ncapacity = 1\ntarget = 'g'\n[handlers.g]\nclass = 'NullHandler'\nfilters = ['f']",
         "8: handlers.g.filters: what it gets has passed its MemoryHandler: give that one the filters",
@@ -174,7 +214,7 @@ const REFUSED: [(&str, &str); 42] = [
     ),
     (
         "[handlers.h]",
-        "2: handlers.h.class: missing, expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler or logging.handlers.SysLogHandler",
+        "2: handlers.h.class: missing, expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler or logging.handlers.SysLogHandler",
     ),
     (
         "[handlers.h]\n'()' = 'my.factory'\nclass = 'NullHandler'",
@@ -182,15 +222,35 @@ const REFUSED: [(&str, &str); 42] = [
     ),
     (
         "[handlers.h]\nclass = 'my.Handler'",
-        "3: handlers.h.class: found \"my.Handler\", expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler or logging.handlers.SysLogHandler; no other code is run",
+        "3: handlers.h.class: found \"my.Handler\", expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler or logging.handlers.SysLogHandler; no other code is run",
     ),
     (
         "[handlers.h]\nclass = 'logging.handlers.SMTPHandler'",
         "3: handlers.h.class: logging.handlers.SMTPHandler has no counterpart: mail is not sent: let a program that sends it read the log with `logboom tail`",
     ),
     (
-        "[handlers.h]\nclass = 'logging.handlers.TimedRotatingFileHandler'",
-        "3: handlers.h.class: logging.handlers.TimedRotatingFileHandler has no counterpart: files rotate by size: use logging.handlers.RotatingFileHandler",
+        "[handlers.h]\nclass = 'TimedRotatingFileHandler'\nfilename = 'f'\nwhen = 'W7'",
+        "5: handlers.h.when: found \"W7\", expected S, M, H, D, MIDNIGHT, or W0 (Monday) to W6",
+    ),
+    (
+        "[handlers.h]\nclass = 'TimedRotatingFileHandler'\nfilename = 'f'\ninterval = 0",
+        "5: handlers.h.interval: found 0, expected a number of intervals, 1 to 4294967295",
+    ),
+    (
+        "[handlers.h]\nclass = 'TimedRotatingFileHandler'\nfilename = 'f'\nwhen = 'D'\ninterval = 40000",
+        "6: handlers.h.interval: found 40000, expected a hundred years at most",
+    ),
+    (
+        "[handlers.h]\nclass = 'TimedRotatingFileHandler'\nfilename = 'f'\natTime = '4 pm'",
+        "5: handlers.h.atTime: found \"4 pm\", expected a time such as 04:30",
+    ),
+    (
+        "[handlers.h]\nclass = 'RotatingFileHandler'\nfilename = 'f'\nbackupNames = 'dates'",
+        "5: handlers.h.backupNames: found `dates`, expected `number`, `date` or `unique`",
+    ),
+    (
+        "[handlers.h]\nclass = 'RotatingFileHandler'\nfilename = 'f'\nkeepAge = '1w'",
+        "5: handlers.h.keepAge: found `1w`, expected an age such as 90s, 10m, 6h or 30d",
     ),
     (
         "[handlers.h]\nclass = 'StreamHandler'\nstream = 'ext://sys.stdin'",

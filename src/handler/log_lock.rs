@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::HandlerError;
 use crate::fault;
 use crate::journal::{self, Entry, Journal, LeftFile, Unresolved};
-use crate::lock::{FileLock, LockError};
+use crate::lock::{FileLock, LockError, SharedLock, Turn, TurnLock};
 use crate::regular_file::{is_same, is_same_name, refused};
 use crate::rotation::{Resolution, Segment, resolve_left};
 
@@ -33,7 +34,7 @@ pub(crate) struct LogLock {
 impl LogLock {
     /// Takes the lock of the log at the absolute path `log`, whose directory exists.
     pub(crate) fn acquire(log: &Path) -> Result<LogLock, HandlerError> {
-        let lock = FileLock::acquire(&lock_path(log)?)?;
+        let lock = FileLock::acquire(&lock_path(log, ".lock")?)?;
         Ok(LogLock { lock, log: log.to_owned(), is_claimed: false })
     }
 
@@ -71,15 +72,16 @@ impl LogLock {
         Ok(())
     }
 
-    /// The same for a log without a queue, the first time.
+    /// The same for a log without a queue, the first time; whether it was.
     pub(super) fn claim_once(
         &mut self,
         is_ours: impl Fn(&Segment) -> bool,
-    ) -> Result<(), LockError> {
+    ) -> Result<bool, LockError> {
         if self.is_claimed {
-            return Ok(());
+            return Ok(false);
         }
-        self.claim(Path::new(""), OnUnresolved::Refuse, is_ours)
+        self.claim(Path::new(""), OnUnresolved::Refuse, is_ours)?;
+        Ok(true)
     }
 
     /// Cuts off what `queue` has of its batch in this log, unless that is all of it, so that its next
@@ -134,17 +136,65 @@ impl Drop for LogLock {
     }
 }
 
+/// Two locks for those who share a log without a listener: one that all of them hold, so that nobody
+/// takes the log for himself, and one that each takes to write.
+#[derive(Debug)]
+pub(super) struct SharedLogLock {
+    log: PathBuf,
+    members: SharedLock,
+    turn: TurnLock,
+}
+
+impl SharedLogLock {
+    /// Joins those who share the log at the absolute path `log`, whose directory exists. No queue may
+    /// have a batch unresolved in the file that `is_ours` knows.
+    pub(super) fn join(
+        log: &Path,
+        is_ours: impl Fn(&Segment) -> bool,
+    ) -> Result<SharedLogLock, HandlerError> {
+        let members = SharedLock::acquire(&lock_path(log, ".lock")?)?;
+        let begun =
+            |left: &LeftFile| matches!(left.entry, Entry::Begun(segment) if is_ours(&segment));
+        let queue = PathBuf::from(members.note());
+        if !members.note().is_empty()
+            && look(&queue)?.is_some_and(|batch| batch.files.iter().any(begun))
+        {
+            return Err(LockError::Unresolved { log: log.to_owned(), queue }.into());
+        }
+        let turn = TurnLock::open(&lock_path(log, ".write.lock")?)?;
+        Ok(SharedLogLock { log: log.to_owned(), members, turn })
+    }
+
+    /// Waits for the turn to write.
+    pub(super) fn turn(&self, timeout: Duration) -> Result<Turn<'_>, LockError> {
+        self.turn.take(timeout)
+    }
+
+    /// Whether those who come next lock the same files.
+    pub(super) fn is_in_place(&self) -> Result<bool, HandlerError> {
+        Ok(self.members.is_in_place()? && self.turn.is_in_place()?)
+    }
+
+    /// Joins anew, after a fork or where a lock file was deleted or moved.
+    pub(super) fn rejoin(&mut self) -> Result<(), HandlerError> {
+        // As long as we were a member no queue could get the log.
+        *self = SharedLogLock::join(&self.log, |_| false)?;
+        Ok(())
+    }
+}
+
 fn look(queue: &Path) -> Result<Option<Unresolved>, LockError> {
     Ok(Journal::look(queue).map_err(refused("read", &journal::path_in(queue)))?)
 }
 
-fn lock_path(log: &Path) -> Result<PathBuf, HandlerError> {
+/// The file beside a log with its name, a point before it and `extension` behind it.
+fn lock_path(log: &Path, extension: &str) -> Result<PathBuf, HandlerError> {
     let Some(name) = log.file_name() else {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "it has no file name: add one");
         return Err(refused("open", log)(source).into());
     };
     let mut lock_name = OsString::from(".");
     lock_name.push(name);
-    lock_name.push(".lock");
+    lock_name.push(extension);
     Ok(log.with_file_name(lock_name))
 }

@@ -4,6 +4,7 @@ mod background;
 mod color;
 mod file;
 mod line_buffer;
+mod locked_file;
 mod log_lock;
 mod memory;
 mod null;
@@ -19,9 +20,13 @@ use crate::causes::with_causes;
 use crate::regular_file::FileError;
 use crate::{LockError, Record};
 
+pub use crate::rotation::{
+    Age, BackupNames, ParseAgeError, ParseBackupNamesError, ParseScheduleError, Schedule,
+};
 pub use background::{BackgroundBuilder, BackgroundCounts, BackgroundHandler, BackgroundMonitor};
 pub use color::Color;
 pub use file::{FileBuilder, FileHandler, FileMode};
+pub use locked_file::LockedRotatingFileHandler;
 pub(crate) use log_lock::{LogLock, OnUnresolved};
 pub use memory::{MAX_MEMORY_BYTES, MemoryHandler};
 pub use null::NullHandler;

@@ -1,6 +1,8 @@
-//! Appends records to a file and rotates it by size.
+//! Appends records to a file and rotates it by size, by time, or when asked.
 
+use std::io;
 use std::path::{self, Path, PathBuf};
+use std::time::Duration;
 
 use super::line_buffer::LineBuffer;
 use super::log_lock::{LogLock, OnUnresolved};
@@ -8,18 +10,22 @@ use super::{Handler, HandlerError};
 use crate::Record;
 use crate::formatter::Formatter;
 use crate::regular_file::refused;
-use crate::rotation::{Backups, CurrentFile, Place, Rule, Segment, create_directory};
+use crate::rotation::{
+    BackupNames, CurrentFile, Place, Rotation, Rule, Schedule, Segment, create_directory,
+};
 
-/// Appends records to a file and keeps a number of backups when it has grown to a size.
+/// Appends records to a file and keeps a number of backups when it has grown to a size, or at times.
 ///
-/// The current file keeps its name; backups are `NAME.1` (the newest), `NAME.2` and so on. When
-/// and how it rotates is what Python's `RotatingFileHandler` does ("logging.handlers" in the Python
-/// docs, CPython 3.13), with sizes in bytes:
+/// The current file keeps its name; what backups are called [`BackupNames`] says. It rotates between
+/// records only, and never while it is empty:
 ///
-/// - before a record that would bring the file to `max_bytes` or above, unless the file is empty: a
-///   longer record stands alone in its file. Between records only.
-/// - never if `max_bytes` or `backup_count` is 0.
-/// - backups above a lowered `backup_count` stay; delete them by hand.
+/// - by size, as Python's `RotatingFileHandler` does ("logging.handlers" in the Python docs, CPython
+///   3.13), with sizes in bytes: before a record that would bring the file to `max_bytes` or above. A
+///   longer record stands alone in its file.
+/// - by time, before the first record after a time of a [`Schedule`].
+/// - at the start and [when asked](Self::rotate).
+///
+/// Whatever comes first counts. With numbered backups it never rotates if `backup_count` is 0.
 ///
 /// At most 64 KiB of records wait in memory (one longer record is let in alone) until they are
 /// written by [`flush`](Handler::flush) or by the records after them. Dropping the handler discards
@@ -59,8 +65,7 @@ use crate::rotation::{Backups, CurrentFile, Place, Rule, Segment, create_directo
 /// ```
 pub struct RotatingFileHandler {
     file: CurrentFile,
-    backups: Backups,
-    rule: Rule,
+    rotation: Rotation,
     lock: LogLock,
     formatter: Box<dyn Formatter>,
     lines: LineBuffer,
@@ -72,7 +77,7 @@ pub struct RotatingFileHandler {
 #[derive(Clone, Debug)]
 pub struct RotatingFileBuilder {
     path: PathBuf,
-    rule: Rule,
+    pub(super) rule: Rule,
 }
 
 impl RotatingFileBuilder {
@@ -87,9 +92,47 @@ impl RotatingFileBuilder {
         self
     }
 
-    /// How many backups are kept; with 0, the default, the file never rotates.
+    /// How many backups are kept. With 0, the default, a log with numbered backups never rotates, and
+    /// one with dated backups keeps all.
+    ///
+    /// What is beyond this and the other limits is deleted, the oldest first, after each rotation and
+    /// before the first write, also where an earlier start had other settings. That is other than
+    /// in Python, where numbered backups above a lowered count stay. Only files whose names this log
+    /// could have given are deleted.
     pub fn backup_count(mut self, backup_count: u32) -> RotatingFileBuilder {
         self.rule.backup_count = backup_count;
+        self
+    }
+
+    /// How long backups are kept after their last write. Looked at when the other limits are, so an
+    /// older one stays until then. Default: no limit.
+    pub fn keep_age(mut self, age: Duration) -> RotatingFileBuilder {
+        self.rule.keep_age = Some(age);
+        self
+    }
+
+    /// How large the log may be, all its files together: so many backups are kept that the file that is
+    /// written still has room for `max_bytes`, which may be half of this at most. Default: no limit.
+    pub fn keep_bytes(mut self, bytes: u64) -> RotatingFileBuilder {
+        self.rule.keep_bytes = Some(bytes);
+        self
+    }
+
+    /// The times at which the file rotates. Default: none.
+    pub fn rotate_at(mut self, schedule: Schedule) -> RotatingFileBuilder {
+        self.rule.rotate_at = Some(schedule);
+        self
+    }
+
+    /// Rotates before the first record, so that each start has files of its own.
+    pub fn rotate_on_start(mut self) -> RotatingFileBuilder {
+        self.rule.rotates_on_start = true;
+        self
+    }
+
+    /// What backups are called. Default: [`BackupNames::Number`].
+    pub fn backup_names(mut self, names: BackupNames) -> RotatingFileBuilder {
+        self.rule.names = names;
         self
     }
 
@@ -100,19 +143,21 @@ impl RotatingFileBuilder {
     ///
     /// # Errors
     /// [`LockError::Held`](crate::LockError::Held) inside [`HandlerError::Lock`] if another handler
-    /// has this log; [`HandlerError::Io`] if the path is no regular file or the system refuses.
+    /// has this log; [`HandlerError::Io`] if the path is no regular file, the system refuses, or
+    /// `keep_bytes` is less than two files need.
     pub fn open(
         self,
         formatter: impl Formatter + 'static,
     ) -> Result<RotatingFileHandler, HandlerError> {
         // Names the same file after a change of the working directory.
         let path = path::absolute(&self.path).map_err(refused("open", &self.path))?;
+        self.check(&path)?;
         create_directory(&path)?;
         let lock = LogLock::acquire(&path)?;
+        let file = CurrentFile::open(&path)?;
         Ok(RotatingFileHandler {
-            file: CurrentFile::open(&path)?,
-            backups: Backups::new(&path, self.rule),
-            rule: self.rule,
+            rotation: Rotation::new(self.rule, &file),
+            file,
             lock,
             formatter: Box::new(formatter),
             lines: LineBuffer::default(),
@@ -121,10 +166,19 @@ impl RotatingFileBuilder {
     }
 }
 
+impl RotatingFileBuilder {
+    /// Whether a log at `path` can have these settings.
+    pub(crate) fn check(&self, path: &Path) -> Result<(), HandlerError> {
+        let Some(problem) = self.rule.problem() else { return Ok(()) };
+        let source = io::Error::new(io::ErrorKind::InvalidInput, problem);
+        Err(refused("open", path)(source).into())
+    }
+}
+
 impl RotatingFileHandler {
     /// Settings for the log at `path`, which never rotates unless told to.
     pub fn builder(path: impl Into<PathBuf>) -> RotatingFileBuilder {
-        RotatingFileBuilder { path: path.into(), rule: Rule { max_bytes: 0, backup_count: 0 } }
+        RotatingFileBuilder { path: path.into(), rule: Rule::default() }
     }
 
     /// The absolute path of the current file.
@@ -137,15 +191,20 @@ impl RotatingFileHandler {
         self.file.mended_lines()
     }
 
-    /// Writes what waits and rotates now, unless the file is empty or `backup_count` is 0.
+    /// How often backups could not be deleted that are beyond the limits. The next rotation tries again.
+    pub fn backup_failures(&self) -> u64 {
+        self.rotation.failures()
+    }
+
+    /// Writes what waits and rotates now, unless the file is empty, or backups have numbers and
+    /// `backup_count` is 0.
     ///
     /// # Errors
     /// As for [`flush`](Handler::flush); calling again goes on where it stopped.
     pub fn rotate(&mut self) -> Result<(), HandlerError> {
         self.write_lines()?;
-        if self.rule.backup_count > 0 && self.file.size_bytes() > 0 {
-            self.backups.shift()?;
-            self.reopen()?;
+        if self.rotation.may_rotate(self.file.size_bytes()) {
+            self.rotate_file()?;
         }
         Ok(())
     }
@@ -174,7 +233,7 @@ impl RotatingFileHandler {
     pub(crate) fn offer(&mut self, record: &Record<'_>) -> bool {
         let line_bytes = self.lines.offer(|out| self.formatter.format(record, out));
         let size_bytes = self.file.size_bytes() + self.lines.pending_bytes();
-        !self.rule.rotates_before(line_bytes, size_bytes) && !self.lines.is_full()
+        !self.rotation.is_due(line_bytes, size_bytes) && !self.lines.is_full()
     }
 
     /// Takes the record on offer.
@@ -227,7 +286,14 @@ impl RotatingFileHandler {
         on_unresolved: OnUnresolved,
     ) -> Result<(), HandlerError> {
         let file = &self.file;
-        Ok(self.lock.claim(queue, on_unresolved, |segment| file.has(segment))?)
+        self.lock.claim(queue, on_unresolved, |segment| file.has(segment))?;
+        self.rotation.delete_expired();
+        Ok(())
+    }
+
+    /// What the log should say of its backups.
+    pub(crate) fn take_notices(&mut self) -> Vec<String> {
+        self.rotation.take_notices()
     }
 
     /// Goes on under other settings with the file, the lock and the lines that it has.
@@ -236,8 +302,7 @@ impl RotatingFileHandler {
         settings: &RotatingFileBuilder,
         formatter: impl Formatter + 'static,
     ) {
-        self.rule = settings.rule;
-        self.backups = Backups::new(self.file.path(), self.rule);
+        self.rotation.adopt(settings.rule, &self.file);
         self.formatter = Box::new(formatter);
     }
 
@@ -256,43 +321,56 @@ impl RotatingFileHandler {
             return Ok(());
         }
         self.reopen_if_moved()?;
-        if self.rule.rotates_before(self.lines.pending_bytes(), self.file.size_bytes()) {
-            self.backups.shift()?;
-            self.reopen()?;
+        if self.rotation.is_due(self.lines.pending_bytes(), self.file.size_bytes()) {
+            self.rotate_file()?;
         }
         Ok(())
     }
 
     fn make_room(&mut self, line_bytes: u64) -> Result<(), HandlerError> {
         let size_bytes = self.file.size_bytes() + self.lines.pending_bytes();
-        let is_due = self.rule.rotates_before(line_bytes, size_bytes);
+        let is_due = self.rotation.is_due(line_bytes, size_bytes);
         if is_due || self.lines.is_full() {
             self.write_lines()?;
         }
         // Decided anew, because others may have truncated or moved the file.
-        if is_due && self.rule.rotates_before(line_bytes, self.file.size_bytes()) {
-            self.backups.shift()?;
-            self.reopen()?;
+        if is_due && self.rotation.is_due(line_bytes, self.file.size_bytes()) {
+            self.rotate_file()?;
         }
         Ok(())
     }
 
     fn write_lines(&mut self) -> Result<(), HandlerError> {
         let file = &self.file;
-        self.lock.claim_once(|segment| file.has(segment))?;
-        let RotatingFileHandler { file, lock, lines, .. } = self;
-        lines.write_at_path(file, |file| reopen(file, lock))
+        if self.lock.claim_once(|segment| file.has(segment))? {
+            self.rotation.delete_expired();
+        }
+        let RotatingFileHandler { file, lock, lines, rotation, .. } = self;
+        lines.write_at_path(file, |file| reopen(file, lock, rotation))
+    }
+
+    fn rotate_file(&mut self) -> Result<(), HandlerError> {
+        self.rotation.rotate()?;
+        self.reopen()?;
+        self.rotation.delete_expired();
+        Ok(())
     }
 
     fn reopen(&mut self) -> Result<(), HandlerError> {
-        reopen(&mut self.file, &mut self.lock)
+        reopen(&mut self.file, &mut self.lock, &mut self.rotation)
     }
 }
 
-fn reopen(file: &mut CurrentFile, lock: &mut LogLock) -> Result<(), HandlerError> {
+fn reopen(
+    file: &mut CurrentFile,
+    lock: &mut LogLock,
+    rotation: &mut Rotation,
+) -> Result<(), HandlerError> {
     create_directory(file.path())?;
     lock.renew()?;
-    Ok(file.reopen()?)
+    file.reopen()?;
+    rotation.begin(file);
+    Ok(())
 }
 
 impl Handler for RotatingFileHandler {
@@ -310,3 +388,8 @@ impl Handler for RotatingFileHandler {
         self.write_lines()
     }
 }
+
+#[cfg(test)]
+mod python;
+#[cfg(test)]
+mod tests;

@@ -112,5 +112,6 @@ impl Lane {
 
 /// Whether a file of 10 MB at most is rotated before a line of `line_bytes` at `size_bytes`.
 pub fn rotates_before(line_bytes: u64, size_bytes: u64) -> bool {
-    Rule { max_bytes: 10_000_000, backup_count: 5 }.rotates_before(line_bytes, size_bytes)
+    let rule = Rule { max_bytes: 10_000_000, backup_count: 5, ..Rule::default() };
+    rule.fills(line_bytes, size_bytes)
 }

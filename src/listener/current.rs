@@ -102,6 +102,7 @@ impl Current {
                 is_same_name(known, &path) && !next.files.contains(known)
             });
             if let Some(index) = known {
+                file.settings.check(&path)?;
                 next.files.push(self.files[index].clone());
                 files.push(NextFile::Stays(index, Some(file)));
                 continue;

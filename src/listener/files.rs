@@ -277,7 +277,10 @@ impl Files {
 
     /// What the log should say of its own files.
     pub(super) fn take_notices(&mut self) -> Vec<String> {
-        self.troubles.take_notices()
+        let of_backups = self.files.iter_mut().flat_map(|file| file.handler.take_notices());
+        let mut notices: Vec<_> = of_backups.collect();
+        notices.append(&mut self.troubles.take_notices());
+        notices
     }
 
     /// Closes the files and removes their locks.

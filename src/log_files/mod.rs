@@ -1,25 +1,23 @@
-//! The files of one log: the current file, number 0 here, and its backups `NAME.1`, `NAME.2`, ….
+//! The files of one log: the current file and its backups.
 //!
-//! Only one rule about rotation is used: each rename moves a file one number up. A look at the
-//! numbers from 0 upwards therefore cannot overtake a file. It meets every file that was there when
-//! it began, older ones after newer ones, whatever is renamed meanwhile; at worst one file twice.
+//! A directory that is read while a rotation renames files may show a file twice, or not at all. A
+//! rotation moves each file once, the current one last, so such a look differs from the next one: two
+//! equal looks in a row have seen every file that was there between them, and in the right order.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
+use crate::backups::{self, BackupName};
 use crate::file_id::FileId;
 
 #[cfg(test)]
 pub(crate) mod rotation;
 
-/// So many free numbers in a row end a look. A rotation in progress leaves one.
-const FREE_NUMBERS: usize = 8;
-
-/// How often a file that moved between being seen and being opened is looked for again.
+/// How often the directory is read until two looks are equal, and how often a file that moved between being seen and being opened is looked for again.
 const ATTEMPTS: usize = 100;
 
 /// Finds and opens the files of one log.
@@ -49,7 +47,8 @@ pub(crate) enum Newer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Listed {
-    number: u32,
+    /// None for the current file.
+    name: Option<BackupName>,
     id: FileId,
 }
 
@@ -69,7 +68,7 @@ impl LogFiles {
         self.open_chosen(|listing| listing.first().copied())
     }
 
-    /// The backup with the highest number, or the current file where it is the only one.
+    /// The oldest backup, or the current file where it is the only one.
     pub(crate) fn oldest(&self) -> Result<Option<File>, FilesError> {
         self.open_chosen(|listing| listing.last().copied())
     }
@@ -87,7 +86,7 @@ impl LogFiles {
     /// The next newer file than `held`.
     pub(crate) fn newer_than(&self, held: &File) -> Result<Newer, FilesError> {
         let id = self.status(held)?.0;
-        if self.id_at(0)? == Some(id) {
+        if self.current_id()? == Some(id) {
             return Ok(Newer::NotYet);
         }
         let found = self.open_chosen(|listing| {
@@ -110,7 +109,7 @@ impl LogFiles {
     pub(crate) fn name_of(&self, held: &File) -> Result<Option<PathBuf>, FilesError> {
         let id = self.status(held)?.0;
         let listing = self.list()?;
-        Ok(listing.iter().find(|file| file.id == id).map(|file| self.name(file.number)))
+        Ok(listing.iter().find(|file| file.id == id).map(|file| self.path_of(file)))
     }
 
     fn open_chosen(
@@ -126,9 +125,9 @@ impl LogFiles {
         Ok(None)
     }
 
-    /// Opens the file, unless it has another number by now.
+    /// Opens the file, unless it has another name by now.
     fn open_listed(&self, listed: Listed) -> Result<Option<File>, FilesError> {
-        let path = self.name(listed.number);
+        let path = self.path_of(&listed);
         // Whatever was put in the file's place, opening it must not wait for a writer.
         let flags = OFlag::O_NONBLOCK.bits();
         match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
@@ -139,49 +138,56 @@ impl LogFiles {
         }
     }
 
-    /// Whether the file has one of the numbers. Two equal listings have a moment in common.
     fn is_listed(&self, id: FileId) -> Result<bool, FilesError> {
-        let mut before = self.list()?;
-        for _ in 0..ATTEMPTS {
-            if before.iter().any(|file| file.id == id) {
-                return Ok(true);
-            }
-            let now = self.list()?;
-            if now == before {
-                return Ok(false);
-            }
-            before = now;
-        }
-        Ok(true)
+        Ok(self.list()?.iter().any(|file| file.id == id))
     }
 
     /// The files in order of age, newest first.
     fn list(&self) -> Result<Vec<Listed>, FilesError> {
-        let mut listing = Vec::new();
-        let mut free_numbers = 0;
-        for number in 0.. {
-            match self.id_at(number)? {
-                Some(id) => {
-                    listing.push(Listed { number, id });
-                    free_numbers = 0;
-                }
-                None => free_numbers += 1,
-            }
-            if free_numbers == FREE_NUMBERS {
+        let mut before = self.look()?;
+        for _ in 0..ATTEMPTS {
+            let now = self.look()?;
+            if now == before {
                 break;
+            }
+            before = now;
+        }
+        Ok(before)
+    }
+
+    fn look(&self) -> Result<Vec<Listed>, FilesError> {
+        let current = self.current_id()?.map(|id| Listed { name: None, id });
+        let mut listing = Vec::from_iter(current);
+        let directory = || self.path.parent().unwrap_or(&self.path).to_owned();
+        let io = |source| FilesError::Io { operation: "list", path: directory(), source };
+        for backup in backups::list(&self.path).map_err(io)? {
+            let name = backup.name;
+            if backup.is_file
+                && name.compression.is_none()
+                && let Some(found) = self.status_at(&backups::path_of(&self.path, &name))?
+            {
+                listing.push(Listed { name: Some(name), id: FileId::of(&found) });
             }
         }
         Ok(listing)
     }
 
-    fn id_at(&self, number: u32) -> Result<Option<FileId>, FilesError> {
-        let path = self.name(number);
-        match fs::metadata(&path) {
-            Ok(found) if found.is_file() => Ok(Some(FileId::of(&found))),
-            Ok(_) if number == 0 => Err(FilesError::NotAFile { path }),
-            Ok(_) => Ok(None),
+    fn current_id(&self) -> Result<Option<FileId>, FilesError> {
+        match self.status_at(&self.path)? {
+            Some(found) if !found.is_file() => {
+                Err(FilesError::NotAFile { path: self.path.clone() })
+            }
+            found => Ok(found.map(|found| FileId::of(&found))),
+        }
+    }
+
+    fn status_at(&self, path: &Path) -> Result<Option<Metadata>, FilesError> {
+        match fs::metadata(path) {
+            Ok(found) => Ok(Some(found)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(FilesError::Io { operation: "look at", path, source }),
+            Err(source) => {
+                Err(FilesError::Io { operation: "look at", path: path.to_owned(), source })
+            }
         }
     }
 
@@ -195,12 +201,11 @@ impl LogFiles {
         FilesError::Io { operation: "read", path: self.path.clone(), source }
     }
 
-    fn name(&self, number: u32) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        if number > 0 {
-            name.push(format!(".{number}"));
+    fn path_of(&self, listed: &Listed) -> PathBuf {
+        match &listed.name {
+            Some(name) => backups::path_of(&self.path, name),
+            None => self.path.clone(),
         }
-        name.into()
     }
 }
 
@@ -257,7 +262,7 @@ mod tests {
     fn missing_backups_do_not_hide_older_ones() {
         let mut log = Rotation::new(5);
         let files = three_files(&mut log);
-        fs::remove_file(files.name(1)).expect("remove");
+        fs::remove_file(log.backup(1)).expect("remove");
         let newest = files.newest().expect("newest").expect("a file");
         assert_eq!(text(files.older_than(&newest).expect("older")), "a");
     }
@@ -268,7 +273,7 @@ mod tests {
         let files = three_files(&mut log);
         let oldest = files.oldest().expect("oldest").expect("a file");
         let newest = files.newest().expect("newest").expect("a file");
-        fs::remove_file(files.name(2)).expect("remove");
+        fs::remove_file(log.backup(2)).expect("remove");
         fs::rename(log.path(), log.path().with_extension("old")).expect("rename");
         assert!(matches!(files.newer_than(&oldest), Ok(Newer::Left)));
         assert!(matches!(files.newer_than(&newest), Ok(Newer::Left)));
@@ -278,7 +283,7 @@ mod tests {
     fn directories_among_the_backups_are_passed_over() {
         let mut log = Rotation::new(5);
         let files = three_files(&mut log);
-        fs::create_dir(files.name(3)).expect("create");
+        fs::create_dir(log.backup(3)).expect("create");
         assert_eq!(text(files.oldest().expect("oldest")), "a");
     }
 }

@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use nix::errno::Errno;
 
+use super::Schedule;
 use crate::fault;
 use crate::file_id::FileId;
 use crate::regular_file::{self, FileError, refused};
@@ -63,9 +64,13 @@ pub(crate) struct CurrentFile {
     file: File,
     id: FileId,
     birth_ns: u64,
+    /// When it was written to before it was opened, in seconds since the Unix epoch.
+    written_s: i64,
     size_bytes: u64,
     /// Whether the last line it had when it was opened is known to be whole.
     is_mended: bool,
+    /// Where the last line ends that was [appended whole](Self::append_whole).
+    own_end: u64,
     mended_lines: u64,
     /// Whether the next sync has to cover backups, and the names files have now, as well.
     files_changed: bool,
@@ -88,8 +93,10 @@ impl CurrentFile {
             file,
             id: FileId::of(&metadata),
             birth_ns: birth_ns(&metadata),
+            written_s: metadata.mtime(),
             size_bytes: metadata.len(),
             is_mended: false,
+            own_end: 0,
             mended_lines: 0,
             // Whoever wrote before may have left backups that are not on the disk yet.
             files_changed: true,
@@ -138,6 +145,14 @@ impl CurrentFile {
         self.size_bytes
     }
 
+    /// When it was begun, in seconds since the Unix epoch, as `schedule` counts; `None` for one that was
+    /// empty when it was opened.
+    pub(super) fn began_s(&self, schedule: Schedule) -> Option<i64> {
+        let birth_s = i64::try_from(self.birth_ns / 1_000_000_000).ok();
+        let birth_s = birth_s.filter(|_| self.birth_ns > 0);
+        (self.size_bytes > 0).then(|| schedule.began_s(birth_s, self.written_s))
+    }
+
     /// Where the next `length` bytes will be.
     pub(crate) fn segment(&self, length: u64) -> Segment {
         let (device, inode) = self.id.parts();
@@ -172,6 +187,21 @@ impl CurrentFile {
     /// How many files did not end in a newline when they were first written to.
     pub(crate) fn mended_lines(&self) -> u64 {
         self.mended_lines
+    }
+
+    /// Appends a line to a file that others have appended to meanwhile: after a newline where they left
+    /// none, and all of it or nothing. Nobody else may write during the call.
+    pub(crate) fn append_whole(&mut self, line: &[u8]) -> Result<(), FileError> {
+        self.is_mended &= self.size_bytes == self.own_end;
+        self.mend()?;
+        let begin = self.size_bytes;
+        let written = self.write_all(line);
+        if written.is_err() && self.size_bytes > begin {
+            self.file.set_len(begin).map_err(refused("truncate", &self.path))?;
+            self.size_bytes = begin;
+        }
+        self.own_end = self.size_bytes;
+        written.map_err(refused("write", &self.path))
     }
 
     /// Writes a newline, once and counted, if the file did not end in one when it was opened.

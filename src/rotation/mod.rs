@@ -1,13 +1,24 @@
-//! The current file and its numbered backups: when to rotate, what to rename, what to open.
+//! The current file and its backups: when to rotate, what to rename, what to open.
 //!
 //! Nothing here buffers, formats or takes locks: that is the handler's.
 
+mod age;
 mod backups;
 mod current_file;
 mod left;
-mod rule;
+mod outage;
+mod retention;
 
-pub(crate) use backups::Backups;
+mod period;
+mod rule;
+mod schedule;
+mod state;
+mod timer;
+
+pub use age::{Age, ParseAgeError};
 pub(crate) use current_file::{CurrentFile, Place, Resolution, Segment, create_directory};
 pub(crate) use left::resolve_left;
 pub(crate) use rule::Rule;
+pub use rule::{BackupNames, ParseBackupNamesError};
+pub use schedule::{ParseScheduleError, Schedule};
+pub(crate) use state::Rotation;

@@ -1,12 +1,76 @@
 //! When to rotate and which files to rename. Pure: touches no disk.
 
-/// The limits of one log.
-#[derive(Clone, Copy, Debug)]
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::Schedule;
+
+/// When one log rotates, and what becomes of its backups.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rule {
     /// The size that a file stays below; 0 means no limit.
     pub(crate) max_bytes: u64,
-    /// How many backups there may be; 0 means that the log never rotates.
+    pub(crate) rotate_at: Option<Schedule>,
+    pub(crate) rotates_on_start: bool,
+    pub(crate) names: BackupNames,
+    /// How many backups there may be. 0 means that a log with numbers never rotates, and that one with
+    /// dates keeps all.
     pub(crate) backup_count: u32,
+    /// How long after their last write backups stay.
+    pub(crate) keep_age: Option<Duration>,
+    /// How large the log may be, with the file that is written.
+    pub(crate) keep_bytes: Option<u64>,
+}
+
+/// What a log calls its backups. The file that is written always keeps its name.
+///
+/// A dated name that exists is never overwritten: `.1`, `.2` and so on follow it. Names grow with
+/// the age of what was written last, also when the clock is set back or an hour comes twice; then the
+/// last date goes on with the next number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BackupNames {
+    /// `app.log.1` is the newest; each rotation renames all. Python's `RotatingFileHandler`.
+    #[default]
+    Number,
+    /// `app.log.2026-11-22`, after the beginning of the time that the file is for, with as much of the
+    /// time of day as intervals in hours, minutes or seconds need: `app.log.2026-11-22_04-48`. As
+    /// Python's `TimedRotatingFileHandler`, which (3.13) does not rotate where the name exists.
+    Date,
+    /// `app.log.2026-11-22T04-48-23Z`, after the time of the rotation, in UTC.
+    Unique,
+}
+
+/// The text names no way to call backups.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("found `{text}`, expected `number`, `date` or `unique`")]
+pub struct ParseBackupNamesError {
+    text: String,
+}
+
+impl BackupNames {
+    const ALL: [(&str, BackupNames); 3] = [
+        ("number", BackupNames::Number),
+        ("date", BackupNames::Date),
+        ("unique", BackupNames::Unique),
+    ];
+}
+
+impl FromStr for BackupNames {
+    type Err = ParseBackupNamesError;
+
+    fn from_str(text: &str) -> Result<BackupNames, ParseBackupNamesError> {
+        let found = BackupNames::ALL.iter().find(|(name, _)| *name == text);
+        let unknown = || ParseBackupNamesError { text: text.to_owned() };
+        found.map(|(_, names)| *names).ok_or_else(unknown)
+    }
+}
+
+impl fmt::Display for BackupNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = BackupNames::ALL.iter().find(|(_, names)| names == self);
+        f.write_str(found.map_or("", |(name, _)| name))
+    }
 }
 
 /// One rename. Number 0 is the current file, others are backups.
@@ -17,12 +81,29 @@ pub(super) struct Shift {
 }
 
 impl Rule {
+    /// What is wrong with the settings.
+    pub(crate) fn problem(self) -> Option<String> {
+        let half = self.keep_bytes? / 2;
+        (self.max_bytes == 0 || self.max_bytes > half).then(|| {
+            format!(
+                "a log that keeps {} bytes needs files of at most half of that: set max_bytes to {half} \
+                 or less, not to {}",
+                2 * half, self.max_bytes
+            )
+        })
+    }
+
+    /// Whether the log rotates at all.
+    pub(super) fn rotates(self) -> bool {
+        self.backup_count > 0 || self.names != BackupNames::Number
+    }
+
     /// Whether a file of `size_bytes` is full for a line of `line_bytes` with its newline.
     ///
     /// The rule of `RotatingFileHandler.shouldRollover` in CPython 3.13: a file that reaches the
     /// limit is full, and an empty file never is.
-    pub(crate) fn rotates_before(self, line_bytes: u64, size_bytes: u64) -> bool {
-        self.backup_count > 0
+    pub(crate) fn fills(self, line_bytes: u64, size_bytes: u64) -> bool {
+        self.rotates()
             && self.max_bytes > 0
             && size_bytes > 0
             && size_bytes.saturating_add(line_bytes) >= self.max_bytes
@@ -32,23 +113,18 @@ impl Rule {
     ///
     /// Only backups below the first free number move; if none is free the top one is replaced
     /// first. So whoever is stopped between two renames and plans anew loses no further backup.
-    /// Backups above the limit, left from a higher one, are not touched, as in Python.
-    pub(super) fn shifts<E>(
-        self,
-        mut is_taken: impl FnMut(u32) -> Result<bool, E>,
-    ) -> Result<impl Iterator<Item = Shift>, E> {
+    pub(super) fn shifts(self, is_taken: impl Fn(u32) -> bool) -> impl Iterator<Item = Shift> {
         let mut top = self.backup_count.min(1);
-        while top < self.backup_count && is_taken(top)? {
+        while top < self.backup_count && is_taken(top) {
             top += 1;
         }
-        Ok((1..=top).rev().map(|to| Shift { from: to - 1, to }))
+        (1..=top).rev().map(|to| Shift { from: to - 1, to })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::convert::Infallible;
 
     use proptest::prelude::*;
 
@@ -58,9 +134,8 @@ mod tests {
     type Files = BTreeMap<u32, u32>;
 
     fn plan(backup_count: u32, files: &Files) -> Vec<Shift> {
-        let is_taken = |number| Ok::<_, Infallible>(files.contains_key(&number));
-        let Ok(shifts) = Rule { max_bytes: 1, backup_count }.shifts(is_taken);
-        shifts.collect()
+        let rule = Rule { backup_count, ..Rule::default() };
+        rule.shifts(|number| files.contains_key(&number)).collect()
     }
 
     fn rename(files: &mut Files, shift: Shift) {
@@ -78,23 +153,23 @@ mod tests {
 
     #[test]
     fn a_file_is_full_when_the_line_would_reach_the_limit() {
-        let rule = Rule { max_bytes: 100, backup_count: 1 };
-        assert!(!rule.rotates_before(49, 50));
-        assert!(rule.rotates_before(50, 50));
-        assert!(rule.rotates_before(u64::MAX, 50));
+        let rule = Rule { max_bytes: 100, backup_count: 1, ..Rule::default() };
+        assert!(!rule.fills(49, 50));
+        assert!(rule.fills(50, 50));
+        assert!(rule.fills(u64::MAX, 50));
     }
 
     #[test]
     fn an_empty_file_takes_any_line() {
-        let rule = Rule { max_bytes: 100, backup_count: 1 };
-        assert!(!rule.rotates_before(1_000_000, 0));
-        assert!(rule.rotates_before(1, 1_000_000));
+        let rule = Rule { max_bytes: 100, backup_count: 1, ..Rule::default() };
+        assert!(!rule.fills(1_000_000, 0));
+        assert!(rule.fills(1, 1_000_000));
     }
 
     #[test]
     fn a_limit_of_zero_never_rotates() {
         for (max_bytes, backup_count) in [(0, 5), (100, 0), (0, 0)] {
-            assert!(!Rule { max_bytes, backup_count }.rotates_before(1000, 1000));
+            assert!(!Rule { max_bytes, backup_count, ..Rule::default() }.fills(1000, 1000));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Reads a log, live and across its rotation.
 //!
-//! A log is a current file and its backups `NAME.1` (newest), `NAME.2`, …; a rotation renames each
-//! to the next higher number. [`Tail`] keeps the file it reads open, so that it finds it under any
-//! number, reads it to its end, and goes on with the next newer one.
+//! A log is a current file and its backups, with numbers or dates behind its name; a rotation renames them
+//! all, or the current file alone. [`Tail`] keeps the file it reads open, so that it finds it under any
+//! name, reads it to its end, and goes on with the next newer one.
 
 mod ending;
 mod lines;

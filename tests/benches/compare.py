@@ -61,6 +61,7 @@ def parse():
                         help="where bench.md and the plots go [default: docs; quick: target/bench]")
     parser.add_argument("--logboom", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--peers", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--python", default=sys.executable, help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.to = args.to or [Path("/dev/shm"), Path("/var/tmp")]
     args.write = args.write or ROOT / ("target/bench" if args.quick else "docs")
@@ -74,7 +75,7 @@ def parse():
     return args
 
 
-def ways():
+def ways(python):
     """(label, program, flags before the others, records of all producers) of each way.
 
     There are so many records that each run takes about a second.
@@ -88,6 +89,11 @@ def ways():
         yield "s6-log on a pipe", "peers", ["run", "s6"], MANY
     else:
         print("skipped: s6-log, because there is none (package s6)", file=sys.stderr)
+    yield "logboom without a listener", "peers", ["run", "locked"], 200_000
+    if subprocess.run([python, "-c", "import concurrent_log_handler"], stderr=subprocess.DEVNULL).returncode == 0:
+        yield "concurrent-log-handler", "cookbook", ["--locked"], 20_000
+    else:
+        print("skipped: concurrent-log-handler, because there is none (pip install concurrent-log-handler)", file=sys.stderr)
     yield "the limit", "peers", ["run", "limit"], 2_000_000
     yield "the limit, numbers", "peers", ["run", "numbers"], 2_000_000
     yield "64 KiB writes", "peers", ["run", "ceiling"], 4_000_000
@@ -100,7 +106,7 @@ SETTINGS = [("P=1", 1, 1), ("P=4", 4, 1), ("P=1 T=4", 1, 4)]
 class Bench:
     def __init__(self, programs, args):
         self.programs, self.args = programs, args
-        self.ways = list(ways())
+        self.ways = list(ways(args.python))
 
     def compare(self, directory):
         """{(way, setting): [figures of each round]}"""
@@ -176,7 +182,7 @@ class Bench:
         """One run of a way; the figures it prints."""
         records = max(records // producers // (QUICK_SHARE if self.args.quick else 1), threads)
         with tempfile.TemporaryDirectory(prefix="logboom-compare-", dir=directory) as place:
-            command = [sys.executable, str(COOKBOOK)]
+            command = [self.args.python, str(COOKBOOK)]
             if program != "cookbook":
                 command = [str(self.programs[program])]
             command += [*flags, f"--producers={producers}", f"--threads={threads}"]

@@ -111,6 +111,9 @@ processes, T that of the threads of each where it is not 1.
   `multiprocessing.Queue`, `RotatingFileHandler`.
 - **s6-log on a pipe**: producers format whole lines, time stamp included, and write as many at once as
   a pipe takes undivided (4096 bytes); `s6-log` writes them. Lines are in no common order.
+- **logboom without a listener**: `LockedRotatingFileHandler` in each process, which takes a lock for each
+  record and writes it, and rotates at 1 MB.
+- **concurrent-log-handler**: the package of Python that does the same, with the same size.
 - **the limit**: producers format the message, as a log call that takes any arguments has to, and put it
   with its time into a ring of shared memory, as large as a lane of logboom; one process makes the same
   line and writes blocks of 64 KiB. Nothing else: no levels, no order between producers, no journal.

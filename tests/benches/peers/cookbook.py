@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """The recipe of Python's logging cookbook: QueueHandler in each worker, a QueueListener in a process of
-its own over a multiprocessing.Queue, and a RotatingFileHandler.
+its own over a multiprocessing.Queue, and a RotatingFileHandler. Or, with --locked, the way of the
+package concurrent-log-handler: each worker writes the rotated file itself, in turns.
 
-  cookbook.py --producers P --threads T --records N --out FILE
+  cookbook.py --producers P --threads T --records N --out FILE [--locked]
 
 Logs the records of `logboom bench`, checks that all are there, prints one line of JSON.
 """
 
 import argparse
+import fileinput
+import glob
 import json
 import logging
 import logging.handlers
@@ -37,9 +40,18 @@ def listen(queue, path, done, written):
     written.put(time.time_ns())
 
 
+def locked_handler(path):
+    from concurrent_log_handler import ConcurrentRotatingFileHandler
+
+    handler = ConcurrentRotatingFileHandler(path, maxBytes=1_000_000, backupCount=10_000)
+    handler.setFormatter(logging.Formatter(FORMAT))
+    return handler
+
+
 def work(worker, args, queue, start, moments):
     root = logging.getLogger()
-    root.addHandler(logging.handlers.QueueHandler(queue))
+    handler = locked_handler(args.out) if args.locked else logging.handlers.QueueHandler(queue)
+    root.addHandler(handler)
     root.setLevel(logging.INFO)
     shares = [args.records * t // args.threads for t in range(args.threads + 1)]
     threads = [
@@ -62,16 +74,16 @@ def log(worker, share):
 
 
 def check(args):
-    """Every record is in the file once."""
+    """Every record is in the file and its backups once."""
     expected = args.producers * args.records
-    found = set()
-    with open(args.out) as lines:
-        for count, line in enumerate(lines, 1):
-            message = line.rstrip("\n").split(" INFO ", 1)[1]
-            words = message.split(" ")
-            worker, index = int(words[1]), int(words[4])
-            assert message == MESSAGE % arguments(worker, index), line
-            found.add((worker, index))
+    found, count = set(), 0
+    for line in fileinput.input([args.out, *glob.glob(f"{args.out}.*")]):
+        message = line.rstrip("\n").split(" INFO ", 1)[1]
+        words = message.split(" ")
+        worker, index = int(words[1]), int(words[4])
+        assert message == MESSAGE % arguments(worker, index), line
+        found.add((worker, index))
+        count += 1
     assert count == len(found) == expected, f"{count} lines, {len(found)} records, not {expected}"
 
 
@@ -81,12 +93,14 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--records", type=int, required=True)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--locked", action="store_true")
     args = parser.parse_args()
     context = multiprocessing.get_context("fork")
     queue, done, written = context.Queue(-1), context.Event(), context.SimpleQueue()
     start, moments = context.Barrier(args.producers), context.SimpleQueue()
-    listener = context.Process(target=listen, args=(queue, args.out, done, written))
-    listener.start()
+    if not args.locked:
+        listener = context.Process(target=listen, args=(queue, args.out, done, written))
+        listener.start()
     workers = [
         context.Process(
             target=work, name=f"worker-{worker}", args=(worker, args, queue, start, moments)
@@ -98,9 +112,11 @@ def main():
     told = [moments.get() for _ in workers]
     for worker in workers:
         worker.join()
-    done.set()
-    written_ns = written.get()
-    listener.join()
+    written_ns = time.time_ns()
+    if not args.locked:
+        done.set()
+        written_ns = written.get()
+        listener.join()
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     check(args)
     figures = {

@@ -14,7 +14,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use tempfile::TempDir;
 
-use crate::check::{Expected, check};
+use crate::check::{Expected, check, files_of};
 use crate::line::now_ns;
 use crate::{Producer, Run, Way, appender, limit, s6};
 
@@ -62,7 +62,7 @@ pub(crate) fn run(run: &Run) -> anyhow::Result<()> {
     let moments = outcome?;
     let written_ns = now_ns();
     let cpu_us = cpu_us(UsageWho::RUSAGE_CHILDREN)?;
-    let files = if run.way == Way::S6 { s6::files(run)? } else { vec![run.out.clone()] };
+    let files = if run.way == Way::S6 { s6::files(run)? } else { files_of(&run.out) };
     check(&files, run.producers, run.records, Expected::Indexed, || Ok(()))?;
     print(run, moments, written_ns, cpu_us);
     Ok(())
@@ -105,6 +105,7 @@ fn behind(run: &Run) -> anyhow::Result<Behind> {
             appender::prepare(run)?;
             behind.addresses = same(run.out.display().to_string());
         }
+        Way::Locked => behind.addresses = same(run.out.display().to_string()),
         Way::S6 => {
             let (reader, writer) = io::pipe()?;
             fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES))?;

@@ -12,6 +12,7 @@ mod check;
 mod harness;
 mod limit;
 mod line;
+mod locked;
 mod naive;
 #[path = "../../../../bin/bench/record.rs"]
 #[allow(dead_code, unused_imports, reason = "logboom's own messages have more forms")]
@@ -82,6 +83,8 @@ enum Way {
     Limit,
     /// The same without a message: only its numbers go through the memory
     Numbers,
+    /// logboom without a listener: each process writes the rotated file in turns
+    Locked,
     /// Ready lines in blocks of 64 KiB
     Ceiling,
 }
@@ -93,12 +96,15 @@ fn main() -> anyhow::Result<()> {
         Command::Collect(run) => match run.way {
             Way::Naive => naive::collect(&run),
             Way::Limit | Way::Numbers => limit::collect(&run),
-            Way::Appender | Way::S6 | Way::Ceiling => anyhow::bail!("it has no collector of ours"),
+            Way::Appender | Way::S6 | Way::Locked | Way::Ceiling => {
+                anyhow::bail!("it has no collector of ours")
+            }
         },
         Command::Produce(producer) => match producer.way {
             Way::Naive => naive::produce(&producer),
             Way::Appender => appender::produce(&producer),
             Way::S6 => s6::produce(&producer),
+            Way::Locked => locked::produce(&producer),
             Way::Limit | Way::Numbers => limit::produce(&producer),
             Way::Ceiling => anyhow::bail!("it has no producers"),
         },
