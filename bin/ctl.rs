@@ -20,6 +20,7 @@ const PRINTING: &str = "cannot print";
 #[command(after_help = "Examples:
   logboom ctl status
   logboom ctl --queue jobs flush --sync
+  logboom ctl rotate
   logboom ctl stop")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -46,6 +47,12 @@ enum Request {
         #[arg(long, value_name = "SECONDS", default_value_t = 10)]
         timeout: u32,
     },
+    /// Rotate the log files now, and wait until that is done
+    Rotate {
+        /// Give up after this many seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+        timeout: u32,
+    },
     /// Drain, stop, and say how it went
     Stop {
         /// Give up after this many seconds
@@ -68,6 +75,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Request::Flush { sync, timeout } => flush(&queue, sync, seconds(timeout)),
+        Request::Rotate { timeout } => {
+            let rotated = control::rotate(&queue, seconds(timeout))?;
+            if let Some(error) = rotated.error {
+                bail!("{} log files rotated, then: {error}", rotated.files);
+            }
+            let said = writeln!(anstream::stdout(), "{} log files rotated", rotated.files);
+            exit::printed(said).context(PRINTING)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Request::Stop { timeout } => {
             let report = control::stop(&queue, seconds(timeout))?;
             exit::printed(writeln!(anstream::stdout(), "{report}")).context(PRINTING)?;

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use logboom::QueueListener;
 use logboom::filter::LevelFilter;
 use logboom::handler::StreamHandler;
 use logboom::supervisor::SupervisorLink;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use logboom::{QueueListener, Rotate};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 
 use crate::options::{ConfigOptions, LogOptions, OutputOptions, QueueOptions};
 use crate::{exit, signals};
@@ -17,7 +17,10 @@ use crate::{exit, signals};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   logboom listen --log logs/app.log --max-bytes 100MB --backup-count 5
-  logboom listen --queue jobs --format json")]
+  logboom listen --queue jobs --format json
+  logboom listen --rotate-at midnight --backup-names date --keep-age 30d
+
+SIGUSR1 rotates the log files, as `logboom ctl rotate` does.")]
 pub(crate) struct Args {
     #[command(flatten)]
     queue: QueueOptions,
@@ -67,17 +70,17 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         builder = builder.filter(LevelFilter(level)).worker_levels(worker_levels);
     }
     let listener = builder.bind()?;
-    let stop = listener.stop_handle();
+    let (stop, rotate) = (listener.stop_handle(), listener.rotate_handle());
     let link = match args.supervised {
         None => {
-            on_signals(move || stop.request())?;
+            on_signals(rotate, move || stop.request())?;
             None
         }
         Some(seconds) => {
             let stop_timeout = Duration::from_secs(seconds.into());
             let link = SupervisorLink::from_stdin(queue, stop, stop_timeout);
             // A signal that everybody gets is for the supervisor to act on: its workers still log.
-            on_signals(|| ())?;
+            on_signals(rotate, || ())?;
             Some(link.context("cannot watch the link to the supervisor")?)
         }
     };
@@ -89,14 +92,15 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { exit::IO.into() })
 }
 
-/// Calls `act` on Ctrl-C and termination. A hang-up is what logrotate sends after it has moved the
+/// Calls `act` on Ctrl-C and termination, and rotates on SIGUSR1. A hang-up is what logrotate sends after it has moved the
 /// log: nothing is to be done, because every write looks for that. A write beyond a limit of the size
 /// of files is an error like any other where its signal does not kill.
-fn on_signals(act: impl Fn() + Send + 'static) -> anyhow::Result<()> {
-    let watched = signals::watch(&[SIGTERM, SIGINT, SIGHUP, SIGXFSZ], move |signal| {
-        if [SIGTERM, SIGINT].contains(&signal) {
-            act();
-        }
-    });
+fn on_signals(rotate: Rotate, act: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    let watched =
+        signals::watch(&[SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGXFSZ], move |signal| match signal {
+            SIGTERM | SIGINT => act(),
+            SIGUSR1 => rotate.request(),
+            _ => {}
+        });
     watched.context("cannot watch signals")
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 pub use crate::queue::status::{
-    Flushed, HandlerStatus, LevelCount, Status, StopReport, SyncStatus, Trouble, WorkerStatus,
+    Flushed, HandlerStatus, LevelCount, Rotated, Status, StopReport, SyncStatus, Trouble,
+    WorkerStatus,
 };
 
 use crate::Certainty;
@@ -43,6 +44,18 @@ pub fn flush(
     let request = Request::Flush { sync, timeout_ms };
     match ask(queue, request, timeout.saturating_add(ANSWER_TIMEOUT))? {
         Reply::Flushed(flushed) => Ok(flushed),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Asks the listener of `queue` to rotate its log files and waits until it has, at most `timeout`. What
+/// it has read by then goes to the files that become backups.
+///
+/// # Errors
+/// There is no listener, or it did not rotate within `timeout`, as where it cannot write.
+pub fn rotate(queue: &QueueDir, timeout: Duration) -> Result<Rotated, AttachError> {
+    match ask(queue, Request::Rotate, timeout)? {
+        Reply::Rotated(rotated) => Ok(rotated),
         _ => Err(unexpected()),
     }
 }

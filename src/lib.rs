@@ -93,7 +93,7 @@ pub use listener::benches;
 #[cfg(feature = "listener")]
 pub use listener::{
     DEFAULT_DRAIN_TIMEOUT, ListenError, ListenerBuilder, ListenerThread, ParseSyncPolicyError,
-    QueueListener, Stop, SyncPolicy,
+    QueueListener, Rotate, Stop, SyncPolicy,
 };
 #[cfg(feature = "listener")]
 pub use lock::LockError;

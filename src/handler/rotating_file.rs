@@ -186,16 +186,17 @@ impl RotatingFileHandler {
     }
 
     /// Writes what waits and rotates now, unless the file is empty, or backups have numbers and
-    /// `backup_count` is 0.
+    /// `backup_count` is 0; whether it did.
     ///
     /// # Errors
     /// As for [`flush`](Handler::flush); calling again goes on where it stopped.
-    pub fn rotate(&mut self) -> Result<(), HandlerError> {
+    pub fn rotate(&mut self) -> Result<bool, HandlerError> {
         self.write_lines()?;
-        if self.rotation.may_rotate(self.file.size_bytes()) {
+        let may_rotate = self.rotation.may_rotate(self.file.size_bytes());
+        if may_rotate {
             self.rotate_file()?;
         }
-        Ok(())
+        Ok(may_rotate)
     }
 
     /// Writes what waits and makes all of it survive a loss of power, backups included.

@@ -8,7 +8,7 @@ use super::bound::{Bound, SocketPlace};
 use super::outlet::MAX_OUTLETS;
 use super::receive::MAX_WAITING_BATCHES;
 use super::recovery::Recovery;
-use super::{DEFAULT_DRAIN_TIMEOUT, ListenError, QueueListener, Stop, SyncPolicy};
+use super::{DEFAULT_DRAIN_TIMEOUT, ListenError, QueueListener, Rotate, Stop, SyncPolicy};
 use crate::filter::Filter;
 use crate::handler::{Handler, OnUnresolved, RotatingFileHandler};
 use crate::journal::{Journal, MAX_FILES};
@@ -161,8 +161,18 @@ impl ListenerBuilder {
         self.plan.attach_rest(files.chain(handlers));
         let (sender, events) = sync_channel(MAX_WAITING_BATCHES);
         let stop = Stop::new(sender.clone());
-        let settings = self;
-        Ok(QueueListener { settings, bound, socket, journal, recovery, stop, sender, events })
+        let (settings, rotate) = (self, Rotate::new(stop.clone()));
+        Ok(QueueListener {
+            settings,
+            bound,
+            socket,
+            journal,
+            recovery,
+            stop,
+            rotate,
+            sender,
+            events,
+        })
     }
 }
 

@@ -118,6 +118,10 @@ impl Reception {
                 self.hub.begin_flush(sync, Duration::from_millis(timeout_ms), reply);
                 self.stop.wake();
             }
+            Request::Rotate => {
+                self.hub.ask_rotation(reply);
+                self.stop.wake();
+            }
             Request::Stop => {
                 self.hub.reply_when_stopped(reply);
                 self.stop.request();

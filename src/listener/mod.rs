@@ -26,6 +26,7 @@ mod receive;
 mod recovery;
 mod refusal;
 mod room;
+mod rotate;
 mod round;
 mod stop;
 mod sync;
@@ -42,6 +43,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use builder::ListenerBuilder;
+pub use rotate::Rotate;
 pub use stop::Stop;
 pub use sync_policy::{ParseSyncPolicyError, SyncPolicy};
 
@@ -146,6 +148,7 @@ pub struct QueueListener {
     journal: Journal,
     recovery: Option<Recovery>,
     stop: Stop,
+    rotate: Rotate,
     sender: SyncSender<Event>,
     events: Receiver<Event>,
 }
@@ -159,6 +162,11 @@ impl QueueListener {
     /// How to stop this listener.
     pub fn stop_handle(&self) -> Stop {
         self.stop.clone()
+    }
+
+    /// How to rotate the log files of this listener.
+    pub fn rotate_handle(&self) -> Rotate {
+        self.rotate.clone()
     }
 
     /// Serves on a thread of its own.
@@ -180,8 +188,17 @@ impl QueueListener {
     /// A thread, a channel or a handler could not be started, a log file not be closed, or the queue
     /// directory was removed.
     pub fn run(self) -> Result<StopReport, ListenError> {
-        let QueueListener { settings, bound, socket, journal, recovery, stop, sender, events } =
-            self;
+        let QueueListener {
+            settings,
+            bound,
+            socket,
+            journal,
+            recovery,
+            stop,
+            rotate,
+            sender,
+            events,
+        } = self;
         let queue = settings.queue.path().to_owned();
         let io = |operation| {
             let path = queue.clone();
@@ -235,6 +252,7 @@ impl QueueListener {
             unwritten_records: 0,
             pace: Pace::Idle { looks: 0 },
             flush: None,
+            rotate,
             hub: Arc::clone(&hub),
             stop,
             events,

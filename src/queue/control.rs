@@ -8,13 +8,13 @@ use ipc_channel::ipc::{IpcBytesSender, IpcSender};
 use serde::{Deserialize, Serialize};
 
 use super::Overflow;
-use super::status::{Flushed, Status, StopReport};
+use super::status::{Flushed, Rotated, Status, StopReport};
 #[cfg(feature = "listener")]
 use crate::Context;
 use crate::{Process, context};
 
 /// Version of the greeting, the messages and the schema of the entries.
-pub(crate) const PROTOCOL_VERSION: u16 = 3;
+pub(crate) const PROTOCOL_VERSION: u16 = 4;
 
 /// Who greets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,6 +259,7 @@ pub(crate) enum Request {
     Status,
     Flush { sync: bool, timeout_ms: u64 },
     Stop,
+    Rotate,
 }
 
 /// From the listener to `ctl`.
@@ -267,6 +268,7 @@ pub(crate) enum Reply {
     Status(Box<Status>),
     Flushed(Flushed),
     Stopped(StopReport),
+    Rotated(Rotated),
 }
 
 #[cfg(all(test, feature = "listener"))]

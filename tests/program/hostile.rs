@@ -46,7 +46,7 @@ fn garbage_half_a_greeting_silence_and_another_version_are_refused_each_by_its_r
     other.write_all(b"logboom\n\x01\0\x01\0").unwrap();
     let mut answer = Vec::new();
     other.read_to_end(&mut answer).unwrap();
-    assert_eq!(answer, [3, 3, 0, 0, 0], "the answer names the version");
+    assert_eq!(answer, [3, 4, 0, 0, 0], "the answer names the version");
     wait_refused(&place, "another protocol version", 1);
     finish(&place, listener, 1);
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::support::{Place, wait_until};
 
 /// The greeting of a worker, as an honest one sends it.
-pub const GREETING: [u8; 12] = *b"logboom\n\x03\0\x01\0";
+pub const GREETING: [u8; 12] = *b"logboom\n\x04\0\x01\0";
 
 /// The hello of a worker, as its bytes are on the wire.
 #[derive(Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub fn facts() -> Facts {
 }
 
 pub fn hello(reply: IpcSender<ToWorker>) -> Hello {
-    Hello { magic: *b"logboom\n", version: 3, body: Body::Worker { facts: facts(), reply } }
+    Hello { magic: *b"logboom\n", version: 4, body: Body::Worker { facts: facts(), reply } }
 }
 
 pub fn connect(place: &Place) -> UnixStream {
