@@ -12,7 +12,7 @@ use logboom::formatter::{
     DEFAULT_PATTERN, Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter,
 };
 use logboom::handler::{
-    Age, BackupNames, Color, RotatingFileBuilder, RotatingFileHandler, Schedule,
+    Age, BackupNames, Color, Compression, RotatingFileBuilder, RotatingFileHandler, Schedule,
 };
 use logboom::{Level, QueueDir, SyncPolicy};
 
@@ -218,6 +218,9 @@ pub(crate) struct RotationOptions {
     /// at least twice --max-bytes
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     keep_bytes: Option<u64>,
+    /// Compress rotated files, aside: `zstd` (app.log.1.zst) or `gzip` (app.log.1.gz)
+    #[arg(long, value_name = "FORM")]
+    compress: Option<Compression>,
 }
 
 impl RotationOptions {
@@ -228,6 +231,7 @@ impl RotationOptions {
             self.backup_names.map(|names| format!("--backup-names={names}")),
             self.keep_age.map(|age| format!("--keep-age={age}")),
             self.keep_bytes.map(|bytes| format!("--keep-bytes={bytes}")),
+            self.compress.map(|compression| format!("--compress={compression}")),
         ];
         values.into_iter().flatten().map(OsString::from)
     }
@@ -247,6 +251,9 @@ impl RotationOptions {
         }
         if let Some(bytes) = self.keep_bytes {
             builder = builder.keep_bytes(bytes);
+        }
+        if let Some(compression) = self.compress {
+            builder = builder.compress(compression);
         }
         builder
     }
