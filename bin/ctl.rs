@@ -25,6 +25,7 @@ const PRINTING: &str = "cannot print";
   logboom ctl --queue jobs flush --sync
   logboom ctl level web.access DEBUG --for 10m
   logboom ctl config push logging.toml
+  logboom ctl rotate
   logboom ctl stop")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -58,6 +59,12 @@ enum Request {
     Config {
         #[command(subcommand)]
         request: ConfigRequest,
+    },
+    /// Rotate the log files now, and wait until that is done
+    Rotate {
+        /// Give up after this many seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+        timeout: u32,
     },
     /// Drain, stop, and say how it went
     Stop {
@@ -97,6 +104,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Request::Level(args) => level::run(&queue, args),
         Request::Config { request: ConfigRequest::Push { file, timeout } } => {
             push(&queue, &file, seconds(timeout))
+        }
+        Request::Rotate { timeout } => {
+            let rotated = control::rotate(&queue, seconds(timeout))?;
+            if let Some(error) = rotated.error {
+                bail!("{} log files rotated, then: {error}", rotated.files);
+            }
+            let said = writeln!(anstream::stdout(), "{} log files rotated", rotated.files);
+            exit::printed(said).context(PRINTING)?;
+            Ok(ExitCode::SUCCESS)
         }
         Request::Stop { timeout } => {
             let report = control::stop(&queue, seconds(timeout))?;

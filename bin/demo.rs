@@ -47,6 +47,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
     mut_arg("backup_names", |arg| arg.hide(true)),
     mut_arg("keep_age", |arg| arg.hide(true)),
     mut_arg("keep_bytes", |arg| arg.hide(true)),
+    mut_arg("compress", |arg| arg.hide(true)),
     mut_arg("force", |force| force.hide(true))
 )]
 pub(crate) struct Args {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use logboom::handler::{HandlerError, StreamHandler};
 use logboom::supervisor::SupervisorLink;
-use logboom::{QueueListener, Reloader};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use logboom::{QueueListener, Reloader, Rotate};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 
 use crate::options::{
     ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
@@ -19,7 +19,10 @@ use crate::{exit, signals};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   logboom listen --log logs/app.log --max-bytes 100MB --backup-count 5
-  logboom listen --queue jobs --format json")]
+  logboom listen --queue jobs --format json
+  logboom listen --rotate-at midnight --backup-names date --keep-age 30d
+
+SIGUSR1 rotates the log files, as `logboom ctl rotate` does.")]
 pub(crate) struct Args {
     #[command(flatten)]
     queue: QueueOptions,
@@ -76,17 +79,17 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     let listener = builder.bind()?;
     let _servers = args.config_server.start(&listener.reloader())?;
     reload_on_hang_up(listener.reloader(), config_path)?;
-    let stop = listener.stop_handle();
+    let (stop, rotate) = (listener.stop_handle(), listener.rotate_handle());
     let link = match args.supervised {
         None => {
-            on_signals(move || stop.request())?;
+            on_signals(rotate, move || stop.request())?;
             None
         }
         Some(seconds) => {
             let stop_timeout = Duration::from_secs(seconds.into());
             let link = SupervisorLink::from_stdin(queue, stop, stop_timeout);
             // A signal that everybody gets is for the supervisor to act on: its workers still log.
-            on_signals(|| ())?;
+            on_signals(rotate, || ())?;
             Some(link.context("cannot watch the link to the supervisor")?)
         }
     };
@@ -98,14 +101,15 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { exit::IO.into() })
 }
 
-/// Calls `act` on Ctrl-C and termination. A write beyond a limit of the size of files is an error like
-/// any other where its signal does not kill.
-fn on_signals(act: impl Fn() + Send + 'static) -> anyhow::Result<()> {
-    let watched = signals::watch(&[SIGTERM, SIGINT, SIGXFSZ], move |signal| {
-        if signal != SIGXFSZ {
-            act();
-        }
-    });
+/// Calls `act` on Ctrl-C and termination, and rotates on SIGUSR1. A write beyond a limit of the size of
+/// files is an error like any other where its signal does not kill.
+fn on_signals(rotate: Rotate, act: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    let watched =
+        signals::watch(&[SIGTERM, SIGINT, SIGUSR1, SIGXFSZ], move |signal| match signal {
+            SIGTERM | SIGINT => act(),
+            SIGUSR1 => rotate.request(),
+            _ => {}
+        });
     watched.context("cannot watch signals")
 }
 

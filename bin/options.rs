@@ -14,7 +14,7 @@ use logboom::formatter::{
     DEFAULT_PATTERN, Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter,
 };
 use logboom::handler::{
-    Age, BackupNames, Color, RotatingFileBuilder, RotatingFileHandler, Schedule,
+    Age, BackupNames, Color, Compression, RotatingFileBuilder, RotatingFileHandler, Schedule,
 };
 use logboom::{Level, QueueDir, Reloader, SyncPolicy};
 
@@ -266,6 +266,9 @@ pub(crate) struct RotationOptions {
     /// at least twice --max-bytes
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     keep_bytes: Option<u64>,
+    /// Compress rotated files, aside: `zstd` (app.log.1.zst) or `gzip` (app.log.1.gz)
+    #[arg(long, value_name = "FORM")]
+    compress: Option<Compression>,
 }
 
 impl RotationOptions {
@@ -276,6 +279,7 @@ impl RotationOptions {
             self.backup_names.map(|names| format!("--backup-names={names}")),
             self.keep_age.map(|age| format!("--keep-age={age}")),
             self.keep_bytes.map(|bytes| format!("--keep-bytes={bytes}")),
+            self.compress.map(|compression| format!("--compress={compression}")),
         ];
         values.into_iter().flatten().map(OsString::from)
     }
@@ -295,6 +299,9 @@ impl RotationOptions {
         }
         if let Some(bytes) = self.keep_bytes {
             builder = builder.keep_bytes(bytes);
+        }
+        if let Some(compression) = self.compress {
+            builder = builder.compress(compression);
         }
         builder
     }

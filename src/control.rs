@@ -4,7 +4,7 @@ use std::time::Duration;
 
 pub use crate::queue::status::{
     ConfigRefusal, ConfigStatus, Flushed, HandlerStatus, LevelCount, LevelReport, LevelStatus,
-    Status, StopReport, SyncStatus, Trouble, WorkerName, WorkerStatus,
+    Rotated, Status, StopReport, SyncStatus, Trouble, WorkerName, WorkerStatus,
 };
 
 use crate::queue::QueueDir;
@@ -43,6 +43,18 @@ pub fn flush(
     let request = Request::Flush { sync, timeout_ms: milliseconds(timeout) };
     match ask(queue, request, timeout.saturating_add(ANSWER_TIMEOUT))? {
         Reply::Flushed(flushed) => Ok(flushed),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Asks the listener of `queue` to rotate its log files and waits until it has, at most `timeout`. What
+/// it has read by then goes to the files that become backups.
+///
+/// # Errors
+/// There is no listener, or it did not rotate within `timeout`, as where it cannot write.
+pub fn rotate(queue: &QueueDir, timeout: Duration) -> Result<Rotated, AttachError> {
+    match ask(queue, Request::Rotate, timeout)? {
+        Reply::Rotated(rotated) => Ok(rotated),
         _ => Err(unexpected()),
     }
 }

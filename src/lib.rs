@@ -34,6 +34,7 @@
 //! | `config` | configuration files, as `logging.config` of Python takes them |
 //! | `tail` | reading a log across its rotation |
 //! | `verify` | proving a log whole |
+//! | `compression` | compressed backups, written and read |
 //! | `conformance` | rules to check handlers, filters and formatters of your own by |
 
 #[cfg(not(target_os = "linux"))]
@@ -43,6 +44,11 @@ compile_error!("logboom runs on Linux only");
 mod backups;
 mod causes;
 mod codec;
+#[cfg(all(
+    feature = "compression",
+    any(feature = "listener", feature = "tail", feature = "verify")
+))]
+mod compression;
 #[cfg(feature = "config")]
 pub mod config;
 #[cfg(feature = "conformance")]
@@ -95,7 +101,7 @@ pub use listener::benches;
 #[cfg(feature = "listener")]
 pub use listener::{
     DEFAULT_DRAIN_TIMEOUT, ListenError, ListenerBuilder, ListenerThread, ParseSyncPolicyError,
-    QueueListener, ReloadError, Reloader, Stop, SyncPolicy,
+    QueueListener, ReloadError, Reloader, Rotate, Stop, SyncPolicy,
 };
 #[cfg(feature = "listener")]
 pub use lock::LockError;

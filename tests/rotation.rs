@@ -223,10 +223,10 @@ fn a_refused_rotation_refuses_the_record_until_it_succeeds() {
 fn a_rotation_on_demand_needs_records_and_a_backup_count() {
     let logs = Logs::new();
     let mut handler = logs.open(0, 5);
-    handler.rotate().unwrap();
+    assert!(!handler.rotate().unwrap());
     handler.handle(&record("one")).unwrap();
-    handler.rotate().unwrap();
-    handler.rotate().unwrap();
+    assert!(handler.rotate().unwrap());
+    assert!(!handler.rotate().unwrap());
     handler.sync().unwrap();
     handler.close().unwrap();
     assert_eq!(logs.names(), ["log", "log.1"]);
@@ -234,7 +234,7 @@ fn a_rotation_on_demand_needs_records_and_a_backup_count() {
 
     let mut unlimited = logs.open(0, 0);
     write(&mut unlimited, &["two"]);
-    unlimited.rotate().unwrap();
+    assert!(!unlimited.rotate().unwrap());
     assert_eq!(logs.text("log"), "two\n");
 }
 

@@ -25,17 +25,6 @@ pub(crate) struct Backup {
     pub(crate) is_file: bool,
 }
 
-impl Backup {
-    /// Its number, where it has one and is not compressed.
-    #[cfg(feature = "listener")]
-    pub(crate) fn number(&self) -> Option<u32> {
-        match self.name {
-            BackupName { stem: Stem::Number(number), compression: None } => Some(number),
-            _ => None,
-        }
-    }
-}
-
 /// Where the backup `name` of the log at `current` is.
 pub(crate) fn path_of(current: &Path, name: &BackupName) -> PathBuf {
     let mut path = current.as_os_str().to_owned();
@@ -107,7 +96,8 @@ fn drop_foreign(numbered: &mut Vec<Backup>) {
     numbered.truncate(own);
 }
 
-/// Keeps the order of each list, and takes of both the one that was written to later.
+/// Keeps the order of each list, and takes of both the one that was written to later. The forms of one
+/// backup stay together.
 fn merge<T: Ord>(
     numbered: Vec<Backup>,
     dated: Vec<Backup>,
@@ -121,8 +111,13 @@ fn merge<T: Ord>(
     let mut dated = dated.into_iter().map(timed).peekable();
     let mut merged = Vec::new();
     while let (Some((number_at, _)), Some((date_at, _))) = (numbered.peek(), dated.peek()) {
-        let newer = if number_at > date_at { numbered.next() } else { dated.next() };
-        merged.extend(newer.map(|(_, backup)| backup));
+        let newer = if number_at > date_at { &mut numbered } else { &mut dated };
+        let Some((_, first)) = newer.next() else { break };
+        merged.push(first);
+        let is_form = |(_, next): &(T, Backup)| next.name.stem == first.name.stem;
+        while let Some((_, form)) = newer.next_if(is_form) {
+            merged.push(form);
+        }
     }
     merged.extend(numbered.chain(dated).map(|(_, backup)| backup));
     merged

@@ -2,11 +2,16 @@
 
 mod listing;
 mod name;
+mod origin;
 
 #[cfg(feature = "listener")]
 pub(crate) use listing::Backup;
 pub(crate) use listing::{list, path_of};
-
 pub(crate) use name::BackupName;
+#[cfg(not(all(feature = "compression", feature = "listener")))]
+pub(crate) use name::Compression;
+#[cfg(all(feature = "compression", feature = "listener"))]
+pub use name::{Compression, ParseCompressionError};
 #[cfg(feature = "listener")]
 pub(crate) use name::{Stamp, StampForm, Stem};
+pub(crate) use origin::{Origin, origin_of};

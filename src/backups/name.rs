@@ -46,8 +46,12 @@ pub(crate) enum StampForm {
 }
 
 /// How a backup is compressed.
+#[cfg_attr(
+    not(all(feature = "compression", feature = "listener")),
+    expect(unreachable_pub, reason = "exported only where backups can be compressed")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
+pub enum Compression {
     /// As `gzip` does (RFC 1952); names end in `.gz`.
     Gzip,
     /// As `zstd` does (RFC 8878), in frames of 1 MiB of text; names end in `.zst`.
@@ -63,6 +67,34 @@ impl Compression {
             Compression::Gzip => ".gz",
             Compression::Zstd => ".zst",
         }
+    }
+}
+
+/// The text names no [`Compression`].
+#[cfg(all(feature = "compression", feature = "listener"))]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("found `{text}`, expected `zstd` or `gzip`")]
+pub struct ParseCompressionError {
+    text: String,
+}
+
+#[cfg(all(feature = "compression", feature = "listener"))]
+impl std::str::FromStr for Compression {
+    type Err = ParseCompressionError;
+
+    fn from_str(text: &str) -> Result<Compression, ParseCompressionError> {
+        let found = Compression::ALL.into_iter().find(|known| known.to_string() == text);
+        found.ok_or_else(|| ParseCompressionError { text: text.to_owned() })
+    }
+}
+
+#[cfg(all(feature = "compression", feature = "listener"))]
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        })
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct RotationSettings {
     backup_names: BackupNames,
     keep_age: Option<Age>,
     keep_bytes: Option<u64>,
+    #[cfg(feature = "compression")]
+    compress: Option<crate::handler::Compression>,
 }
 
 /// The class it has in Python.
@@ -56,6 +58,8 @@ impl RotationSettings {
         let keep_age =
             keep_age.map(|item| parsed(&item, &text(&item, "an age such as 30d")?)).transpose()?;
         let keep_bytes = table.take("keepBytes");
+        #[cfg(feature = "compression")]
+        let compress = table.take("compress");
         Ok(RotationSettings {
             class,
             max_bytes: max_bytes.unwrap_or(0),
@@ -67,6 +71,10 @@ impl RotationSettings {
             backup_names,
             keep_age,
             keep_bytes: number(keep_bytes, u64::MAX, "a number of bytes")?,
+            #[cfg(feature = "compression")]
+            compress: compress
+                .map(|item| parsed(&item, &text(&item, "zstd or gzip")?))
+                .transpose()?,
         })
     }
 
@@ -86,6 +94,10 @@ impl RotationSettings {
         }
         if let Some(bytes) = self.keep_bytes {
             builder = builder.keep_bytes(bytes);
+        }
+        #[cfg(feature = "compression")]
+        if let Some(compression) = self.compress {
+            builder = builder.compress(compression);
         }
         builder
     }
@@ -113,6 +125,8 @@ impl RotationSettings {
         }
         values.extend(self.keep_age.map(|age| ("keepAge", text(&age))));
         values.extend(self.keep_bytes.map(|bytes| ("keepBytes", bytes.to_string())));
+        #[cfg(feature = "compression")]
+        values.extend(self.compress.map(|compression| ("compress", text(&compression))));
         values
     }
 }

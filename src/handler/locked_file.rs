@@ -74,7 +74,8 @@ impl RotatingFileBuilder {
     /// [`LockError::Held`](crate::LockError::Held) inside [`HandlerError::Lock`] if a listener or a
     /// `RotatingFileHandler` has this log, [`LockError::Unresolved`](crate::LockError::Unresolved) if a
     /// listener was killed amid it; [`HandlerError::Io`] if the path is no regular file, the system
-    /// refuses, or the settings do not suit: files of several processes do not rotate at each start.
+    /// refuses, or the settings do not suit: files of several processes do not rotate at each
+    /// start, and nobody compresses them.
     pub fn open_locked(
         self,
         formatter: impl Formatter + 'static,
@@ -82,8 +83,16 @@ impl RotatingFileBuilder {
         // Names the same file after a change of the working directory.
         let path = path::absolute(self.path()).map_err(refused("open", self.path()))?;
         self.check(&path)?;
-        if self.rule.rotates_on_start {
-            let problem = "a log of several processes cannot rotate when one of them starts";
+        let problem = if self.rule.rotates_on_start {
+            Some("a log of several processes cannot rotate when one of them starts")
+        } else if self.rule.compresses() {
+            Some(
+                "backups are compressed by a process that has the log alone: compress them otherwise",
+            )
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
             let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, problem);
             return Err(refused("open", &path)(source).into());
         }
@@ -91,7 +100,7 @@ impl RotatingFileBuilder {
         let file = CurrentFile::open(&path)?;
         let lock = SharedLogLock::join(&path, |segment| file.has(segment))?;
         Ok(LockedRotatingFileHandler {
-            rotation: Rotation::new(self.rule, &file),
+            rotation: Rotation::new(self.rule, &file)?,
             file,
             lock,
             owner: process::id(),

@@ -23,6 +23,8 @@ use crate::{LockError, Record};
 pub use crate::rotation::{
     Age, BackupNames, ParseAgeError, ParseBackupNamesError, ParseScheduleError, Schedule,
 };
+#[cfg(feature = "compression")]
+pub use crate::rotation::{Compression, ParseCompressionError};
 pub use background::{BackgroundBuilder, BackgroundCounts, BackgroundHandler, BackgroundMonitor};
 pub use color::Color;
 pub use file::{FileBuilder, FileHandler, FileMode};

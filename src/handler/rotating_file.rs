@@ -10,6 +10,8 @@ use super::{Handler, HandlerError};
 use crate::Record;
 use crate::formatter::Formatter;
 use crate::regular_file::refused;
+#[cfg(feature = "compression")]
+use crate::rotation::Compression;
 use crate::rotation::{
     BackupNames, CurrentFile, Place, Rotation, Rule, Schedule, Segment, create_directory,
 };
@@ -118,6 +120,15 @@ impl RotatingFileBuilder {
         self
     }
 
+    /// Compresses backups, one at a time, on a thread of its own. A backup has its compressed form when
+    /// that is complete and on the disk; what is not compressed when the handler is closed is for the
+    /// next start. While one is compressed, its new form takes room besides. Default: not.
+    #[cfg(feature = "compression")]
+    pub fn compress(mut self, compression: Compression) -> RotatingFileBuilder {
+        self.rule.compression = Some(compression);
+        self
+    }
+
     /// The times at which the file rotates. Default: none.
     pub fn rotate_at(mut self, schedule: Schedule) -> RotatingFileBuilder {
         self.rule.rotate_at = Some(schedule);
@@ -156,7 +167,7 @@ impl RotatingFileBuilder {
         let lock = LogLock::acquire(&path)?;
         let file = CurrentFile::open(&path)?;
         Ok(RotatingFileHandler {
-            rotation: Rotation::new(self.rule, &file),
+            rotation: Rotation::new(self.rule, &file)?,
             file,
             lock,
             formatter: Box::new(formatter),
@@ -191,22 +202,25 @@ impl RotatingFileHandler {
         self.file.mended_lines()
     }
 
-    /// How often backups could not be deleted that are beyond the limits. The next rotation tries again.
+    /// How often backups could not be deleted that are beyond the limits, or not be compressed. The next
+    /// rotation tries again.
     pub fn backup_failures(&self) -> u64 {
         self.rotation.failures()
     }
 
     /// Writes what waits and rotates now, unless the file is empty, or backups have numbers and
-    /// `backup_count` is 0.
+    /// `backup_count` is 0; whether it did.
     ///
     /// # Errors
     /// As for [`flush`](Handler::flush); calling again goes on where it stopped.
-    pub fn rotate(&mut self) -> Result<(), HandlerError> {
+    pub fn rotate(&mut self) -> Result<bool, HandlerError> {
         self.write_lines()?;
-        if self.rotation.may_rotate(self.file.size_bytes()) {
+        let may_rotate = self.rotation.may_rotate(self.file.size_bytes());
+        if may_rotate {
             self.rotate_file()?;
+            self.rotation.settled();
         }
-        Ok(())
+        Ok(may_rotate)
     }
 
     /// Writes what waits and makes all of it survive a loss of power, backups included.
@@ -277,6 +291,7 @@ impl RotatingFileHandler {
     /// The batch of which the prepared lines were a part is complete.
     pub(crate) fn settle(&mut self) {
         self.segment = None;
+        self.rotation.settled();
     }
 
     /// Takes the log for the listener of `queue`.
@@ -287,7 +302,7 @@ impl RotatingFileHandler {
     ) -> Result<(), HandlerError> {
         let file = &self.file;
         self.lock.claim(queue, on_unresolved, |segment| file.has(segment))?;
-        self.rotation.delete_expired();
+        self.rotation.take_over();
         Ok(())
     }
 
@@ -343,10 +358,12 @@ impl RotatingFileHandler {
     fn write_lines(&mut self) -> Result<(), HandlerError> {
         let file = &self.file;
         if self.lock.claim_once(|segment| file.has(segment))? {
-            self.rotation.delete_expired();
+            self.rotation.take_over();
         }
         let RotatingFileHandler { file, lock, lines, rotation, .. } = self;
-        lines.write_at_path(file, |file| reopen(file, lock, rotation))
+        lines.write_at_path(file, |file| reopen(file, lock, rotation))?;
+        rotation.settled();
+        Ok(())
     }
 
     fn rotate_file(&mut self) -> Result<(), HandlerError> {

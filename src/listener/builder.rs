@@ -13,7 +13,7 @@ use super::receive::MAX_WAITING_BATCHES;
 use super::recovery::Recovery;
 use super::reload::{ReadConfig, ReloadError, Reloader};
 use super::tasks::{Exchange, Tasks};
-use super::{ListenError, QueueListener, Stop, SyncPolicy};
+use super::{ListenError, QueueListener, Rotate, Stop, SyncPolicy};
 use crate::Level;
 use crate::filter::Filter;
 use crate::formatter::Formatter;
@@ -207,6 +207,7 @@ impl ListenerBuilder {
             hub,
             tasks,
             reloader,
+            rotate: Rotate::new(stop.clone()),
             stop,
             sender,
             events,

@@ -17,6 +17,7 @@ use super::outlets::Outlets;
 use super::receive::Event;
 use super::recovery::Recovery;
 use super::refusal::Refusal;
+use super::rotate::Rotate;
 use super::round::{Item, LaneInput, Merge, Merged, Source};
 use super::stop::Stop;
 use super::tasks::Tasks;
@@ -67,6 +68,7 @@ pub(super) struct Drain {
     pub(super) pace: Pace,
     /// The last flush of `ctl`, and how far the lanes had come when it was asked for.
     pub(super) flush: Option<(u64, Tails)>,
+    pub(super) rotate: Rotate,
 }
 
 /// Who wants what is written on the disk now.
@@ -163,6 +165,7 @@ impl Drain {
         self.pace = self.pace.after(inputs.iter().map(LaneInput::bytes).sum());
         self.merge(&inputs);
         self.settle();
+        self.rotate_where_asked();
         self.tell(&marks);
         let is_busy = !self.pace.is_idle();
         if is_busy && !self.files.has_given_up() {
@@ -282,6 +285,18 @@ impl Drain {
         }
         self.commit();
         self.outlets.hand_over();
+    }
+
+    /// Rotates the log files between two batches, and tells whoever has asked.
+    fn rotate_where_asked(&mut self) {
+        let asked = self.hub.take_rotations();
+        if (self.rotate.take() || !asked.is_empty()) && !self.files.has_given_up() {
+            let rotated = self.files.rotate();
+            for reply in asked {
+                // Whoever asked may be gone.
+                let _gone = reply.send(Reply::Rotated(rotated.clone()));
+            }
+        }
     }
 
     /// Tells the workers how far they are written, and whoever waits for a flush that it is done.

@@ -16,9 +16,11 @@ use super::sync::SyncState;
 use super::sync_policy::SyncPolicy;
 use super::trouble::Troubles;
 use crate::Record;
+use crate::causes::with_causes;
 use crate::fault;
 use crate::handler::{Handler, HandlerError, RotatingFileHandler};
 use crate::journal::{Entry, Journal};
+use crate::queue::status::Rotated;
 
 /// Shortest and longest pause before a failed write is tried again.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -239,6 +241,21 @@ impl Files {
     /// The files that take what is given now.
     fn wanting(&mut self) -> impl Iterator<Item = &mut RotatingFileHandler> {
         self.files.iter_mut().filter(|file| !file.is_complete).map(|file| &mut file.handler)
+    }
+
+    /// Rotates each file once, now that no batch is begun. What cannot be rotated is left as it is.
+    pub(super) fn rotate(&mut self) -> Rotated {
+        let mut rotated = Rotated::default();
+        for file in &mut self.files {
+            match file.handler.rotate() {
+                Ok(true) => rotated.files += 1,
+                Ok(false) => {}
+                Err(error) => {
+                    rotated.error.get_or_insert(with_causes(&error));
+                }
+            }
+        }
+        rotated
     }
 
     /// Brings what is written to the disk, unless it is there.

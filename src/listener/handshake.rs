@@ -125,6 +125,10 @@ impl Reception {
                 self.stop.wake();
             }
             Request::SetLevel(setting) => self.hub.set_level(setting, reply),
+            Request::Rotate => {
+                self.hub.ask_rotation(reply);
+                self.stop.wake();
+            }
             Request::Stop => {
                 self.hub.reply_when_stopped(reply);
                 self.stop.request();

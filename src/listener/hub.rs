@@ -23,7 +23,7 @@ use crate::level_table::LevelTable;
 use crate::queue::control::{Reply, ToWorker, TransportKind, Update, WorkerFacts};
 use crate::queue::status::{ConfigStatus, StopReport, SyncStatus, Trouble};
 
-/// Most peers of `ctl` that wait for a flush, for a level, and for a stop.
+/// Most peers of `ctl` that wait for a flush, for a level, for a rotation, and for a stop.
 const MAX_WAITING_PEERS: usize = 64;
 
 /// Most notices that wait for the log; what is too many is not said.
@@ -58,6 +58,8 @@ struct State {
     config: ConfigStatus,
     /// What the log should say, from other threads than the drain.
     notices: Vec<String>,
+    /// Those who have asked for a rotation.
+    rotations: Vec<IpcSender<Reply>>,
     /// Losses that attaching workers told of, for the log.
     losses: Vec<Loss>,
     stopping: bool,
@@ -292,6 +294,22 @@ impl Hub {
 
     pub(super) fn is_stopping(&self) -> bool {
         self.lock().stopping
+    }
+
+    /// Keeps the reply until the files are rotated. After the end it gives up the reply, which tells
+    /// whoever asked.
+    pub(super) fn ask_rotation(&self, reply: IpcSender<Reply>) {
+        let mut state = self.lock();
+        match state.rotations.len() {
+            _ if state.ended => {}
+            0..MAX_WAITING_PEERS => state.rotations.push(reply),
+            _ => refuse_peer(&mut state),
+        }
+    }
+
+    /// Those who have asked for a rotation since the last time.
+    pub(super) fn take_rotations(&self) -> Vec<IpcSender<Reply>> {
+        std::mem::take(&mut self.lock().rotations)
     }
 
     /// Keeps the reply for the end; one that comes after it gets the report at once.

@@ -31,6 +31,7 @@ mod recovery;
 mod refusal;
 mod reload;
 mod room;
+mod rotate;
 mod round;
 mod stop;
 mod sync;
@@ -49,6 +50,7 @@ use std::time::{Duration, Instant};
 
 pub use builder::ListenerBuilder;
 pub use reload::{ReloadError, Reloader};
+pub use rotate::Rotate;
 pub use stop::Stop;
 pub use sync_policy::{ParseSyncPolicyError, SyncPolicy};
 
@@ -156,6 +158,7 @@ pub struct QueueListener {
     tasks: Arc<Tasks>,
     reloader: Reloader,
     stop: Stop,
+    rotate: Rotate,
     sender: SyncSender<Event>,
     events: Receiver<Event>,
 }
@@ -174,6 +177,11 @@ impl QueueListener {
     /// How to give this listener another configuration while it runs.
     pub fn reloader(&self) -> Reloader {
         self.reloader.clone()
+    }
+
+    /// How to rotate the log files of this listener.
+    pub fn rotate_handle(&self) -> Rotate {
+        self.rotate.clone()
     }
 
     /// Serves on a thread of its own.
@@ -247,6 +255,7 @@ impl QueueListener {
             unwritten_records: 0,
             pace: Pace::Idle { looks: 0 },
             flush: None,
+            rotate: self.rotate,
             hub: Arc::clone(&hub),
             stop,
             events: self.events,

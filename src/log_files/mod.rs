@@ -4,16 +4,21 @@
 //! rotation moves each file once, the current one last, so such a look differs from the next one: two
 //! equal looks in a row have seen every file that was there between them, and in the right order.
 
+use std::collections::HashMap;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use nix::fcntl::OFlag;
 
-use crate::backups::{self, BackupName};
+use self::file::Identity;
+pub(crate) use self::file::LogFile;
+use crate::backups::{self, BackupName, Origin};
 use crate::file_id::FileId;
 
+mod file;
 #[cfg(test)]
 pub(crate) mod rotation;
 
@@ -24,6 +29,8 @@ const ATTEMPTS: usize = 100;
 #[derive(Debug)]
 pub(crate) struct LogFiles {
     path: PathBuf,
+    /// What the compressed files of the last look tell, by file and the time of its last change.
+    origins: Mutex<HashMap<(FileId, i64, i64), Option<Origin>>>,
 }
 
 /// Why a file of a log cannot be found or opened.
@@ -38,7 +45,7 @@ pub(crate) enum FilesError {
 /// The file that follows another one in age.
 pub(crate) enum Newer {
     /// It exists and is open.
-    Found(File),
+    Found(LogFile),
     /// There is none yet.
     NotYet,
     /// The other one has left the log, so nothing can be said about its neighbours.
@@ -50,11 +57,19 @@ struct Listed {
     /// None for the current file.
     name: Option<BackupName>,
     id: FileId,
+    /// The file it was made from by compression.
+    origin: Option<Origin>,
+}
+
+impl Listed {
+    fn is(&self, held: &Identity) -> bool {
+        held.is(self.id, self.origin)
+    }
 }
 
 impl LogFiles {
     pub(crate) fn new(path: PathBuf) -> LogFiles {
-        LogFiles { path }
+        LogFiles { path, origins: Mutex::default() }
     }
 
     /// The current file.
@@ -64,58 +79,58 @@ impl LogFiles {
 
     /// The current file, or the newest backup while there is none.
     #[cfg(any(test, feature = "tail"))]
-    pub(crate) fn newest(&self) -> Result<Option<File>, FilesError> {
+    pub(crate) fn newest(&self) -> Result<Option<LogFile>, FilesError> {
         self.open_chosen(|listing| listing.first().copied())
     }
 
     /// The oldest backup, or the current file where it is the only one.
-    pub(crate) fn oldest(&self) -> Result<Option<File>, FilesError> {
+    pub(crate) fn oldest(&self) -> Result<Option<LogFile>, FilesError> {
         self.open_chosen(|listing| listing.last().copied())
     }
 
     /// The next older file than `held`.
     #[cfg(any(test, feature = "tail"))]
-    pub(crate) fn older_than(&self, held: &File) -> Result<Option<File>, FilesError> {
-        let id = self.status(held)?.0;
+    pub(crate) fn older_than(&self, held: &LogFile) -> Result<Option<LogFile>, FilesError> {
+        let held = self.identity(held)?;
         self.open_chosen(|listing| {
-            let place = listing.iter().rposition(|file| file.id == id)?;
+            let place = listing.iter().rposition(|file| file.is(&held))?;
             listing.get(place + 1).copied()
         })
     }
 
     /// The next newer file than `held`.
-    pub(crate) fn newer_than(&self, held: &File) -> Result<Newer, FilesError> {
-        let id = self.status(held)?.0;
-        if self.current_id()? == Some(id) {
+    pub(crate) fn newer_than(&self, held: &LogFile) -> Result<Newer, FilesError> {
+        let identity = self.identity(held)?;
+        if self.current_id()?.is_some_and(|id| identity.is(id, None)) {
             return Ok(Newer::NotYet);
         }
         let found = self.open_chosen(|listing| {
-            let place = listing.iter().position(|file| file.id == id)?;
+            let place = listing.iter().position(|file| file.is(&identity))?;
             listing.get(place.checked_sub(1)?).copied()
         })?;
-        // Asked last: while `held` exists, nothing newer was deleted, so the inode number that was
-        // found is not one that a younger file uses again.
-        let deleted = self.status(held)?.1 == 0;
+        // Asked last: while `held` is in the log, be it compressed, nothing newer was deleted, so the
+        // inode number that was found is not one that a younger file uses again.
+        let has_left = self.identity(held)?.is_deleted && !self.is_listed(&identity)?;
         match found {
-            _ if deleted => Ok(Newer::Left),
+            _ if has_left => Ok(Newer::Left),
             Some(file) => Ok(Newer::Found(file)),
-            None if self.is_listed(id)? => Ok(Newer::NotYet),
+            None if self.is_listed(&identity)? => Ok(Newer::NotYet),
             None => Ok(Newer::Left),
         }
     }
 
     /// The name that `held` has now; none if it has left the log.
     #[cfg(feature = "verify")]
-    pub(crate) fn name_of(&self, held: &File) -> Result<Option<PathBuf>, FilesError> {
-        let id = self.status(held)?.0;
+    pub(crate) fn name_of(&self, held: &LogFile) -> Result<Option<PathBuf>, FilesError> {
+        let held = self.identity(held)?;
         let listing = self.list()?;
-        Ok(listing.iter().find(|file| file.id == id).map(|file| self.path_of(file)))
+        Ok(listing.iter().find(|file| file.is(&held)).map(|file| self.path_of(file)))
     }
 
     fn open_chosen(
         &self,
         choose: impl Fn(&[Listed]) -> Option<Listed>,
-    ) -> Result<Option<File>, FilesError> {
+    ) -> Result<Option<LogFile>, FilesError> {
         for _ in 0..ATTEMPTS {
             let Some(chosen) = choose(&self.list()?) else { return Ok(None) };
             if let Some(file) = self.open_listed(chosen)? {
@@ -126,20 +141,29 @@ impl LogFiles {
     }
 
     /// Opens the file, unless it has another name by now.
-    fn open_listed(&self, listed: Listed) -> Result<Option<File>, FilesError> {
+    fn open_listed(&self, listed: Listed) -> Result<Option<LogFile>, FilesError> {
         let path = self.path_of(&listed);
-        // Whatever was put in the file's place, opening it must not wait for a writer.
-        let flags = OFlag::O_NONBLOCK.bits();
-        match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
-            Ok(file) if self.status(&file)?.0 == listed.id => Ok(Some(file)),
-            Ok(_) => Ok(None),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(FilesError::Io { operation: "open", path, source }),
+        match self.open_at(&path)? {
+            Some(file) if FileId::of(&self.examine(&file)?) == listed.id => {
+                let compression = listed.name.and_then(|name| name.compression);
+                LogFile::new(file, compression, path).map(Some)
+            }
+            _ => Ok(None),
         }
     }
 
-    fn is_listed(&self, id: FileId) -> Result<bool, FilesError> {
-        Ok(self.list()?.iter().any(|file| file.id == id))
+    fn open_at(&self, path: &Path) -> Result<Option<File>, FilesError> {
+        // Whatever was put in the file's place, opening it must not wait for a writer.
+        let flags = OFlag::O_NONBLOCK.bits();
+        match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(FilesError::Io { operation: "open", path: path.to_owned(), source }),
+        }
+    }
+
+    fn is_listed(&self, held: &Identity) -> Result<bool, FilesError> {
+        Ok(self.list()?.iter().any(|file| file.is(held)))
     }
 
     /// The files in order of age, newest first.
@@ -156,20 +180,48 @@ impl LogFiles {
     }
 
     fn look(&self) -> Result<Vec<Listed>, FilesError> {
-        let current = self.current_id()?.map(|id| Listed { name: None, id });
+        let current = self.current_id()?.map(|id| Listed { name: None, id, origin: None });
         let mut listing = Vec::from_iter(current);
         let directory = || self.path.parent().unwrap_or(&self.path).to_owned();
         let io = |source| FilesError::Io { operation: "list", path: directory(), source };
-        for backup in backups::list(&self.path).map_err(io)? {
+        let mut origins = HashMap::new();
+        for backup in
+            backups::list(&self.path).map_err(io)?.into_iter().filter(|found| found.is_file)
+        {
             let name = backup.name;
-            if backup.is_file
-                && name.compression.is_none()
-                && let Some(found) = self.status_at(&backups::path_of(&self.path, &name))?
-            {
-                listing.push(Listed { name: Some(name), id: FileId::of(&found) });
+            let path = backups::path_of(&self.path, &name);
+            let Some(found) = self.status_at(&path)? else { continue };
+            let id = FileId::of(&found);
+            if name.compression.is_none() {
+                listing.push(Listed { name: Some(name), id, origin: None });
+                continue;
+            }
+            // In the moment in which the plain file is replaced, it is there too.
+            let newer = listing.last().and_then(|listed: &Listed| listed.name);
+            if newer.is_some_and(|newer| newer.stem == name.stem) {
+                continue;
+            }
+            let key = (id, found.ctime(), found.ctime_nsec());
+            let known =
+                self.origins.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+            let origin = match known {
+                Some(origin) => origin,
+                None => self.origin_at(&path)?,
+            };
+            origins.insert(key, origin);
+            // Others have compressed what tells no origin.
+            if origin.is_some() {
+                listing.push(Listed { name: Some(name), id, origin });
             }
         }
+        *self.origins.lock().unwrap_or_else(PoisonError::into_inner) = origins;
         Ok(listing)
+    }
+
+    fn origin_at(&self, path: &Path) -> Result<Option<Origin>, FilesError> {
+        let Some(file) = self.open_at(path)? else { return Ok(None) };
+        let io = |source| FilesError::Io { operation: "read", path: path.to_owned(), source };
+        backups::origin_of(&file).map_err(io)
     }
 
     fn current_id(&self) -> Result<Option<FileId>, FilesError> {
@@ -191,10 +243,13 @@ impl LogFiles {
         }
     }
 
-    /// Identity of an open file, and how many names it has.
-    fn status(&self, file: &File) -> Result<(FileId, u64), FilesError> {
+    fn identity(&self, file: &LogFile) -> Result<Identity, FilesError> {
         let found = file.metadata().map_err(|source| self.read_error(source))?;
-        Ok((FileId::of(&found), found.nlink()))
+        Ok(Identity::of(&found))
+    }
+
+    fn examine(&self, file: &File) -> Result<Metadata, FilesError> {
+        file.metadata().map_err(|source| self.read_error(source))
     }
 
     pub(crate) fn read_error(&self, source: io::Error) -> FilesError {
@@ -216,9 +271,9 @@ mod tests {
     use super::rotation::Rotation;
     use super::*;
 
-    fn text(file: Option<File>) -> String {
+    fn text(file: Option<LogFile>) -> String {
         let mut text = String::new();
-        file.expect("a file").read_to_string(&mut text).expect("read");
+        file.expect("a file").into_text().read_to_string(&mut text).expect("read");
         text
     }
 

@@ -8,7 +8,7 @@ use ipc_channel::ipc::{IpcBytesSender, IpcSender};
 use serde::{Deserialize, Serialize};
 
 use super::Overflow;
-use super::status::{Flushed, LevelReport, Status, StopReport};
+use super::status::{Flushed, LevelReport, Rotated, Status, StopReport};
 #[cfg(feature = "listener")]
 use crate::Context;
 use crate::level_table::LevelTable;
@@ -278,6 +278,7 @@ pub(crate) enum Request {
         name: String,
         bytes: u32,
     },
+    Rotate,
 }
 
 /// What `ctl level` asks for.
@@ -302,6 +303,7 @@ pub(crate) enum Reply {
     Refused(String),
     /// Whether the configuration is in effect; why not, for people.
     Config(Result<(), String>),
+    Rotated(Rotated),
 }
 
 #[cfg(all(test, feature = "listener"))]

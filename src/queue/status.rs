@@ -21,6 +21,16 @@ pub struct Flushed {
     pub synced: bool,
 }
 
+/// What became of a rotation for which `ctl` has asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Rotated {
+    /// Log files that were rotated. Those that are empty, or of which no backup may be kept, were not.
+    pub files: u64,
+    /// Why a log file could not be rotated, where one could not.
+    pub error: Option<String>,
+}
+
 /// What a listener did in its life, said when it stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -1,15 +1,36 @@
-//! Renames the current file and its backups on disk.
+//! Renames the current file and its backups on disk, and deletes what may not stay.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::retention::{self, Facts};
 use super::rule::{Rule, Shift};
-use crate::backups::{self, Backup, BackupName, Stamp, Stem};
+use crate::backups::{self, Backup, BackupName, Compression, Origin, Stamp, Stem};
 use crate::fault;
-use crate::regular_file::{FileError, is_missing, refused};
+use crate::regular_file::{self, FileError, is_missing, refused};
+
+/// What renaming, deleting and compressing have to know of each other, and what only one of them does at a
+/// time.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// The file that is written, whatever its name.
+    pub(super) inode: u64,
+    /// The handler has let the log go.
+    #[cfg(feature = "compression")]
+    pub(super) is_ended: bool,
+}
+
+/// Where the log at `current` is compressed to before it takes the place of a backup.
+pub(super) fn unfinished_path(current: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(current.file_name().unwrap_or_default());
+    name.push(".compressed");
+    current.with_file_name(name)
+}
 
 /// The backups of one log.
 #[derive(Debug)]
@@ -19,22 +40,28 @@ pub(super) struct Backups {
     sizes: HashMap<u64, u64>,
 }
 
-/// The backups of a directory that was listed.
+/// The backups of a directory that was listed; one that was just compressed is there in both forms.
 struct Found<'a> {
-    listed: &'a [Backup],
-    paths: &'a [PathBuf],
+    current: &'a Path,
+    groups: &'a [&'a [Backup]],
     sizes: &'a mut HashMap<u64, u64>,
 }
 
 impl Facts for Found<'_> {
     fn size_bytes(&mut self, index: usize) -> u64 {
-        let size = || fs::symlink_metadata(&self.paths[index]).map_or(0, |found| found.len());
-        *self.sizes.entry(self.listed[index].inode).or_insert_with(size)
+        let (current, sizes) = (self.current, &mut *self.sizes);
+        let size_of = |backup: &Backup| {
+            let path = backups::path_of(current, &backup.name);
+            let size = || fs::symlink_metadata(path).map_or(0, |found| found.len());
+            *sizes.entry(backup.inode).or_insert_with(size)
+        };
+        self.groups[index].iter().map(size_of).sum()
     }
 
     fn written_s(&mut self, index: usize) -> i64 {
+        let path = backups::path_of(self.current, &self.groups[index][0].name);
         // One that was deleted meanwhile has no age that matters.
-        fs::symlink_metadata(&self.paths[index]).map_or(i64::MAX, |found| found.mtime())
+        fs::symlink_metadata(path).map_or(i64::MAX, |found| found.mtime())
     }
 }
 
@@ -47,17 +74,49 @@ impl Backups {
     ///
     /// After an error, or a kill between two renames, calling it again goes on from there.
     pub(super) fn shift(&self, rule: Rule) -> Result<(), FileError> {
-        let taken: HashSet<u32> = self.list()?.iter().filter_map(Backup::number).collect();
-        for Shift { from, to } in rule.shifts(|number| taken.contains(&number)) {
-            let path = match from {
-                0 => self.current.clone(),
-                _ => self.path(&numbered(from)),
-            };
+        let mut forms: HashMap<u32, Vec<BackupName>> = HashMap::new();
+        for Backup { name, .. } in self.list()? {
+            if let Stem::Number(number) = name.stem {
+                forms.entry(number).or_default().push(name);
+            }
+        }
+        let own = |number: u32| {
+            let names = forms.get(&number).into_iter().flatten().copied();
+            names.filter(|name| self.is_own(name)).collect::<Vec<_>>()
+        };
+        let shifts = Vec::from_iter(rule.shifts(|number| !own(number).is_empty()));
+        if let Some(Shift { to, .. }) = shifts.first() {
+            // A plain one is replaced by the rename.
+            for packed in own(*to).into_iter().filter(|name| name.compression.is_some()) {
+                self.delete(&packed)?;
+            }
+        }
+        for Shift { from, to } in shifts {
             fault::point_of("before-rename", to);
-            fs::rename(&path, self.path(&numbered(to))).map_err(refused("rename", &path))?;
+            if from == 0 {
+                self.rename(&self.current, to, None)?;
+            }
+            for name in own(from) {
+                self.rename(&self.path(&name), to, name.compression)?;
+            }
             fault::point_of("after-rename", to);
         }
         Ok(())
+    }
+
+    fn rename(
+        &self,
+        from: &Path,
+        number: u32,
+        compression: Option<Compression>,
+    ) -> Result<(), FileError> {
+        let to = self.path(&BackupName { stem: Stem::Number(number), compression });
+        if compression.is_some() && regular_file::look(&to)?.is_some() {
+            let taken = format!("others have made {}: move that away", to.display());
+            let source = io::Error::new(io::ErrorKind::AlreadyExists, taken);
+            return Err(refused("rename", from)(source));
+        }
+        fs::rename(from, to).map_err(refused("rename", from))
     }
 
     /// Gives the current file the name of the stamp, or the one that follows the newest where that is
@@ -71,26 +130,64 @@ impl Backups {
         Ok(())
     }
 
+    /// Brings to its end what a kill has left of a compression: what was not complete goes, and so does
+    /// the plain form of what was.
+    pub(super) fn end_compression(&self) -> Result<(), FileError> {
+        let unfinished = unfinished_path(&self.current);
+        delete_at(&unfinished)?;
+        let listed = self.list()?;
+        for forms in listed.chunk_by(|one, other| one.name.stem == other.name.stem) {
+            let [plain, packed @ ..] = forms else { continue };
+            let path = self.path(&plain.name);
+            if packed.is_empty() || plain.name.compression.is_some() {
+                continue;
+            }
+            let origin = regular_file::look(&path)?.map(|found| Origin::of(&found));
+            let is_made_from_it =
+                |packed: &Backup| origin.is_some() && origin == self.origin(&packed.name);
+            if packed.iter().any(is_made_from_it) {
+                delete_at(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Deletes, the oldest first, what the limits of `rule` do not let stay.
     pub(super) fn delete_expired(&mut self, rule: Rule, now_s: i64) -> Result<(), FileError> {
         if rule.backup_count == 0 && rule.keep_age.is_none() && rule.keep_bytes.is_none() {
             return Ok(());
         }
         let mut listed = self.list()?;
-        listed.retain(|backup| backup.is_file && backup.name.compression.is_none());
-        let paths: Vec<_> = listed.iter().map(|backup| self.path(&backup.name)).collect();
-        self.sizes.retain(|inode, _| listed.iter().any(|backup| backup.inode == *inode));
-        let mut facts = Found { listed: &listed, paths: &paths, sizes: &mut self.sizes };
-        let kept = retention::kept(rule, listed.len(), now_s, &mut facts);
-        for path in paths[kept..].iter().rev() {
-            fault::point("before-delete");
-            match fs::remove_file(path) {
-                Err(error) if !is_missing(&error) => return Err(refused("delete", path)(error)),
-                _ => {}
+        listed.retain(|backup| backup.is_file);
+        let groups: Vec<_> =
+            listed.chunk_by(|one, other| one.name.stem == other.name.stem).collect();
+        let inodes: HashSet<_> = listed.iter().map(|backup| backup.inode).collect();
+        self.sizes.retain(|inode, _| inodes.contains(inode));
+        let mut facts = Found { current: &self.current, groups: &groups, sizes: &mut self.sizes };
+        let kept = retention::kept(rule, groups.len(), now_s, &mut facts);
+        for backup in groups[kept..].iter().rev().copied().flatten() {
+            if self.is_own(&backup.name) {
+                fault::point("before-delete");
+                self.delete(&backup.name)?;
+                fault::point("after-delete");
             }
-            fault::point("after-delete");
         }
         Ok(())
+    }
+
+    /// Whether the log has made the file, as far as names and compressed files tell.
+    fn is_own(&self, name: &BackupName) -> bool {
+        name.compression.is_none() || self.origin(name).is_some()
+    }
+
+    /// The file that a compressed one was made from.
+    fn origin(&self, name: &BackupName) -> Option<Origin> {
+        let file = regular_file::open(&self.path(name), OpenOptions::new().read(true));
+        file.and_then(|file| backups::origin_of(&file)).ok().flatten()
+    }
+
+    fn delete(&self, name: &BackupName) -> Result<(), FileError> {
+        delete_at(&self.path(name))
     }
 
     fn list(&self) -> Result<Vec<Backup>, FileError> {
@@ -103,8 +200,12 @@ impl Backups {
     }
 }
 
-fn numbered(number: u32) -> BackupName {
-    BackupName { stem: Stem::Number(number), compression: None }
+/// Deletes a file that may be gone.
+pub(super) fn delete_at(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if !is_missing(&error) => Err(refused("delete", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// The first name of the stamp that is newer than all dated ones.

@@ -137,6 +137,10 @@ impl CurrentFile {
         Ok(())
     }
 
+    pub(super) fn inode(&self) -> u64 {
+        self.id.parts().1
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -4,6 +4,8 @@
 
 mod age;
 mod backups;
+#[cfg(feature = "compression")]
+mod compressor;
 mod current_file;
 mod left;
 mod outage;
@@ -15,6 +17,8 @@ mod schedule;
 mod state;
 mod timer;
 
+#[cfg(feature = "compression")]
+pub use crate::backups::{Compression, ParseCompressionError};
 pub use age::{Age, ParseAgeError};
 pub(crate) use current_file::{CurrentFile, Place, Resolution, Segment, create_directory};
 pub(crate) use left::resolve_left;

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::Schedule;
+#[cfg(feature = "compression")]
+use crate::backups::Compression;
 
 /// When one log rotates, and what becomes of its backups.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,6 +23,8 @@ pub(crate) struct Rule {
     pub(crate) keep_age: Option<Duration>,
     /// How large the log may be, with the file that is written.
     pub(crate) keep_bytes: Option<u64>,
+    #[cfg(feature = "compression")]
+    pub(crate) compression: Option<Compression>,
 }
 
 /// What a log calls its backups. The file that is written always keeps its name.
@@ -91,6 +95,14 @@ impl Rule {
                 2 * half, self.max_bytes
             )
         })
+    }
+
+    /// Whether backups are compressed.
+    pub(crate) fn compresses(self) -> bool {
+        #[cfg(feature = "compression")]
+        return self.compression.is_some();
+        #[cfg(not(feature = "compression"))]
+        false
     }
 
     /// Whether the log rotates at all.

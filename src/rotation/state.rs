@@ -1,7 +1,11 @@
 //! When one log rotates, and how.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use super::CurrentFile;
-use super::backups::Backups;
+use super::backups::{Backups, Written};
+#[cfg(feature = "compression")]
+use super::compressor::Compressor;
 use super::outage::Outage;
 use super::period::stamp_at;
 use super::rule::{BackupNames, Rule};
@@ -19,22 +23,35 @@ pub(crate) struct Rotation {
     waits_for_start: bool,
     now_ns: fn() -> i64,
     deleting: Outage,
+    written: Arc<Mutex<Written>>,
+    #[cfg(feature = "compression")]
+    compressor: Option<Compressor>,
+    /// The log was rotated, or nothing was written yet, since backups were looked at.
+    has_new_backups: bool,
 }
 
 impl Rotation {
-    pub(crate) fn new(rule: Rule, file: &CurrentFile) -> Rotation {
-        let backups = Backups::new(file.path());
+    /// How the log goes on with `file`, which was just opened. With compression, starts its thread.
+    pub(crate) fn new(rule: Rule, file: &CurrentFile) -> Result<Rotation, FileError> {
+        let written = Arc::<Mutex<Written>>::default();
         let mut rotation = Rotation {
             rule,
-            backups,
+            backups: Backups::new(file.path()),
             timer: None,
             waits_for_start: false,
             now_ns,
             deleting: Outage::default(),
+            #[cfg(feature = "compression")]
+            compressor: rule
+                .compression
+                .map(|compression| Compressor::start(file.path(), compression, &written))
+                .transpose()?,
+            written,
+            has_new_backups: true,
         };
         rotation.begin(file);
         rotation.waits_for_start = rule.rotates_on_start;
-        rotation
+        Ok(rotation)
     }
 
     /// Whether the log has to rotate before a line of `line_bytes`, given the bytes that are there
@@ -61,7 +78,9 @@ impl Rotation {
     /// Makes the current file a backup and leaves no current file.
     ///
     /// After an error, or a kill, calling it again goes on from there.
-    pub(crate) fn rotate(&self) -> Result<(), FileError> {
+    pub(crate) fn rotate(&mut self) -> Result<(), FileError> {
+        self.has_new_backups = true;
+        let _alone = self.lock();
         match (self.rule.names, &self.timer) {
             (BackupNames::Number, _) => self.backups.shift(self.rule),
             (BackupNames::Date, Some(timer)) => self.backups.date(timer.stamp()),
@@ -75,6 +94,7 @@ impl Rotation {
     /// The log goes on with `file`, which was just opened.
     pub(crate) fn begin(&mut self, file: &CurrentFile) {
         self.waits_for_start = false;
+        self.lock().inode = file.inode();
         let Some(schedule) = self.rule.rotate_at else { return };
         let now_s = self.now_s();
         match &mut self.timer {
@@ -86,6 +106,10 @@ impl Rotation {
     /// Goes on by another rule with `file`, which is open. That is no start of the log.
     pub(crate) fn adopt(&mut self, rule: Rule, file: &CurrentFile) {
         let is_same_schedule = self.rule.rotate_at == rule.rotate_at;
+        #[cfg(feature = "compression")]
+        if self.rule.compression != rule.compression {
+            self.change_compression(rule, file);
+        }
         self.rule = rule;
         if !is_same_schedule {
             self.timer = None;
@@ -93,21 +117,71 @@ impl Rotation {
         }
     }
 
+    #[cfg(feature = "compression")]
+    fn change_compression(&mut self, rule: Rule, file: &CurrentFile) {
+        // Both would use one temporary file.
+        self.compressor = None;
+        self.written = Arc::default();
+        self.lock().inode = file.inode();
+        let start = |compression| Compressor::start(file.path(), compression, &self.written);
+        let started = rule.compression.map(start).transpose();
+        let started = started.map(|compressor| self.compressor = compressor);
+        self.deleting.note(started, "backups are not compressed");
+        self.has_new_backups = true;
+    }
+
+    /// Takes over the backups of others who had the log before: brings to its end what a kill has left
+    /// of their work, and deletes what may not stay.
+    pub(crate) fn take_over(&mut self) {
+        let ended = self.backups.end_compression();
+        self.deleting.note(ended, "a backup may be there twice until the next start");
+        self.delete_expired();
+    }
+
     /// Deletes the backups that may not stay any longer. What cannot be deleted is for the next time.
     pub(crate) fn delete_expired(&mut self) {
-        let now_s = self.now_s();
-        let outcome = self.backups.delete_expired(self.rule, now_s);
+        let (rule, now_s) = (self.rule, self.now_s());
+        let written = Arc::clone(&self.written);
+        let _alone = written.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = self.backups.delete_expired(rule, now_s);
         self.deleting.note(outcome, "backups stay beyond the limits of the log");
     }
 
-    /// How often a backup could not be deleted.
+    /// What was written is settled: nothing will be cut back in files that are backups by now, and so
+    /// they may be compressed.
+    pub(crate) fn settled(&mut self) {
+        if std::mem::take(&mut self.has_new_backups) {
+            #[cfg(feature = "compression")]
+            self.compressor.iter().for_each(Compressor::wake);
+        }
+    }
+
+    /// How often a backup could not be deleted or compressed.
     pub(crate) fn failures(&self) -> u64 {
-        self.deleting.failures()
+        let mut failures = self.deleting.failures();
+        self.of_compressor(|outage| failures += outage.failures());
+        failures
     }
 
     /// What the log should say of its backups.
     pub(crate) fn take_notices(&mut self) -> Vec<String> {
-        self.deleting.take_notice().into_iter().collect()
+        let mut notices = Vec::from_iter(self.deleting.take_notice());
+        self.of_compressor(|outage| notices.extend(outage.take_notice()));
+        notices
+    }
+
+    #[cfg(feature = "compression")]
+    fn of_compressor(&self, ask: impl FnOnce(&mut Outage)) {
+        if let Some(compressor) = &self.compressor {
+            ask(&mut compressor.outage().lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    #[cfg(not(feature = "compression"))]
+    fn of_compressor(&self, _ask: impl FnOnce(&mut Outage)) {}
+
+    fn lock(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now_s(&self) -> i64 {

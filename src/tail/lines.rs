@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek, SeekFrom};
 
 use super::ending;
+use crate::log_files::LogFile;
 
 /// Most bytes that one call reads.
 pub(super) const BLOCK_BYTES: usize = 64 * 1024;
@@ -18,7 +19,7 @@ const HEAD_BYTES: u64 = 256;
 /// Reads a file from an offset on, each line once.
 #[derive(Debug)]
 pub(super) struct LineReader {
-    file: File,
+    file: LogFile,
     /// Everything before it was returned.
     offset: u64,
     /// There is no newline between `offset` and here.
@@ -42,7 +43,7 @@ pub(super) enum Read {
 
 impl LineReader {
     /// A reader that starts at `offset`, the start of a line.
-    pub(super) fn new(file: File, offset: u64) -> io::Result<LineReader> {
+    pub(super) fn new(file: LogFile, offset: u64) -> io::Result<LineReader> {
         let head = Vec::new();
         let mut reader =
             LineReader { file, offset, searched: 0, whole_to: 0, unended: false, head };
@@ -50,11 +51,11 @@ impl LineReader {
         Ok(reader)
     }
 
-    pub(super) fn file(&self) -> &File {
+    pub(super) fn file(&self) -> &LogFile {
         &self.file
     }
 
-    pub(super) fn into_file(self) -> File {
+    pub(super) fn into_file(self) -> LogFile {
         self.file
     }
 
@@ -64,7 +65,7 @@ impl LineReader {
             return self.read_known(out);
         }
         let start = out.len();
-        let read = append_block(&self.file, self.searched, BLOCK_BYTES as u64, out)?;
+        let read = append_block(self.file.text(), self.searched, BLOCK_BYTES as u64, out)?;
         let newline = out[start..].iter().rposition(|&byte| byte == b'\n');
         match newline {
             Some(last) if self.searched == self.offset => {
@@ -85,7 +86,7 @@ impl LineReader {
 
     /// Makes the text after the last newline a line: for a file that nobody writes to any more.
     pub(super) fn end_last_line(&mut self) -> io::Result<Read> {
-        let len = self.file.metadata()?.len();
+        let len = self.file.text().metadata()?.len();
         if len <= self.offset {
             return Ok(Read::End);
         }
@@ -96,7 +97,7 @@ impl LineReader {
 
     fn read_known(&mut self, out: &mut Vec<u8>) -> io::Result<Read> {
         let most = (self.whole_to - self.offset).min(BLOCK_BYTES as u64);
-        let read = append_block(&self.file, self.offset, most, out)?;
+        let read = append_block(self.file.text(), self.offset, most, out)?;
         if read == 0 {
             return self.follow_cut();
         }
@@ -112,14 +113,14 @@ impl LineReader {
 
     /// Goes back where the file became shorter than what was read of it.
     fn follow_cut(&mut self) -> io::Result<Read> {
-        let len = self.file.metadata()?.len();
+        let len = self.file.text().metadata()?.len();
         if len >= self.searched.max(self.whole_to) {
             return Ok(Read::End);
         }
         if len >= self.offset {
             self.move_to(self.offset)?;
         } else if self.begins_as_before(len)? {
-            self.restart_at(ending::last_line_end(&self.file, len)?)?;
+            self.restart_at(ending::last_line_end(self.file.text(), len)?)?;
         } else {
             self.restart_at(0)?;
         }
@@ -129,7 +130,7 @@ impl LineReader {
     /// Whether the text was cut at its end, not replaced by another (as by `copytruncate`).
     fn begins_as_before(&self, len: u64) -> io::Result<bool> {
         let mut now = Vec::new();
-        append_block(&self.file, 0, len.min(HEAD_BYTES), &mut now)?;
+        append_block(self.file.text(), 0, len.min(HEAD_BYTES), &mut now)?;
         Ok(now.iter().zip(&self.head).all(|(now, before)| now == before))
     }
 
@@ -145,7 +146,7 @@ impl LineReader {
         self.unended = false;
         if (self.head.len() as u64) < offset.min(HEAD_BYTES) {
             self.head.clear();
-            append_block(&self.file, 0, offset.min(HEAD_BYTES), &mut self.head)?;
+            append_block(self.file.text(), 0, offset.min(HEAD_BYTES), &mut self.head)?;
         }
         Ok(())
     }
@@ -181,7 +182,7 @@ mod tests {
     /// A file that is written to and read at the same time.
     fn pair() -> (File, LineReader) {
         let file = tempfile::NamedTempFile::new().expect("temporary file");
-        let reader = LineReader::new(file.reopen().expect("reopen"), 0).expect("reader");
+        let reader = LineReader::new(file.reopen().expect("reopen").into(), 0).expect("reader");
         (file.into_file(), reader)
     }
 

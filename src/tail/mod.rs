@@ -9,14 +9,13 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
 use ending::Rest;
 use lines::{LineReader, Read};
 
-use crate::log_files::{FilesError, LogFiles, Newer};
+use crate::log_files::{FilesError, LogFile, LogFiles, Newer};
 
 /// Reads a log forwards: the last lines first, then what is added, each line once.
 ///
@@ -50,12 +49,12 @@ pub struct Tail {
     next: Option<Next>,
     /// The next older file than the one being read. It tells a log that was rotated to its limit
     /// from one whose current file was removed: in the latter it still exists.
-    previous: Option<File>,
+    previous: Option<LogFile>,
 }
 
 #[derive(Debug)]
 struct Next {
-    file: File,
+    file: LogFile,
     /// What to say when reading goes over to it.
     progress: Progress,
 }
@@ -123,7 +122,8 @@ impl Tail {
         let mut wanted = last_lines;
         let mut rest = Rest::Unfinished;
         let (offset, previous) = loop {
-            let start = ending::last_lines(&file, wanted, rest).map_err(|e| files.read_error(e))?;
+            let start =
+                ending::last_lines(file.text(), wanted, rest).map_err(|e| files.read_error(e))?;
             if start.missing_lines == 0 {
                 // Only a mark: a backup that nobody asked to read may as well be unreadable.
                 break (start.offset, files.older_than(&file).ok().flatten());

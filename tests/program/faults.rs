@@ -13,8 +13,8 @@ use logboom::handler::RotatingFileHandler;
 use logboom::{QueueDir, QueueListener};
 use support::logs::{THREE_LOGS, configure_three_logs};
 use support::sequence::{
-    FORM, assert_each_is_whole, assert_end_is_whole, assert_once_over, assert_whole, die_at,
-    log_sequence, put_foreign_files, start_workers, to,
+    FORM, assert_each_is_whole, assert_end_is_whole, assert_once_over, assert_whole,
+    assert_whole_as_read, die_at, log_sequence, put_foreign_files, start_workers, to,
 };
 use support::{PATIENCE, Place, Worker, role, wait_until};
 
@@ -122,6 +122,30 @@ fn renames_at_the_limit_of_backups() {
         workers.into_iter().for_each(Worker::finish);
         assert_eq!(listener.stop().missing, 0);
         assert_end_is_whole(&place);
+    }
+}
+
+/// Backups are compressed while others are written and renamed.
+#[test]
+fn compression_killed_at_each_of_its_steps() {
+    let dated = ["--backup-names", "date", "--rotate-at", "every 1s"];
+    for compression in ["zstd", "gzip"] {
+        for point in
+            ["amid-compression:3", "before-compressed:2", "after-compressed:3", "after-plain:4"]
+        {
+            for names in [&dated[..], &[]] {
+                let form = [FORM, &["--compress", compression], names].concat();
+                let place = Place::new();
+                put_foreign_files(&place);
+                let workers = start_workers(&place);
+                die_at(&place, point, &to("app.log", &form));
+                let listener = place.listen(&form);
+                workers.into_iter().for_each(Worker::finish);
+                assert_eq!(listener.stop().missing, 0);
+                println!("killed at {point} with {form:?}");
+                assert_whole_as_read(&place);
+            }
+        }
     }
 }
 

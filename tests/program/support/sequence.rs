@@ -67,9 +67,24 @@ pub fn assert_each_is_whole(place: &Place, logs: &[Log]) {
     assert_contiguous(place, logs);
 }
 
+/// The same for a log whose backups have any names and forms, as `tail` and `verify` read it.
+pub fn assert_whole_as_read(place: &Place) {
+    let output = place.run(&["tail", "-n", "all", "app.log"]);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_sequences(numbers_of(text.lines()));
+    let output = place.run(&["verify", "app.log", "--format", PATTERN]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_foreign_files(place);
+    assert!(!place.path(".app.log.compressed").exists());
+}
+
 /// The sequences of the workers are in these logs, in this order, and nothing is torn.
 pub fn assert_once_over(logs: &[PathBuf]) {
-    let numbers = numbers_in(logs);
+    assert_sequences(numbers_in(logs));
+}
+
+fn assert_sequences(numbers: HashMap<String, Vec<u64>>) {
     assert_eq!(numbers.len(), WORKERS, "{numbers:?}");
     for (worker, numbers) in numbers {
         assert!(numbers.iter().copied().eq(0..RECORDS), "{worker}: {numbers:?}");
@@ -89,10 +104,8 @@ pub fn assert_end_is_whole(place: &Place) {
 /// Backups have the numbers from 1 on, and nothing else has come or changed.
 fn assert_contiguous(place: &Place, logs: &[Log]) {
     let mut expected: Vec<_> = logs.iter().flat_map(|log| files_of(&log.path(place))).collect();
-    for name in FOREIGN {
-        assert_eq!(fs::read_to_string(place.path(name)).unwrap(), name);
-        expected.push(place.path(name));
-    }
+    assert_foreign_files(place);
+    expected.extend(FOREIGN.map(|name| place.path(name)));
     expected.sort();
     let entries = fs::read_dir(place.directory.path()).unwrap();
     let mut found: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -101,9 +114,20 @@ fn assert_contiguous(place: &Place, logs: &[Log]) {
     assert_eq!(found, expected);
 }
 
+fn assert_foreign_files(place: &Place) {
+    for name in FOREIGN {
+        assert_eq!(fs::read_to_string(place.path(name)).unwrap(), name);
+    }
+}
+
 fn numbers_in(logs: &[PathBuf]) -> HashMap<String, Vec<u64>> {
+    let lines: Vec<_> = logs.iter().flat_map(|log| whole_lines_of(log)).collect();
+    numbers_of(lines.iter().map(String::as_str))
+}
+
+fn numbers_of<'l>(lines: impl Iterator<Item = &'l str>) -> HashMap<String, Vec<u64>> {
     let mut numbers: HashMap<String, Vec<u64>> = HashMap::new();
-    for line in logs.iter().flat_map(|log| whole_lines_of(log)) {
+    for line in lines {
         let words: Vec<_> = line.split_whitespace().collect();
         assert!(words.len() >= 5, "torn: {line:?}");
         if words[4] == "record" && words[3].starts_with('w') {

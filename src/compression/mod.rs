@@ -1,0 +1,11 @@
+//! Backups in compressed form.
+
+#[cfg(any(feature = "tail", feature = "verify"))]
+mod read;
+#[cfg(feature = "listener")]
+mod write;
+
+#[cfg(any(feature = "tail", feature = "verify"))]
+pub(crate) use read::decompress;
+#[cfg(feature = "listener")]
+pub(crate) use write::compress;

@@ -1,0 +1,162 @@
+//! Rotation of a running listener: when it is asked to, by time, and what stays.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+
+use logboom::control;
+use logboom::{Certainty, Overflow};
+use nix::sys::signal::Signal;
+use support::{PATIENCE, Place, hear, role, say, wait_until};
+
+const FORM: [&str; 2] = ["--format", "%(processName)s %(message)s"];
+
+/// Logs each line it is told, and says when that is written.
+#[test]
+fn worker_process() {
+    if role().is_none() {
+        return;
+    }
+    let guard = logboom::builder().overflow(Overflow::Block).init().unwrap();
+    loop {
+        match &*hear() {
+            "end" => break,
+            line => log::info!("{line}"),
+        }
+        assert!(guard.flush(Certainty::Written, PATIENCE).is_complete());
+        say("written");
+    }
+}
+
+/// What the backups and the log have, the oldest first.
+fn texts(place: &Place) -> Vec<String> {
+    let files = support::files_of(&place.log());
+    files.iter().map(|file| fs::read_to_string(file).unwrap()).collect()
+}
+
+#[test]
+fn a_listener_rotates_when_ctl_or_a_signal_asks() {
+    let place = Place::new();
+    let listener = place.listen(&FORM);
+    let mut worker = place.worker("w", &["lines"]);
+    let mut log = |line: &str| {
+        worker.tell(line);
+        assert_eq!(worker.heard(), "written");
+    };
+    let asked = place.run(&["ctl", "rotate"]);
+    assert_eq!(String::from_utf8(asked.stdout).unwrap(), "0 log files rotated\n");
+    log("one");
+    let asked = place.run(&["ctl", "rotate"]);
+    assert_eq!(String::from_utf8(asked.stdout).unwrap(), "1 log files rotated\n");
+    assert_eq!(texts(&place), ["w one\n", ""]);
+    log("two");
+    listener.process.signal(Signal::SIGUSR1);
+    wait_until("the rotation", || texts(&place).len() == 3);
+    log("three");
+    assert_eq!(texts(&place), ["w one\n", "w two\n", "w three\n"]);
+    worker.tell("end");
+    worker.finish();
+    assert!(listener.stop().is_complete());
+}
+
+#[test]
+fn a_rotation_that_is_not_possible_is_told_and_holds_nobody_up() {
+    let place = Place::new();
+    let listener = place.listen(&[&FORM[..], &["--backup-count", "1"]].concat());
+    let mut worker = place.worker("w", &["lines"]);
+    let mut log = |line: &str| {
+        worker.tell(line);
+        assert_eq!(worker.heard(), "written");
+    };
+    log("one");
+    fs::create_dir(place.path("app.log.1")).unwrap();
+    let asked = place.run(&["ctl", "rotate"]);
+    let said = String::from_utf8(asked.stderr).unwrap();
+    assert_eq!(asked.status.code(), Some(74), "{said}");
+    assert!(said.contains("cannot rename") && said.contains("0 log files rotated"), "{said}");
+    log("two");
+    fs::remove_dir(place.path("app.log.1")).unwrap();
+    assert_eq!(control::rotate(&place.queue(), PATIENCE).unwrap().files, 1);
+    assert_eq!(texts(&place), ["w one\nw two\n", ""]);
+    worker.tell("end");
+    worker.finish();
+    assert!(listener.stop().is_complete());
+}
+
+/// The names beside the log that begin with its own, in order.
+fn names(place: &Place) -> Vec<String> {
+    let entries = fs::read_dir(place.directory.path()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("app.log")).collect();
+    names.sort();
+    names
+}
+
+fn tail(place: &Place) -> String {
+    let output = place.run(&["tail", "-n", "all", "app.log"]);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn rotate(place: &Place) {
+    assert_eq!(control::rotate(&place.queue(), PATIENCE).unwrap().files, 1);
+}
+
+#[test]
+fn backups_are_compressed_read_renamed_and_deleted_over_starts_with_other_settings() {
+    const OTHERS: [&str; 3] = ["app.log.1.gz", "app.log.7.zst", "app.log.2026-11-22.gz"];
+    let place = Place::new();
+    for name in OTHERS {
+        fs::write(place.path(name), name).unwrap();
+    }
+    let mut worker = place.worker("w", &["lines"]);
+    let mut log = |line: &str| {
+        worker.tell(line);
+        assert_eq!(worker.heard(), "written");
+    };
+    let own = || {
+        let mut names = names(&place);
+        names.retain(|name| !OTHERS.contains(&&**name));
+        names
+    };
+    let wait_for_names = |expected: &[&str]| wait_until("the compression", || own() == expected);
+
+    let listener = place.listen(&[&FORM[..], &["--compress", "zstd"]].concat());
+    log("one");
+    rotate(&place);
+    wait_for_names(&["app.log", "app.log.1.zst"]);
+    log("two");
+    rotate(&place);
+    wait_for_names(&["app.log", "app.log.1.zst", "app.log.2.zst"]);
+    assert_eq!(tail(&place), "w one\nw two\n");
+    listener.stop();
+
+    // Without compression, with another one, and with less to keep.
+    let listener = place.listen(&FORM);
+    log("three");
+    rotate(&place);
+    assert_eq!(own(), ["app.log", "app.log.1", "app.log.2.zst", "app.log.3.zst"]);
+    log("four");
+    rotate(&place);
+    listener.stop();
+    assert_eq!(own(), ["app.log", "app.log.1", "app.log.2", "app.log.3.zst", "app.log.4.zst"]);
+    let listener = place.listen(&[&FORM[..], &["--compress", "gzip"]].concat());
+    log("five");
+    // The name of the first is taken by a file of others.
+    wait_for_names(&["app.log", "app.log.1", "app.log.2.gz", "app.log.3.zst", "app.log.4.zst"]);
+    assert_eq!(tail(&place), "w one\nw two\nw three\nw four\nw five\n");
+    listener.stop();
+    let listener = place.listen(&[&FORM[..], &["--backup-count", "3"]].concat());
+    log("six");
+    wait_for_names(&["app.log", "app.log.1", "app.log.2.gz", "app.log.3.zst"]);
+    rotate(&place);
+    assert_eq!(own(), ["app.log", "app.log.1", "app.log.2", "app.log.3.gz"]);
+    assert_eq!(tail(&place), "w three\nw four\nw five\nw six\n");
+    listener.stop();
+    for name in OTHERS {
+        assert_eq!(fs::read_to_string(place.path(name)).unwrap(), name);
+    }
+    worker.tell("end");
+    worker.finish();
+}
