@@ -24,7 +24,23 @@ use support::{
 const WORKERS: usize = 6;
 
 /// JSON has lane and sequence number, which `logboom verify` needs.
-const FORM: [&str; 6] = ["--format", "json", "--max-bytes", "500kB", "--backup-count", "1000000"];
+const FORM: &[&str] = &["--format", "json", "--max-bytes", "500kB", "--backup-count", "1000000"];
+
+/// The same with backups that are dated, made each second too, and compressed.
+const COMPRESSED_FORM: &[&str] = &[
+    "--format",
+    "json",
+    "--max-bytes",
+    "500kB",
+    "--backup-count",
+    "0",
+    "--backup-names",
+    "date",
+    "--rotate-at",
+    "every 1s",
+    "--compress",
+    "zstd",
+];
 
 /// Logs numbered records until it is killed or `role[2]` exists; after each call writes into
 /// `role[1]`, behind its process number, how many have returned. Pauses after every `role[3]` records,
@@ -79,17 +95,19 @@ struct Tree {
 /// A place where the weather is bad, and the names of all workers that ever ran there.
 struct Storm {
     place: Place,
+    form: &'static [&'static str],
     random: Random,
     end: Instant,
     names: Vec<String>,
 }
 
 impl Storm {
-    fn new() -> Storm {
+    fn new(form: &'static [&'static str]) -> Storm {
         let seconds =
             std::env::var("LOGBOOM_STORM_SECONDS").map_or(0, |text| text.parse().unwrap());
         Storm {
             place: Place::new(),
+            form,
             random: Random(0x9e37_79b9_7f4a_7c15),
             end: Instant::now() + Duration::from_secs(seconds),
             names: Vec::new(),
@@ -119,7 +137,7 @@ impl Storm {
     /// A listener that may not serve yet.
     fn start_listener(&self) -> Process {
         let mut command = self.place.logboom(&["listen", "--log", "app.log"]);
-        command.args(FORM).stdin(Stdio::null()).stderr(Stdio::null());
+        command.args(self.form).stdin(Stdio::null()).stderr(Stdio::null());
         Process(command.spawn().unwrap())
     }
 
@@ -127,7 +145,7 @@ impl Storm {
     fn start_tree(&mut self) -> Tree {
         let mut command = self.place.logboom(&["run", "-q", "--log", "app.log"]);
         let said = self.place.path("said-by-run");
-        command.args(FORM).stdin(Stdio::null()).stderr(File::create(&said).unwrap());
+        command.args(self.form).stdin(Stdio::null()).stderr(File::create(&said).unwrap());
         let workers: Vec<_> = (0..WORKERS).map(|_| self.next_worker()).collect();
         for (name, role) in &workers {
             let script = worker_script(&role.each_ref().map(String::as_str));
@@ -182,10 +200,11 @@ impl Storm {
         assert!(verified.status.success() && report["dropped"] == 0, "{text}");
 
         let mut written: HashMap<String, u64> = HashMap::new();
-        for line in self.place.lines() {
+        let read = self.place.run(&["tail", "-n", "all", "app.log"]);
+        for line in String::from_utf8(read.stdout).unwrap().lines() {
             // The lines are JSON, as was just verified.
-            let Some(number) = after(&line, "\"message\":\"record ") else { continue };
-            let worker = after(&line, "\"worker\":\"").unwrap();
+            let Some(number) = after(line, "\"message\":\"record ") else { continue };
+            let worker = after(line, "\"worker\":\"").unwrap();
             let next = written.entry(worker.to_owned()).or_default();
             assert_eq!(number, next.to_string(), "{worker}: lost, doubled or moved");
             *next += 1;
@@ -234,8 +253,17 @@ fn kill(process: &mut Process) {
 
 #[test]
 fn whatever_is_killed_nothing_that_was_logged_is_lost_doubled_or_torn() {
+    kill_anything(FORM);
+}
+
+#[test]
+fn whatever_is_killed_of_a_log_that_is_compressed_nothing_is_lost_doubled_or_torn() {
+    kill_anything(COMPRESSED_FORM);
+}
+
+fn kill_anything(form: &'static [&'static str]) {
     const KILLS: [usize; 3] = [100, 100, 20];
-    let mut storm = Storm::new();
+    let mut storm = Storm::new(form);
     let mut listener = storm.start_listener();
     let mut workers: Vec<_> = (0..WORKERS).map(|_| storm.start_worker()).collect();
     // Of a worker, of a listener, of all at once.
@@ -258,7 +286,7 @@ fn whatever_is_killed_nothing_that_was_logged_is_lost_doubled_or_torn() {
         listener = storm.start_listener();
     }
     kill(&mut listener);
-    let listener = storm.place.listen(&FORM);
+    let listener = storm.place.listen(form);
     storm.calm();
     workers.into_iter().for_each(Worker::finish);
     let report = listener.stop();
@@ -273,7 +301,7 @@ fn whatever_is_killed_nothing_that_was_logged_is_lost_doubled_or_torn() {
 #[test]
 fn whatever_is_killed_of_a_supervised_tree_the_next_start_finds_all() {
     const KILLS: usize = 21;
-    let (mut storm, mut kills) = (Storm::new(), 0);
+    let (mut storm, mut kills) = (Storm::new(FORM), 0);
     // Workers that have outlived their supervisor and their listener.
     let mut orphans: Vec<i32> = Vec::new();
     while !storm.is_over() || kills < KILLS {
