@@ -149,7 +149,6 @@ impl LockedRotatingFileHandler {
             if is_due(file, rotation) {
                 rotation.rotate()?;
                 reopen(file, rotation)?;
-                rotation.delete_expired();
             }
         }
         file.append_whole(line)?;

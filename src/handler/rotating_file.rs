@@ -368,9 +368,7 @@ impl RotatingFileHandler {
 
     fn rotate_file(&mut self) -> Result<(), HandlerError> {
         self.rotation.rotate()?;
-        self.reopen()?;
-        self.rotation.delete_expired();
-        Ok(())
+        self.reopen()
     }
 
     fn reopen(&mut self) -> Result<(), HandlerError> {

@@ -119,23 +119,23 @@ impl Backups {
         fs::rename(from, to).map_err(refused("rename", from))
     }
 
-    /// Gives the current file the name of the stamp, or the one that follows the newest where that is
-    /// not older, and leaves no current file.
-    pub(super) fn date(&self, stamp: Stamp) -> Result<(), FileError> {
-        let stem = following(stamp, &self.list()?);
-        let path = self.path(&BackupName { stem, compression: None });
+    /// Gives the current file, `inode`, the name of the stamp, or the one that follows the newest where
+    /// that is not older, and leaves no current file. The backups there are then.
+    pub(super) fn date(&self, stamp: Stamp, inode: u64) -> Result<Vec<Backup>, FileError> {
+        let mut listed = self.list()?;
+        let name = BackupName { stem: following(stamp, &listed), compression: None };
         fault::point_of("before-rename", 1);
+        let path = self.path(&name);
         fs::rename(&self.current, path).map_err(refused("rename", &self.current))?;
         fault::point_of("after-rename", 1);
-        Ok(())
+        listed.insert(0, Backup { name, inode, is_file: true });
+        Ok(listed)
     }
 
     /// Brings to its end what a kill has left of a compression: what was not complete goes, and so does
     /// the plain form of what was.
-    pub(super) fn end_compression(&self) -> Result<(), FileError> {
-        let unfinished = unfinished_path(&self.current);
-        delete_at(&unfinished)?;
-        let listed = self.list()?;
+    pub(super) fn end_compression(&self, listed: &[Backup]) -> Result<(), FileError> {
+        delete_at(&unfinished_path(&self.current))?;
         for forms in listed.chunk_by(|one, other| one.name.stem == other.name.stem) {
             let [plain, packed @ ..] = forms else { continue };
             let path = self.path(&plain.name);
@@ -152,12 +152,13 @@ impl Backups {
         Ok(())
     }
 
-    /// Deletes, the oldest first, what the limits of `rule` do not let stay.
-    pub(super) fn delete_expired(&mut self, rule: Rule, now_s: i64) -> Result<(), FileError> {
-        if rule.backup_count == 0 && rule.keep_age.is_none() && rule.keep_bytes.is_none() {
-            return Ok(());
-        }
-        let mut listed = self.list()?;
+    /// Deletes of these backups, the oldest first, what the limits of `rule` do not let stay.
+    pub(super) fn delete_expired(
+        &mut self,
+        mut listed: Vec<Backup>,
+        rule: Rule,
+        now_s: i64,
+    ) -> Result<(), FileError> {
         listed.retain(|backup| backup.is_file);
         let groups: Vec<_> =
             listed.chunk_by(|one, other| one.name.stem == other.name.stem).collect();
@@ -190,7 +191,8 @@ impl Backups {
         delete_at(&self.path(name))
     }
 
-    fn list(&self) -> Result<Vec<Backup>, FileError> {
+    /// The backups there are, newest first.
+    pub(super) fn list(&self) -> Result<Vec<Backup>, FileError> {
         let directory = self.current.parent().unwrap_or(&self.current);
         backups::list(&self.current).map_err(refused("list", directory))
     }
@@ -306,7 +308,7 @@ mod tests {
             (23, "log.2026-11-23"),
         ] {
             fs::write(directory.path().join("log"), name).unwrap();
-            backups.date(stamp(day)).unwrap();
+            backups.date(stamp(day), 0).unwrap();
         }
         let expected = [
             "log.1",

@@ -10,7 +10,7 @@ use super::outage::Outage;
 use super::period::stamp_at;
 use super::rule::{BackupNames, Rule};
 use super::timer::Timer;
-use crate::backups::StampForm;
+use crate::backups::{Backup, StampForm};
 use crate::record::now_ns;
 use crate::regular_file::FileError;
 
@@ -75,20 +75,29 @@ impl Rotation {
         size_bytes > 0 && self.rule.rotates()
     }
 
-    /// Makes the current file a backup and leaves no current file.
+    /// Makes the current file a backup, leaves no current file, and deletes the backups that may not stay
+    /// any longer. What cannot be deleted is for the next time.
     ///
     /// After an error, or a kill, calling it again goes on from there.
     pub(crate) fn rotate(&mut self) -> Result<(), FileError> {
         self.has_new_backups = true;
-        let _alone = self.lock();
-        match (self.rule.names, &self.timer) {
-            (BackupNames::Number, _) => self.backups.shift(self.rule),
-            (BackupNames::Date, Some(timer)) => self.backups.date(timer.stamp()),
-            (BackupNames::Date, None) => self.backups.date(stamp_at(StampForm::Day, self.now_s())),
-            (BackupNames::Unique, _) => {
-                self.backups.date(stamp_at(StampForm::Unique, self.now_s()))
+        let written = Arc::clone(&self.written);
+        let written = written.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed = match (self.rule.names, &self.timer) {
+            (BackupNames::Number, _) => {
+                self.backups.shift(self.rule)?;
+                self.backups.list()
             }
-        }
+            (BackupNames::Date, Some(timer)) => self.backups.date(timer.stamp(), written.inode),
+            (BackupNames::Date, None) => self.date_now(StampForm::Day, written.inode),
+            (BackupNames::Unique, _) => self.date_now(StampForm::Unique, written.inode),
+        };
+        self.delete_expired(listed?);
+        Ok(())
+    }
+
+    fn date_now(&self, form: StampForm, inode: u64) -> Result<Vec<Backup>, FileError> {
+        self.backups.date(stamp_at(form, self.now_s()), inode)
     }
 
     /// The log goes on with `file`, which was just opened.
@@ -130,20 +139,23 @@ impl Rotation {
         self.has_new_backups = true;
     }
 
-    /// Takes over the backups of others who had the log before: brings to its end what a kill has left
-    /// of their work, and deletes what may not stay.
+    /// Takes over the backups of whoever had the log before: brings to its end what a kill has left of a
+    /// compression, and deletes what may not stay.
     pub(crate) fn take_over(&mut self) {
-        let ended = self.backups.end_compression();
-        self.deleting.note(ended, "a backup may be there twice until the next start");
-        self.delete_expired();
+        let listed = self.backups.list();
+        let ended = listed.and_then(|listed| {
+            self.backups.end_compression(&listed)?;
+            Ok(listed)
+        });
+        match ended {
+            Ok(listed) => self.delete_expired(listed),
+            Err(error) => self.deleting.note(Err(error), "backups stay as they are"),
+        }
     }
 
-    /// Deletes the backups that may not stay any longer. What cannot be deleted is for the next time.
-    pub(crate) fn delete_expired(&mut self) {
+    fn delete_expired(&mut self, listed: Vec<Backup>) {
         let (rule, now_s) = (self.rule, self.now_s());
-        let written = Arc::clone(&self.written);
-        let _alone = written.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = self.backups.delete_expired(rule, now_s);
+        let outcome = self.backups.delete_expired(listed, rule, now_s);
         self.deleting.note(outcome, "backups stay beyond the limits of the log");
     }
 

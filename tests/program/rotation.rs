@@ -4,11 +4,13 @@
 mod support;
 
 use std::fs;
+use std::io::Read;
+use std::process::{Command, Stdio};
 
 use logboom::control;
 use logboom::{Certainty, Overflow};
 use nix::sys::signal::Signal;
-use support::{PATIENCE, Place, hear, role, say, wait_until};
+use support::{PATIENCE, Place, Process, hear, role, say, wait_until};
 
 const FORM: [&str; 2] = ["--format", "%(processName)s %(message)s"];
 
@@ -159,4 +161,66 @@ fn backups_are_compressed_read_renamed_and_deleted_over_starts_with_other_settin
     }
     worker.tell("end");
     worker.finish();
+}
+
+#[test]
+fn ten_thousand_backups_cost_one_look_at_their_directory_at_the_start_and_with_each_rotation() {
+    const BACKUPS: usize = 10_000;
+    let place = Place::in_shared_memory();
+    for number in 0..BACKUPS {
+        let name = format!("app.log.20{:02}-01-01.{}", 10 + number / 1000, 1 + number % 1000);
+        fs::write(place.path(&name), "").unwrap();
+    }
+    let mut command = Command::new("strace");
+    let calls = "trace=%file,getdents64";
+    command.args(["-f", "-o"]).arg(place.path("trace")).args(["-e", calls, "-s", "4096"]);
+    let listen = place.logboom(&["listen", "--log", "app.log", "--backup-names", "date"]);
+    command.arg(listen.get_program()).args(listen.get_args());
+    command.args(FORM).args(["--backup-count", "10000"]).current_dir(place.directory.path());
+    listen.get_envs().for_each(|(name, value)| {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    });
+    let Ok(child) = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn() else {
+        eprintln!("skipped: install strace to count system calls");
+        return;
+    };
+    let mut strace = Process(child);
+    let mut has_ended = false;
+    wait_until("the listener", || {
+        has_ended = strace.0.try_wait().unwrap().is_some();
+        has_ended || control::status(&place.queue()).is_ok()
+    });
+    if has_ended {
+        let mut said = String::new();
+        strace.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(said.contains("Operation not permitted"), "{said}");
+        eprintln!("skipped: processes cannot be traced here");
+        return;
+    }
+    let mut worker = place.worker("w", &["lines"]);
+    let trace = || {
+        let text = fs::read_to_string(place.path("trace")).unwrap();
+        let looks_at = format!(
+            "{}\", O_RDONLY|O_NONBLOCK|O_CLOEXEC|O_DIRECTORY",
+            place.directory.path().display()
+        );
+        let looks = text.lines().filter(|line| line.contains(&looks_at)).count();
+        let of_backups = text.lines().filter(|line| line.contains("app.log.20")).count();
+        (looks, of_backups)
+    };
+    worker.tell("one");
+    assert_eq!(worker.heard(), "written");
+    assert_eq!(trace(), (1, 0), "looks at the directory, and calls for backups, at the start");
+    rotate(&place);
+    // The oldest makes room for the new one.
+    let (looks, of_backups) = trace();
+    assert_eq!(looks, 2, "looks at the directory after a rotation");
+    assert!(of_backups <= 3, "{of_backups} calls for backups");
+    worker.tell("end");
+    worker.finish();
+    control::stop(&place.queue(), PATIENCE).unwrap();
+    strace.wait();
 }

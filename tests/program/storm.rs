@@ -18,7 +18,7 @@ use logboom::{Certainty, Overflow, TransportChoice};
 use nix::sys::signal::Signal;
 use support::logs::{Log, ONE_LOG, THREE_LOGS, configure_three_logs, logger_of};
 use support::{
-    PATIENCE, Place, Process, Worker, is_alive, lines_of, processes_with, role, signal, wait_for,
+    PATIENCE, Place, Process, Worker, is_alive, processes_with, role, signal, wait_for,
     wait_until, worker_script,
 };
 
@@ -27,6 +27,24 @@ const WORKERS: usize = 6;
 /// JSON has lane and sequence number, which `logboom verify` needs.
 const FORM: [&str; 8] =
     ["--log", "app.log", "--format", "json", "--max-bytes", "500kB", "--backup-count", "1000000"];
+
+/// The same with backups that are dated, made each second too, and compressed.
+const COMPRESSED_FORM: [&str; 14] = [
+    "--log",
+    "app.log",
+    "--format",
+    "json",
+    "--max-bytes",
+    "500kB",
+    "--backup-count",
+    "0",
+    "--backup-names",
+    "date",
+    "--rotate-at",
+    "every 1s",
+    "--compress",
+    "zstd",
+];
 
 /// Logs numbered records until it is killed or `role[2]` exists; after each call writes into
 /// `role[1]`, behind its process number, how many have returned. Pauses after every `role[3]` records,
@@ -81,6 +99,7 @@ struct Tree {
 /// A place where the weather is bad, and the names of all workers that ever ran there.
 struct Storm {
     place: Place,
+    form: &'static [&'static str],
     random: Random,
     end: Instant,
     names: Vec<String>,
@@ -92,6 +111,10 @@ struct Storm {
 impl Storm {
     fn on_one_log() -> Storm {
         Storm::on(ONE_LOG, |_| FORM.to_vec())
+    }
+
+    fn on_a_compressed_log() -> Storm {
+        Storm::on(ONE_LOG, |_| COMPRESSED_FORM.to_vec())
     }
 
     /// On different loggers.
@@ -211,8 +234,10 @@ impl Storm {
         let Log { name: log_name, .. } = log;
         assert!(!self.place.path(&format!(".{log_name}.lock")).exists());
         let mut written: HashMap<String, Vec<u64>> = HashMap::new();
-        let lines = lines_of(&log.path(&self.place));
-        for line in &lines {
+        let read = self.place.run(&["tail", "-n", "all", log_name]);
+        let text = String::from_utf8(read.stdout).unwrap();
+        let lines = text.lines().count();
+        for line in text.lines() {
             assert!(line.starts_with('{') && line.ends_with('}'), "torn: {line}");
             let Some(number) = after(line, "\"message\":\"record ") else { continue };
             let worker = after(line, "\"worker\":\"").unwrap();
@@ -228,7 +253,7 @@ impl Storm {
             );
         }
         assert!(written.is_empty(), "from nobody: {written:?}");
-        lines.len()
+        lines
     }
 }
 
@@ -267,6 +292,11 @@ fn kill(process: &mut Process) {
 #[test]
 fn whatever_is_killed_nothing_that_was_logged_is_lost_doubled_or_torn() {
     blow(Storm::on_one_log(), [100, 100, 20]);
+}
+
+#[test]
+fn whatever_is_killed_of_a_log_that_is_compressed_nothing_is_lost_doubled_or_torn() {
+    blow(Storm::on_a_compressed_log(), [50, 50, 10]);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Rotation by time, names and limits over restarts, by a clock of the test.
 
+#[cfg(all(feature = "compression", feature = "tail"))]
+mod properties;
+
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::time::UNIX_EPOCH;
