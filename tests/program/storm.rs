@@ -99,7 +99,6 @@ struct Tree {
 /// A place where the weather is bad, and the names of all workers that ever ran there.
 struct Storm {
     place: Place,
-    form: &'static [&'static str],
     random: Random,
     end: Instant,
     names: Vec<String>,
