@@ -18,8 +18,8 @@ use logboom::{Certainty, Overflow, TransportChoice};
 use nix::sys::signal::Signal;
 use support::logs::{Log, ONE_LOG, THREE_LOGS, configure_three_logs, logger_of};
 use support::{
-    PATIENCE, Place, Process, Worker, is_alive, processes_with, role, signal, wait_for,
-    wait_until, worker_script,
+    PATIENCE, Place, Process, Worker, is_alive, processes_with, role, signal, wait_for, wait_until,
+    worker_script,
 };
 
 const WORKERS: usize = 6;
