@@ -1,30 +1,26 @@
 //! Appends records to a file and rotates it by size, by time, or when asked.
 
-use std::io;
-use std::path::{self, Path, PathBuf};
-use std::time::Duration;
+mod builder;
 
+use std::path::{Path, PathBuf};
+
+pub use self::builder::RotatingFileBuilder;
 use super::line_buffer::LineBuffer;
 use super::log_lock::{LogLock, OnUnresolved};
 use super::{Handler, HandlerError};
 use crate::Record;
 use crate::formatter::Formatter;
-use crate::regular_file::refused;
-#[cfg(feature = "compression")]
-use crate::rotation::Compression;
-use crate::rotation::{
-    BackupNames, CurrentFile, Place, Rotation, Rule, Schedule, Segment, create_directory,
-};
+use crate::rotation::{CurrentFile, Place, Rotation, Segment, create_directory};
 
 /// Appends records to a file and keeps a number of backups when it has grown to a size, or at times.
 ///
-/// The current file keeps its name; what backups are called [`BackupNames`] says. It rotates between
+/// The current file keeps its name; what backups are called [`BackupNames`](super::BackupNames) says. It rotates between
 /// records only, and never while it is empty:
 ///
 /// - by size, as Python's `RotatingFileHandler` does ("logging.handlers" in the Python docs, CPython
 ///   3.13), with sizes in bytes: before a record that would bring the file to `max_bytes` or above. A
 ///   longer record stands alone in its file.
-/// - by time, before the first record after a time of a [`Schedule`].
+/// - by time, before the first record after a time of a [`Schedule`](super::Schedule).
 /// - at the start and [when asked](Self::rotate).
 ///
 /// Whatever comes first counts. With numbered backups it never rotates if `backup_count` is 0.
@@ -75,121 +71,10 @@ pub struct RotatingFileHandler {
     segment: Option<Segment>,
 }
 
-/// The settings of a [`RotatingFileHandler`] that is not open yet.
-#[derive(Clone, Debug)]
-pub struct RotatingFileBuilder {
-    path: PathBuf,
-    pub(super) rule: Rule,
-}
-
-impl RotatingFileBuilder {
-    /// The log that they are for.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The size in bytes that a file stays below; 0, the default, means no limit.
-    pub fn max_bytes(mut self, max_bytes: u64) -> RotatingFileBuilder {
-        self.rule.max_bytes = max_bytes;
-        self
-    }
-
-    /// How many backups are kept. With 0, the default, a log with numbered backups never rotates, and
-    /// one with dated backups keeps all.
-    ///
-    /// What is beyond this and the other limits is deleted, the oldest first, after each rotation and
-    /// before the first write, also where an earlier start had other settings. That is other than
-    /// in Python, where numbered backups above a lowered count stay. Only files whose names this log
-    /// could have given are deleted.
-    pub fn backup_count(mut self, backup_count: u32) -> RotatingFileBuilder {
-        self.rule.backup_count = backup_count;
-        self
-    }
-
-    /// How long backups are kept after their last write. Looked at when the other limits are, so an
-    /// older one stays until then. Default: no limit.
-    pub fn keep_age(mut self, age: Duration) -> RotatingFileBuilder {
-        self.rule.keep_age = Some(age);
-        self
-    }
-
-    /// How large the log may be, all its files together: so many backups are kept that the file that is
-    /// written still has room for `max_bytes`, which may be half of this at most. Default: no limit.
-    pub fn keep_bytes(mut self, bytes: u64) -> RotatingFileBuilder {
-        self.rule.keep_bytes = Some(bytes);
-        self
-    }
-
-    /// Compresses backups, one at a time, on a thread of its own. A backup has its compressed form when
-    /// that is complete and on the disk; what is not compressed when the handler is closed is for the
-    /// next start. While one is compressed, its new form takes room besides. Default: not.
-    #[cfg(feature = "compression")]
-    pub fn compress(mut self, compression: Compression) -> RotatingFileBuilder {
-        self.rule.compression = Some(compression);
-        self
-    }
-
-    /// The times at which the file rotates. Default: none.
-    pub fn rotate_at(mut self, schedule: Schedule) -> RotatingFileBuilder {
-        self.rule.rotate_at = Some(schedule);
-        self
-    }
-
-    /// Rotates before the first record, so that each start has files of its own.
-    pub fn rotate_on_start(mut self) -> RotatingFileBuilder {
-        self.rule.rotates_on_start = true;
-        self
-    }
-
-    /// What backups are called. Default: [`BackupNames::Number`].
-    pub fn backup_names(mut self, names: BackupNames) -> RotatingFileBuilder {
-        self.rule.names = names;
-        self
-    }
-
-    /// Takes the lock and opens the file, or creates it with its directories.
-    ///
-    /// Modes are 0640 for the file and 0750 for directories, less the umask. What is in the file
-    /// stays; if its last line is torn, it gets a newline before the first record and is counted.
-    ///
-    /// # Errors
-    /// [`LockError::Held`](crate::LockError::Held) inside [`HandlerError::Lock`] if another handler
-    /// has this log; [`HandlerError::Io`] if the path is no regular file, the system refuses, or
-    /// `keep_bytes` is less than two files need.
-    pub fn open(
-        self,
-        formatter: impl Formatter + 'static,
-    ) -> Result<RotatingFileHandler, HandlerError> {
-        // Names the same file after a change of the working directory.
-        let path = path::absolute(&self.path).map_err(refused("open", &self.path))?;
-        self.check(&path)?;
-        create_directory(&path)?;
-        let lock = LogLock::acquire(&path)?;
-        let file = CurrentFile::open(&path)?;
-        Ok(RotatingFileHandler {
-            rotation: Rotation::new(self.rule, &file)?,
-            file,
-            lock,
-            formatter: Box::new(formatter),
-            lines: LineBuffer::default(),
-            segment: None,
-        })
-    }
-}
-
-impl RotatingFileBuilder {
-    /// Whether a log at `path` can have these settings.
-    pub(crate) fn check(&self, path: &Path) -> Result<(), HandlerError> {
-        let Some(problem) = self.rule.problem() else { return Ok(()) };
-        let source = io::Error::new(io::ErrorKind::InvalidInput, problem);
-        Err(refused("open", path)(source).into())
-    }
-}
-
 impl RotatingFileHandler {
     /// Settings for the log at `path`, which never rotates unless told to.
     pub fn builder(path: impl Into<PathBuf>) -> RotatingFileBuilder {
-        RotatingFileBuilder { path: path.into(), rule: Rule::default() }
+        RotatingFileBuilder::new(path.into())
     }
 
     /// The absolute path of the current file.

@@ -14,13 +14,16 @@ use support::{PATIENCE, Place, Process, hear, role, say, wait_until};
 
 const FORM: [&str; 2] = ["--format", "%(processName)s %(message)s"];
 
-/// Logs each line it is told, and says when that is written.
+/// Logs so many numbers, or each line it is told, and says when that is written.
 #[test]
 fn worker_process() {
-    if role().is_none() {
+    let Some(role) = role() else { return };
+    let guard = logboom::builder().overflow(Overflow::Block).init().unwrap();
+    if let Ok(count) = role[0].parse::<u32>() {
+        (0..count).for_each(|number| log::info!("{number}"));
+        assert!(guard.flush(Certainty::Written, PATIENCE).is_complete());
         return;
     }
-    let guard = logboom::builder().overflow(Overflow::Block).init().unwrap();
     loop {
         match &*hear() {
             "end" => break,
@@ -161,6 +164,42 @@ fn backups_are_compressed_read_renamed_and_deleted_over_starts_with_other_settin
     }
     worker.tell("end");
     worker.finish();
+}
+
+#[test]
+fn a_log_is_followed_across_rotations_and_compressions() {
+    const LINES: u32 = 30_000;
+    let place = Place::new();
+    let form = ["--compress", "zstd", "--max-bytes", "2kB", "--backup-count", "100000"];
+    let dated = [&form[..], &["--backup-names", "unique"]].concat();
+    for (name, form) in [("numbered", &form[..]), ("dated", &dated)] {
+        let listener = place.listen(&[&FORM[..], form].concat());
+        let read = place.path(name);
+        let mut tail = place.logboom(&["tail", "-f", "-n", "0", "app.log"]);
+        tail.stdin(Stdio::null()).stdout(fs::File::create(&read).unwrap());
+        let mut tail = Process(tail.spawn().unwrap());
+        // Only what it has begun to follow is new to it.
+        let mut first = place.worker("first", &["lines"]);
+        wait_until("the first line", || {
+            first.tell("line");
+            assert_eq!(first.heard(), "written");
+            !fs::read(&read).unwrap().is_empty()
+        });
+        first.tell("end");
+        first.finish();
+        place.worker("w", &[&LINES.to_string()]).finish();
+        let expected: String = (0..LINES).map(|number| format!("w {number}\n")).collect();
+        let followed = || {
+            let text = fs::read_to_string(&read).unwrap();
+            let own = text.lines().filter(|line| line.starts_with("w "));
+            own.map(|line| format!("{line}\n")).collect::<String>()
+        };
+        wait_until("the last line", || followed().len() >= expected.len());
+        assert!(followed() == expected, "{name}: not each line once and in order");
+        tail.0.kill().unwrap();
+        tail.wait();
+        listener.stop();
+    }
 }
 
 #[test]

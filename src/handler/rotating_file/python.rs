@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::tests::{DAY_S, NOW_S, START_S, open, write};
 use super::*;
+use crate::rotation::{BackupNames, Schedule};
 
 const CASES: usize = 400;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/timed_rotation_python.py");

@@ -5,9 +5,10 @@ mod properties;
 
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
+use crate::rotation::BackupNames;
 use crate::{Level, Record};
 
 /// Later than all files that a test makes are born, so that their births do not count.

@@ -7,6 +7,7 @@ use std::fs;
 use proptest::prelude::*;
 
 use super::*;
+use crate::rotation::Compression;
 use crate::tail::{Progress, Tail};
 
 const FOREIGN: [&str; 5] =
