@@ -231,7 +231,7 @@ mod tests {
         log.flush().unwrap();
         let open = || FileHandler::builder(&path).mode(FileMode::Truncate).open(message());
         let refusal = open().err().unwrap().to_string();
-        assert!(refusal.contains(".app.log.lock is locked by process"), "{refusal}");
+        assert!(refusal.contains(".app.log.lock is locked by this process"), "{refusal}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
         log.close().unwrap();
         open().unwrap();
