@@ -10,7 +10,7 @@ use logboom::control::{self, LevelReport, WorkerName};
 use logboom::{Level, QueueDir};
 
 use crate::exit;
-use crate::options::parse_duration;
+use crate::options::{parse_duration, plain};
 
 pub(crate) const DETAILS: &str = "\
 Examples:
@@ -43,7 +43,7 @@ pub(crate) fn run(queue: &QueueDir, args: Args) -> anyhow::Result<ExitCode> {
     let Args { name, level, duration, timeout } = args;
     let timeout = Duration::from_secs(timeout.into());
     let report = control::set_level(queue, &name, level, duration, timeout)?;
-    let line = told(&report);
+    let line = plain(&told(&report));
     exit::printed(writeln!(anstream::stdout(), "{line}")).context("cannot print")?;
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { exit::IO.into() })
 }

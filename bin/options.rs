@@ -91,6 +91,16 @@ pub(crate) fn complain(line: &impl Display) {
     let _closed = writeln!(anstream::stderr(), "logboom: {line}");
 }
 
+/// The text with its control characters escaped: names come from others, and must neither forge a
+/// line nor drive a terminal.
+pub(crate) fn plain(text: &impl Display) -> String {
+    let mut plain = String::new();
+    for c in text.to_string().chars() {
+        if c.is_control() { plain.extend(c.escape_default()) } else { plain.push(c) }
+    }
+    plain
+}
+
 /// Which queue.
 #[derive(clap::Args, Clone)]
 pub(crate) struct QueueOptions {

@@ -1,8 +1,11 @@
 //! The status of a listener, for people.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use logboom::control::{ConfigStatus, LevelCount, Status, WorkerStatus};
+
+use crate::options::plain;
 
 /// What `--json` prints.
 pub(crate) const KEYS: &str = "\
@@ -33,49 +36,65 @@ Times ending in _ns are nanoseconds since 1970.";
 /// Prints it as lines and a table.
 pub(crate) fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
     let stopping = if status.stopping { ", stopping" } else { "" };
-    writeln!(out, "listener  {} (up {} s){stopping}", status.pid, status.uptime_s)?;
-    writeln!(out, "queue     {}", status.queue)?;
+    line(out, format_args!("listener  {} (up {} s){stopping}", status.pid, status.uptime_s))?;
+    line(out, format_args!("queue     {}", status.queue))?;
     for log in &status.logs {
-        writeln!(out, "log       {log}")?;
+        line(out, format_args!("log       {log}"))?;
     }
     print_config(&status.config, out)?;
     print_counts(status, out)?;
     if let Some(trouble) = &status.trouble {
         let lasted = trouble.lasted().as_secs();
-        writeln!(out, "trouble   {trouble} (for {lasted} s, {} tries)", trouble.tries)?;
+        line(out, format_args!("trouble   {trouble} (for {lasted} s, {} tries)", trouble.tries))?;
     }
     for level in &status.levels {
-        writeln!(out, "level     {level}")?;
+        line(out, format_args!("level     {level}"))?;
     }
     if status.more_levels > 0 {
-        writeln!(out, "level     and {} more", status.more_levels)?;
+        line(out, format_args!("level     and {} more", status.more_levels))?;
     }
     if status.has_coarse_levels {
-        writeln!(out, "levels    too many for the workers: they send what any logger wants")?;
+        line(
+            out,
+            format_args!("levels    too many for the workers: they send what any logger wants"),
+        )?;
     }
     for handler in &status.handlers {
         let error = handler.last_error.as_ref();
         let error = error.map_or(String::new(), |error| format!(" ({error})"));
-        writeln!(
+        line(
             out,
-            "handler   {}: {} handled, {} failed, {} dropped{error}",
-            handler.name, handler.handled, handler.failed, handler.dropped
+            format_args!(
+                "handler   {}: {} handled, {} failed, {} dropped{error}",
+                handler.name, handler.handled, handler.failed, handler.dropped
+            ),
         )?;
     }
     print_workers(&status.workers, out)?;
     if status.more_workers > 0 {
-        writeln!(out, "and {} more", status.more_workers)?;
+        line(out, format_args!("and {} more", status.more_workers))?;
     }
     Ok(())
 }
 
+/// One line, whatever is in it.
+fn line(out: &mut impl Write, text: fmt::Arguments<'_>) -> io::Result<()> {
+    writeln!(out, "{}", plain(&text))
+}
+
 fn print_config(config: &ConfigStatus, out: &mut impl Write) -> io::Result<()> {
     if let (Some(source), Some(age)) = (&config.source, config.age()) {
-        writeln!(out, "config    {source} (loaded {} s ago)", age.as_secs())?;
+        line(out, format_args!("config    {source} (loaded {} s ago)", age.as_secs()))?;
     }
     if let Some(refusal) = &config.refusal {
         let age = refusal.age().as_secs();
-        writeln!(out, "config    {} was refused {age} s ago: {}", refusal.source, refusal.reason)?;
+        line(
+            out,
+            format_args!(
+                "config    {} was refused {age} s ago: {}",
+                refusal.source, refusal.reason
+            ),
+        )?;
     }
     Ok(())
 }
@@ -90,15 +109,16 @@ fn print_counts(status: &Status, out: &mut impl Write) -> io::Result<()> {
     if *unconfirmed > 0 {
         write!(out, ", {unconfirmed} unconfirmed")?;
     }
-    writeln!(out, "\nsync      {}", status.sync)?;
+    writeln!(out)?;
+    line(out, format_args!("sync      {}", status.sync))?;
     if status.damaged_lanes > 0 {
-        writeln!(out, "damaged   {} lanes: see the log", status.damaged_lanes)?;
+        line(out, format_args!("damaged   {} lanes: see the log", status.damaged_lanes))?;
     }
     if status.filter_panics > 0 {
-        writeln!(out, "filters   {} panics", status.filter_panics)?;
+        line(out, format_args!("filters   {} panics", status.filter_panics))?;
     }
     for (reason, count) in &status.refused {
-        writeln!(out, "refused   {count}: {reason}")?;
+        line(out, format_args!("refused   {count}: {reason}"))?;
     }
     Ok(())
 }
@@ -122,7 +142,7 @@ fn print_workers(workers: &[WorkerStatus], out: &mut impl Write) -> io::Result<(
         "DROPPED"
     )?;
     for worker in workers {
-        let line = format!(
+        let row = format!(
             "{:<16} {:>8} {:<16} {:<8} {:<18} {:>10} {:>8} {:>8} {:>8} {:>8}  {}",
             worker.name,
             worker.pid,
@@ -136,7 +156,7 @@ fn print_workers(workers: &[WorkerStatus], out: &mut impl Write) -> io::Result<(
             worker.dropped,
             levels(&worker.dropped_by_level)
         );
-        writeln!(out, "{}", line.trim_end())?;
+        line(out, format_args!("{}", row.trim_end()))?;
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ const MAX_READ_BYTES: u64 = 16 + 4096;
 #[non_exhaustive]
 pub enum LockError {
     /// Somebody else holds it.
-    #[error("{path} is locked by {}: stop it first, or choose another path", holder(.pid))]
+    #[error("{path} is locked by {}", holder(.pid))]
     Held {
         /// The lock file.
         path: PathBuf,
@@ -71,8 +71,16 @@ impl From<FileError> for LockError {
     }
 }
 
+/// Who it is, and what to do.
 fn holder(pid: &Option<u32>) -> String {
-    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+    let who = match pid {
+        Some(pid) if *pid == process::id() => {
+            return "this process already: choose another path".to_owned();
+        }
+        Some(pid) => format!("process {pid}"),
+        None => "another process".to_owned(),
+    };
+    format!("{who}: stop it first, or choose another path")
 }
 
 /// An exclusive lock. Dropping it removes its file, unless that is to be left, and frees the lock,

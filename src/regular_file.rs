@@ -38,6 +38,16 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
+/// Opens the regular file that `path` leads to, also by symbolic links, to read it. Never blocks on a
+/// FIFO.
+#[cfg(feature = "config")]
+pub(crate) fn open_linked(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    expect_regular(&file.metadata()?)?;
+    Ok(file)
+}
+
 fn expect_regular(found: &Metadata) -> io::Result<()> {
     if found.is_file() {
         return Ok(());

@@ -17,6 +17,7 @@ pub(crate) fn decompress(packed: &File, compression: Compression) -> io::Result<
         Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(packed)?),
     };
     io::copy(&mut reader, &mut text)?;
+    text.rewind()?;
     Ok(text)
 }
 
@@ -38,9 +39,8 @@ mod tests {
         for compression in [Compression::Gzip, Compression::Zstd] {
             let mut packed = tempfile::tempfile().unwrap();
             compress(&source, origin, compression, &mut packed, || false).unwrap();
-            let file = decompress(&packed, compression).unwrap();
-            let mut found = vec![0; file.metadata().unwrap().len() as usize];
-            file.read_exact_at(&mut found, 0).unwrap();
+            let mut found = Vec::new();
+            decompress(&packed, compression).unwrap().read_to_end(&mut found).unwrap();
             assert!(found == text, "{compression:?}");
 
             packed.set_len(packed.metadata().unwrap().len() / 2).unwrap();

@@ -51,14 +51,14 @@ impl Reloader {
         loaded.inspect_err(|error| drop(self.refused(&config.file, error)))
     }
 
-    /// Reads a file and goes on with its configuration, as [`load`](Self::load) does. What is wrong
-    /// with it is also said in the log.
+    /// Reads a regular file and goes on with its configuration, as [`load`](Self::load) does. What is
+    /// wrong with it is also said in the log.
     ///
     /// # Errors
     /// As for [`load`](Self::load); or the file cannot be read, or does not make sense.
     pub fn load_file(&self, path: &Path) -> Result<(), ReloadError> {
         let name = path.display().to_string();
-        self.load_read(&name, Config::read(path)).inspect_err(|error| {
+        self.load_read(&name, Config::read_regular(path)).inspect_err(|error| {
             let reason = with_causes(error);
             self.say(format!("{name} was not loaded, the configuration before it stays: {reason}"));
         })

@@ -29,7 +29,7 @@ mod toml;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 pub use self::error::{ConfigError, Problem};
@@ -44,6 +44,7 @@ pub use self::show::Setting;
 use self::item::Item;
 use self::node::Node;
 use crate::queue::control::MAX_CONFIG_BYTES;
+use crate::regular_file;
 
 /// Most bytes of a configuration that are read.
 pub const MAX_FILE_BYTES: usize = MAX_CONFIG_BYTES;
@@ -126,11 +127,20 @@ impl Config {
     /// # Errors
     /// The file cannot be read, is too large, or does not make sense.
     pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        Config::read_open(path, File::open(path))
+    }
+
+    /// The same for a regular file only, so that nobody is waited for.
+    fn read_regular(path: &Path) -> Result<Config, ConfigError> {
+        Config::read_open(path, regular_file::open_linked(path))
+    }
+
+    fn read_open(path: &Path, open: io::Result<File>) -> Result<Config, ConfigError> {
         let io = |source| ConfigError::Io { path: path.to_owned(), source };
         let file = path.display().to_string();
         let mut bytes = Vec::new();
         let limit = MAX_FILE_BYTES as u64 + 1;
-        File::open(path).and_then(|open| open.take(limit).read_to_end(&mut bytes)).map_err(io)?;
+        open.and_then(|open| open.take(limit).read_to_end(&mut bytes)).map_err(io)?;
         Config::of_bytes(bytes, Form::of(path), &file)
     }
 

@@ -60,7 +60,7 @@ impl RotationSettings {
         let keep_bytes = table.take("keepBytes");
         #[cfg(feature = "compression")]
         let compress = table.take("compress");
-        Ok(RotationSettings {
+        let settings = RotationSettings {
             class,
             max_bytes: max_bytes.unwrap_or(0),
             backup_count: u32::try_from(backup_count.unwrap_or(0)).unwrap_or(u32::MAX),
@@ -70,12 +70,16 @@ impl RotationSettings {
                 .map_or(Ok(false), |item| item.boolean())?,
             backup_names,
             keep_age,
-            keep_bytes: number(keep_bytes, u64::MAX, "a number of bytes")?,
+            keep_bytes: number(keep_bytes.clone(), u64::MAX, "a number of bytes")?,
             #[cfg(feature = "compression")]
             compress: compress
                 .map(|item| parsed(&item, &text(&item, "zstd or gzip")?))
                 .transpose()?,
-        })
+        };
+        match keep_bytes.zip(settings.builder(Path::new("")).problem()) {
+            Some((item, problem)) => Err(item.refused(problem)),
+            None => Ok(settings),
+        }
     }
 
     pub(super) fn builder(&self, path: &Path) -> RotatingFileBuilder {

@@ -409,6 +409,14 @@ fn what_is_too_much_is_refused() {
 }
 
 #[test]
+fn a_log_that_could_not_keep_its_sizes_is_refused_by_its_key() {
+    let text = "version = 1\n[handlers.a]\nclass = 'RotatingFileHandler'\nfilename = 'a.log'\nkeepBytes = 10";
+    let reason = "a log that keeps 10 bytes needs files of at most half of that: set max_bytes to 5 or less, \
+                  not to 0, which is no limit";
+    assert_eq!(refusal(text, Form::Toml), format!("c:5: handlers.a.keepBytes: {reason}"));
+}
+
+#[test]
 fn files_are_read_by_their_name() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name| directory.path().join(name);

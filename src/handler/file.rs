@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{self, Path, PathBuf};
 
 use super::line_buffer::LineBuffer;
+use super::log_lock::LogLock;
 use super::{Handler, HandlerError};
 use crate::Record;
 use crate::formatter::Formatter;
@@ -25,7 +26,7 @@ pub enum FileMode {
 ///
 /// It holds no lock and never rotates: use a
 /// [`RotatingFileHandler`](super::RotatingFileHandler), which without a size never rotates either,
-/// for a log that nobody else may write.
+/// for a log that nobody else may write. A log whose lock somebody holds is never emptied.
 ///
 /// At most 64 KiB of records wait in memory (one longer record is let in alone) until they are
 /// written by [`flush`](Handler::flush) or by the records after them. Dropping the handler discards
@@ -85,7 +86,8 @@ impl FileBuilder {
     /// Modes are 0640 for the file and 0750 for directories, less the umask.
     ///
     /// # Errors
-    /// The path is no regular file, or the system refuses.
+    /// The path is no regular file, the file is to be emptied and is a log that somebody else writes, or
+    /// the system refuses.
     pub fn open(self, formatter: impl Formatter + 'static) -> Result<FileHandler, HandlerError> {
         // Names the same file after a change of the working directory.
         let path = path::absolute(&self.path).map_err(refused("open", &self.path))?;
@@ -148,6 +150,8 @@ fn truncate(path: &Path) -> Result<(), HandlerError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o640);
     let file = regular_file::open(path, &mut options).map_err(refused("open", path))?;
+    // Whoever holds it counts on what stands in the file.
+    let _lock = LogLock::acquire(path)?;
     Ok(file.set_len(0).map_err(refused("truncate", path))?)
 }
 
@@ -176,6 +180,7 @@ mod tests {
     use super::*;
     use crate::Level;
     use crate::formatter::PatternFormatter;
+    use crate::handler::RotatingFileHandler;
 
     fn message() -> PatternFormatter {
         PatternFormatter::new("%(message)s").unwrap()
@@ -215,6 +220,22 @@ mod tests {
         let mut refused = FileHandler::builder("/dev/null").delayed().open(message()).unwrap();
         refused.handle(&Record::new(0, Level::INFO, "", "")).unwrap();
         assert_eq!(refused.flush().unwrap_err().to_string(), "cannot open /dev/null");
+    }
+
+    #[test]
+    fn a_log_that_somebody_has_is_not_emptied() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.log");
+        let mut log = RotatingFileHandler::builder(&path).open(message()).unwrap();
+        log.handle(&Record::new(0, Level::INFO, "", "one")).unwrap();
+        log.flush().unwrap();
+        let open = || FileHandler::builder(&path).mode(FileMode::Truncate).open(message());
+        let refusal = open().err().unwrap().to_string();
+        assert!(refusal.contains(".app.log.lock is locked by this process"), "{refusal}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+        log.close().unwrap();
+        open().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
     }
 
     #[test]

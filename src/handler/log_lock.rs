@@ -10,7 +10,7 @@ use crate::fault;
 use crate::journal::{self, Entry, Journal, LeftFile, Unresolved};
 use crate::lock::{FileLock, LockError, SharedLock, Turn, TurnLock};
 use crate::regular_file::{is_same, is_same_name, refused};
-use crate::rotation::{Resolution, Segment, resolve_left};
+use crate::rotation::{Resolution, Segment, create_directory, resolve_left};
 
 /// What to do with a batch that the listener of another queue has left unresolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,8 +175,9 @@ impl SharedLogLock {
         Ok(self.members.is_in_place()? && self.turn.is_in_place()?)
     }
 
-    /// Joins anew, after a fork or where a lock file was deleted or moved.
+    /// Joins anew, after a fork or where a lock file was deleted or moved, perhaps with its directory.
     pub(super) fn rejoin(&mut self) -> Result<(), HandlerError> {
+        create_directory(&self.log)?;
         // As long as we were a member no queue could get the log.
         *self = SharedLogLock::join(&self.log, |_| false)?;
         Ok(())

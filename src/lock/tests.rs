@@ -172,3 +172,16 @@ fn a_file_system_without_locks_is_told_in_words() {
     let other = explain(Errno::EIO.into());
     assert_eq!(other.raw_os_error(), Some(Errno::EIO as i32));
 }
+
+#[test]
+fn who_has_the_lock_already_is_not_told_to_stop_itself() {
+    let (_directory, path) = place();
+    let _lock = FileLock::acquire(&path).unwrap();
+    let told = FileLock::acquire(&path).unwrap_err().to_string();
+    assert!(told.ends_with(" is locked by this process already: choose another path"), "{told}");
+    let other = LockError::Held { path, pid: Some(1) }.to_string();
+    assert!(
+        other.ends_with(" is locked by process 1: stop it first, or choose another path"),
+        "{other}"
+    );
+}

@@ -87,12 +87,18 @@ pub(super) struct Shift {
 impl Rule {
     /// What is wrong with the settings.
     pub(crate) fn problem(self) -> Option<String> {
-        let half = self.keep_bytes? / 2;
-        (self.max_bytes == 0 || self.max_bytes > half).then(|| {
+        let Rule { max_bytes, keep_bytes: Some(keep_bytes), .. } = self else { return None };
+        if keep_bytes < 2 {
+            return Some(format!(
+                "keep_bytes is {keep_bytes}: set it to twice max_bytes at least, or leave it out"
+            ));
+        }
+        let half = keep_bytes / 2;
+        (max_bytes == 0 || max_bytes > half).then(|| {
+            let unlimited = if max_bytes == 0 { ", which is no limit" } else { "" };
             format!(
-                "a log that keeps {} bytes needs files of at most half of that: set max_bytes to {half} \
-                 or less, not to {}",
-                2 * half, self.max_bytes
+                "a log that keeps {keep_bytes} bytes needs files of at most half of that: set max_bytes \
+                 to {half} or less, not to {max_bytes}{unlimited}"
             )
         })
     }
@@ -190,6 +196,22 @@ mod tests {
         assert_eq!(numbers(&plan(5, &taken(&[0]))), [(0, 1)]);
         assert_eq!(numbers(&plan(5, &taken(&[0, 1, 2]))), [(2, 3), (1, 2), (0, 1)]);
         assert_eq!(numbers(&plan(5, &taken(&[0, 1, 3, 4]))), [(1, 2), (0, 1)]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_sizes_says_which_are_right() {
+        let problem = |max_bytes, keep_bytes| {
+            Rule { max_bytes, keep_bytes: Some(keep_bytes), ..Rule::default() }.problem()
+        };
+        assert_eq!(problem(5, 11), None);
+        let sentence = "a log that keeps 11 bytes needs files of at most half of that: set max_bytes to 5 or \
+                        less, not to ";
+        assert_eq!(problem(6, 11), Some(format!("{sentence}6")));
+        assert_eq!(problem(0, 11), Some(format!("{sentence}0, which is no limit")));
+        for keep_bytes in [0, 1] {
+            let told = problem(0, keep_bytes).unwrap();
+            assert!(told.starts_with(&format!("keep_bytes is {keep_bytes}: set it to")), "{told}");
+        }
     }
 
     #[test]

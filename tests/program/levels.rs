@@ -364,3 +364,14 @@ fn a_hundred_workers_obey_or_are_named() {
     let report = listener.stop();
     assert_eq!((report.missing, report.dropped), (0, 0));
 }
+
+#[test]
+fn a_name_cannot_forge_a_line_or_drive_a_terminal() {
+    let place = Place::new();
+    let listener = place.listen(&FORM);
+    let said = set(&place, &["a\nlevel     b\x1b[2J", "DEBUG"]);
+    assert_eq!(said, "level of a\\nlevel     b\\u{1b}[2J is DEBUG; 0 of 0 workers obey\n");
+    let status = String::from_utf8(place.run(&["ctl", "status"]).stdout).unwrap();
+    assert!(status.contains("\nlevel     a\\nlevel     b\\u{1b}[2J DEBUG\n"), "{status}");
+    listener.stop();
+}

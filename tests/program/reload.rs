@@ -195,6 +195,28 @@ fn a_hang_up_reopens_the_files_even_if_the_configuration_is_broken() {
 
 /// Started without a configuration, it goes back to its own log with one that has no handlers.
 #[test]
+fn a_configuration_that_has_become_a_fifo_holds_no_reload_up() {
+    let place = Place::new();
+    let listener = listen(&place, &to_log("one.log"));
+    let config = place.path("logboom.toml");
+    fs::remove_file(&config).unwrap();
+    nix::unistd::mkfifo(&config, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    listener.process.signal(Signal::SIGHUP);
+    let is_fifo = |reason: String| reason.contains("it is a FIFO");
+    wait_until("the refusal", || {
+        place.status().config.refusal.is_some_and(|refusal| is_fifo(refusal.reason))
+    });
+    fs::remove_file(&config).unwrap();
+    // The path of a configuration may be a link, as those of Kubernetes are.
+    fs::write(place.path("two.toml"), to_log("two.log")).unwrap();
+    std::os::unix::fs::symlink("two.toml", &config).unwrap();
+    listener.process.signal(Signal::SIGHUP);
+    let two = place.path("two.log").display().to_string();
+    wait_until("the reload", || place.status().logs == [two.clone()]);
+    assert!(listener.stop().is_complete());
+}
+
+#[test]
 fn a_listener_without_a_configuration_takes_one_and_a_hang_up_only_reopens() {
     let place = Place::new();
     let listener =

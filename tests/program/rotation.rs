@@ -8,6 +8,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 
 use logboom::control;
+use logboom::verify::{Form, verify};
 use logboom::{Certainty, Overflow};
 use nix::sys::signal::Signal;
 use support::{PATIENCE, Place, Process, hear, role, say, wait_until};
@@ -262,4 +263,27 @@ fn ten_thousand_backups_cost_one_look_at_their_directory_at_the_start_and_with_e
     worker.finish();
     control::stop(&place.queue(), PATIENCE).unwrap();
     strace.wait();
+}
+
+#[test]
+fn a_log_with_compressed_backups_is_verified_to_its_first_record() {
+    for (compression, backup) in [("zstd", "app.log.1.zst"), ("gzip", "app.log.1.gz")] {
+        let place = Place::new();
+        let listener = place.listen(&["--format", "json", "--compress", compression]);
+        let mut worker = place.worker("w", &["lines"]);
+        for line in ["one", "two"] {
+            worker.tell(line);
+            assert_eq!(worker.heard(), "written");
+            if line == "one" {
+                rotate(&place);
+                wait_until("the compression", || names(&place) == ["app.log", backup]);
+            }
+        }
+        worker.tell("end");
+        worker.finish();
+        listener.stop();
+        let report = verify(place.log(), &Form::Detect).unwrap();
+        assert!(report.is_whole(), "{report:?}");
+        assert_eq!((report.records, report.lanes_begun_before), (2, 0), "{report:?}");
+    }
 }

@@ -165,7 +165,7 @@ fn lines_that_are_gone_before_they_were_read_are_reported_on_stderr() {
     follower.signal(Signal::SIGCONT);
     follower.expect("3");
     follower.expect("4");
-    follower.signal(Signal::SIGINT);
+    follower.signal(Signal::SIGTERM);
     let mut errors = String::new();
     follower.child.stderr.take().expect("piped").read_to_string(&mut errors).expect("read");
     assert_eq!(errors.lines().count(), 1, "{errors}");

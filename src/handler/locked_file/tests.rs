@@ -63,6 +63,19 @@ fn a_torn_line_of_another_is_ended_by_the_next() {
 }
 
 #[test]
+fn those_whose_directory_was_removed_share_a_new_one() {
+    let (_directory, path) = place();
+    let mut handlers = [open(builder(&path)), open(builder(&path))];
+    handlers.iter_mut().for_each(|handler| log(handler, "before").unwrap());
+    fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    for number in 0..3 {
+        log(&mut handlers[number % 2], &format!("line {number}")).unwrap();
+    }
+    assert_eq!(read(&path.with_file_name("app.log.1")), "line 0\nline 1\n");
+    assert_eq!(read(&path), "line 2\n");
+}
+
+#[test]
 fn a_listener_and_those_who_share_the_log_keep_each_other_out() {
     let (_directory, path) = place();
     let alone = || builder(&path).open(PatternFormatter::new("%(message)s").unwrap());

@@ -31,6 +31,12 @@ impl RotatingFileBuilder {
         &self.path
     }
 
+    /// What is wrong with the settings.
+    #[cfg(feature = "config")]
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.rule.problem()
+    }
+
     /// Whether a log at `path` can have these settings.
     pub(crate) fn check(&self, path: &Path) -> Result<(), HandlerError> {
         let Some(problem) = self.rule.problem() else { return Ok(()) };
