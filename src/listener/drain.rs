@@ -328,6 +328,7 @@ impl Drain {
     }
 
     pub(super) fn show_counts(&mut self) {
+        self.counts.truncations = self.files.truncations();
         self.counts.damaged_lanes = self.lanes.damaged();
         self.counts.filter_panics =
             self.past_panics + self.filters.panics() + self.routing.panics();

@@ -32,6 +32,8 @@ pub(super) struct Files {
     files: Vec<LogFile>,
     journal: Journal,
     troubles: Troubles,
+    /// How often others have truncated files that are not here any more.
+    past_truncations: u64,
     sync: SyncState,
     /// Why the last sync failed, if it did.
     sync_error: Option<HandlerError>,
@@ -88,6 +90,7 @@ impl Files {
             files,
             journal,
             troubles,
+            past_truncations: 0,
             sync,
             sync_error: None,
             is_recovering: false,
@@ -111,9 +114,9 @@ impl Files {
     /// [`end_recovery`](Self::end_recovery). False where that was given up.
     pub(super) fn resolve(&mut self, recovery: &Recovery) -> bool {
         let mut has_batch = Vec::new();
-        let is_resolved = self.persist(|_| {
+        let is_resolved = self.persist(|files| {
             has_batch = recovery.resolve()?;
-            Ok(())
+            files.files.iter_mut().try_for_each(|file| file.handler.measure())
         });
         let paths = self.files.iter().map(|file| file.handler.path());
         let predecessors = recovery.predecessors(paths);
@@ -292,10 +295,16 @@ impl Files {
         &mut self.sync
     }
 
+    /// How often others have truncated a file.
+    pub(super) fn truncations(&self) -> u64 {
+        let here = self.files.iter().map(|file| file.handler.truncations());
+        self.past_truncations + here.sum::<u64>()
+    }
+
     /// What the log should say of its own files.
     pub(super) fn take_notices(&mut self) -> Vec<String> {
-        let of_backups = self.files.iter_mut().flat_map(|file| file.handler.take_notices());
-        let mut notices: Vec<_> = of_backups.collect();
+        let of_files = self.files.iter_mut().flat_map(|file| file.handler.take_notices());
+        let mut notices: Vec<_> = of_files.collect();
         notices.append(&mut self.troubles.take_notices());
         notices
     }

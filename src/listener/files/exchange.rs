@@ -41,6 +41,7 @@ impl Files {
             self.files.extend(file);
         }
         let mut gone: Vec<_> = before.into_iter().flatten().map(|file| file.handler).collect();
+        self.past_truncations += gone.iter().map(RotatingFileHandler::truncations).sum::<u64>();
         self.sync_gone(&mut gone);
         self.sync.change(policy, has_new_files);
         self.hub.set_sync(self.sync.status().clone());
