@@ -7,7 +7,7 @@
 mod exchange;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::hub::Hub;
 use super::recovery::Recovery;
@@ -25,12 +25,17 @@ use crate::queue::status::Rotated;
 /// Shortest and longest pause before a failed write is tried again.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
+/// How often it is looked whether the log files are where they were: at each tick of an idle drain, and
+/// at every fourth of one that rests.
+const LOOK_INTERVAL: Duration = Duration::from_millis(750);
+
 pub(super) struct Files {
     hub: Arc<Hub>,
     stop: Stop,
     drain_timeout: Duration,
     files: Vec<LogFile>,
     journal: Journal,
+    looked_at: Instant,
     troubles: Troubles,
     /// How often others have truncated files that are not here any more.
     past_truncations: u64,
@@ -89,6 +94,7 @@ impl Files {
             drain_timeout,
             files,
             journal,
+            looked_at: Instant::now(),
             troubles,
             past_truncations: 0,
             sync,
@@ -259,6 +265,19 @@ impl Files {
             }
         }
         rotated
+    }
+
+    /// Now and then, between two batches: opens anew what others have moved or deleted. What cannot be
+    /// opened is tried again at the next look, or the next write.
+    pub(super) fn look(&mut self) {
+        if self.given_up || self.looked_at.elapsed() < LOOK_INTERVAL {
+            return;
+        }
+        self.looked_at = Instant::now();
+        match self.reopen() {
+            Ok(()) => self.troubles.open_succeeded(),
+            Err(error) => self.troubles.open_failed(&error),
+        }
     }
 
     /// Brings what is written to the disk, unless it is there.

@@ -4,9 +4,12 @@
 mod support;
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use logboom::{Certainty, Overflow};
-use support::{PATIENCE, Place, Worker, hear, role, say, wait_until};
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use support::{Listener, PATIENCE, Place, Worker, hear, role, say, wait_for, wait_until};
 
 const FORM: [&str; 2] = ["--format", "%(processName)s %(message)s"];
 
@@ -67,4 +70,66 @@ fn a_log_that_others_cut_is_continued_and_told_once_each_time() {
     assert!(shown.contains("truncated 2 times by others: see the log"), "{shown}");
     worker.finish();
     assert!(listener.stop().is_complete());
+}
+
+fn listen_in_logs(place: &Place) -> Listener {
+    place.serve(place.logboom(&[&["listen", "--log", "logs/app.log"][..], &FORM].concat()))
+}
+
+#[test]
+fn a_log_that_is_moved_or_deleted_is_there_again_without_a_record() {
+    let place = Place::new();
+    let listener = listen_in_logs(&place);
+    let (path, moved) = (place.path("logs/app.log"), place.path("logs/app.log-old"));
+    let is_back = || wait_until("the log", || path.exists());
+    // Without a worker, and then with one that is silent.
+    let mut worker = None;
+    for line in ["one", "two"] {
+        fs::rename(&path, &moved).unwrap();
+        is_back();
+        fs::remove_file(&path).unwrap();
+        is_back();
+        // In one step, lest the listener makes it again meanwhile.
+        fs::rename(place.path("logs"), place.path("gone")).unwrap();
+        is_back();
+        fs::remove_dir_all(place.path("gone")).unwrap();
+        let worker = worker.get_or_insert_with(|| place.worker("w", &["lines"]));
+        log(worker, line);
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("w {line}\n"));
+    }
+    assert!(place.path("logs/.app.log.lock").exists());
+    worker.unwrap().finish();
+    assert!(listener.stop().is_complete());
+}
+
+/// Whether what `put` puts in the place of a log is told until it is gone.
+fn assert_told_while_there(what: &str, put: fn(&Path)) {
+    let place = Place::new();
+    let listener = listen_in_logs(&place);
+    let (path, other) = (place.path("logs/app.log"), place.path("other"));
+    put(&other);
+    renameat2(AT_FDCWD, &path, AT_FDCWD, &other, RenameFlags::RENAME_EXCHANGE).unwrap();
+    let trouble = wait_for("the trouble", || place.status().trouble);
+    assert_eq!((&*trouble.operation, &*trouble.path), ("open", path.to_str().unwrap()));
+    let cause = format!("it is {what}: choose the path of a regular file");
+    assert_eq!(trouble.cause, cause);
+    wait_until("another try", || place.status().trouble.unwrap().tries > 1);
+    fs::rename(&path, place.path("away")).unwrap();
+    wait_until("the notice", || fs::read_to_string(&path).is_ok_and(|text| text.ends_with('\n')));
+    let text = fs::read_to_string(&path).unwrap();
+    let told = format!("logboom cannot open {}: {cause}: after ", path.display());
+    assert!(text.starts_with(&told) && text.lines().count() == 1, "{text}");
+    assert_eq!(place.status().trouble, None);
+    assert!(!place.path("target").exists(), "the link was followed");
+    assert!(listener.stop().is_complete());
+}
+
+#[test]
+fn a_symbolic_link_in_the_place_of_a_log_is_told_until_it_is_gone() {
+    assert_told_while_there("a symbolic link", |path| symlink("../target", path).unwrap());
+}
+
+#[test]
+fn a_directory_in_the_place_of_a_log_is_told_until_it_is_gone() {
+    assert_told_while_there("a directory", |path| fs::create_dir(path).unwrap());
 }

@@ -62,7 +62,7 @@ impl Files {
     }
 
     /// Opens anew what others have moved or deleted; the first error, after all were tried. The next
-    /// write tries it again.
+    /// look or write tries it again.
     pub(in crate::listener) fn reopen(&mut self) -> Result<(), HandlerError> {
         let reopened: Vec<_> =
             self.files.iter_mut().map(|file| file.handler.reopen_if_moved()).collect();
