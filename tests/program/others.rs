@@ -307,3 +307,38 @@ fn logrotate_copies_and_truncates_under_load_and_it_is_told_and_nothing_is_doubl
         assert!(numbers.is_sorted_by(|one, next| one < next), "doubled, or out of order");
     }
 }
+
+/// A listener under a system that refuses the lock at `lock` with this error; what it says.
+fn refused_lock(place: &Place, lock: &str, error: &str) -> Option<String> {
+    let listen = place.logboom(&["listen", "--log", "app.log"]);
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-P"]).arg(place.path(lock));
+    command.arg(format!("--inject=flock:error={error}"));
+    command.arg(listen.get_program()).args(listen.get_args());
+    command.current_dir(place.directory.path()).env("LOGBOOM_QUEUE", place.queue().path());
+    let Ok(output) = command.output() else {
+        eprintln!("skipped: install strace to let system calls fail");
+        return None;
+    };
+    let said = String::from_utf8(output.stderr).unwrap();
+    if said.contains("Operation not permitted") {
+        eprintln!("skipped: processes cannot be traced here");
+        return None;
+    }
+    assert_eq!(output.status.code(), Some(74), "{said}");
+    Some(said)
+}
+
+#[test]
+fn a_file_system_without_locks_is_an_error_that_says_so() {
+    for lock in [".app.log.lock", "q/lock"] {
+        for error in ["ENOLCK", "ENOSYS", "EOPNOTSUPP"] {
+            let place = Place::new();
+            let Some(said) = refused_lock(&place, lock, error) else { return };
+            let path = place.path(lock);
+            let reason = "its file system has no working locks, choose a local one: ";
+            let expected = format!("cannot lock {}: {reason}", path.display());
+            assert!(said.contains(&expected) && said.lines().count() == 1, "{said}");
+        }
+    }
+}
