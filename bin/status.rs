@@ -18,6 +18,7 @@ Keys of --json:
   unconfirmed        handed by Channel workers to a listener that ended before it confirmed them
   refused            [[reason, peers or batches]]
   filter_panics      records that passed a filter because it panicked
+  truncations        how often others have truncated a log file; the log says which
   damaged_lanes      lanes that could not be read to their end; the log says where they are kept
   handlers           [{name, handled, failed, dropped, last_error}], those beside the log files
   sync               {policy, syncs, failed, last_sync_ns}
@@ -111,6 +112,9 @@ fn print_counts(status: &Status, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out)?;
     line(out, format_args!("sync      {}", status.sync))?;
+    if status.truncations > 0 {
+        line(out, format_args!("truncated {} times by others: see the log", status.truncations))?;
+    }
     if status.damaged_lanes > 0 {
         line(out, format_args!("damaged   {} lanes: see the log", status.damaged_lanes))?;
     }

@@ -43,6 +43,8 @@ compile_error!("logboom runs on Linux only");
 #[cfg(any(feature = "listener", feature = "tail", feature = "verify"))]
 mod backups;
 mod causes;
+#[cfg(feature = "listener")]
+mod checksum;
 mod codec;
 #[cfg(all(
     feature = "compression",

@@ -44,6 +44,16 @@ impl LineBuffer {
         (self.taken - self.written) as u64
     }
 
+    /// What of taken lines is still to be written.
+    pub(super) fn pending(&self) -> &[u8] {
+        &self.bytes[self.written..self.taken]
+    }
+
+    /// How many bytes of the lines a failed write has written.
+    pub(super) fn written_bytes(&self) -> u64 {
+        self.written as u64
+    }
+
     /// Whether a failed write has stopped amid the lines.
     pub(super) fn is_partly_written(&self) -> bool {
         self.written > 0
@@ -61,7 +71,13 @@ impl LineBuffer {
         file: &mut CurrentFile,
         reopen: impl FnOnce(&mut CurrentFile) -> Result<(), HandlerError>,
     ) -> Result<(), HandlerError> {
-        match file.locate()? {
+        let truncations = file.truncations();
+        let place = file.locate()?;
+        if file.truncations() > truncations {
+            // What a failed write has written of the lines may be gone.
+            self.rewind();
+        }
+        match place {
             Place::AtPath => {}
             Place::Moved => {
                 // The line that a failed write has begun is ended where its beginning is.
@@ -134,6 +150,23 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn lines_of_which_others_have_cut_off_the_beginning_are_written_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let mut file = CurrentFile::open(&path).unwrap();
+        let mut lines = LineBuffer::default();
+        offer(&mut lines, "one");
+        lines.take();
+        lines.write_at_path(&mut file, |_| Ok(())).unwrap();
+        offer(&mut lines, "two");
+        lines.take();
+        lines.written = file.write(b"tw").unwrap();
+        std::fs::write(&path, "").unwrap();
+        lines.write_at_path(&mut file, |_| Ok(())).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two\n");
     }
 
     fn offer(lines: &mut LineBuffer, text: &str) -> u64 {

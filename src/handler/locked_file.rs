@@ -122,6 +122,11 @@ impl LockedRotatingFileHandler {
         self.file.mended_lines()
     }
 
+    /// How often the file was found shorter than it was: others have truncated it.
+    pub fn truncations(&self) -> u64 {
+        self.file.truncations()
+    }
+
     /// How often backups could not be deleted that are beyond the limits. The next rotation tries again.
     pub fn backup_failures(&self) -> u64 {
         self.rotation.failures()

@@ -31,7 +31,7 @@ use crate::rotation::{CurrentFile, Place, Rotation, Segment, create_directory};
 ///
 /// A file that was moved away or deleted, for instance by `logrotate`, is noticed at the next
 /// write, which goes to a new file at the path. One that was truncated (`copytruncate`) is
-/// continued.
+/// continued, and [counted](Self::truncations).
 ///
 /// While the handler lives it holds a lock on `.NAME.lock` beside the log, so that two handlers
 /// cannot rotate one log, in whatever processes they are. Where the listener of a queue was killed
@@ -85,6 +85,11 @@ impl RotatingFileHandler {
     /// How many files were found with a torn last line and got a newline.
     pub fn mended_lines(&self) -> u64 {
         self.file.mended_lines()
+    }
+
+    /// How often the file was found shorter than it was: others have truncated it.
+    pub fn truncations(&self) -> u64 {
+        self.file.truncations()
     }
 
     /// How often backups could not be deleted that are beyond the limits, or not be compressed. The next
@@ -141,21 +146,27 @@ impl RotatingFileHandler {
     }
 
     /// Where the lines that wait will be written; the same on every call until they are settled,
-    /// unless their file is deleted. `None` where no line waits.
+    /// unless others delete their file or cut them off. `None` where no line waits.
     pub(crate) fn prepare(&mut self) -> Result<Option<Segment>, HandlerError> {
         if self.lines.pending_bytes() == 0 {
             return Ok(self.segment);
         }
-        match (self.file.locate()?, self.segment) {
-            (Place::AtPath | Place::Moved, Some(segment)) => return Ok(Some(segment)),
-            (Place::AtPath, None) => {}
-            (Place::Moved | Place::Deleted, _) => {
-                self.lines.rewind();
-                self.reopen()?;
+        let place = self.file.locate()?;
+        if let Some(segment) = self.segment
+            && place != Place::Deleted
+        {
+            if self.file.size_bytes() >= segment.offset + self.lines.written_bytes() {
+                return Ok(Some(segment));
             }
+            // Others have cut the file amid the segment or before: what is left of it goes as well.
+            self.file.cut_to(segment.offset)?;
+        }
+        self.lines.rewind();
+        if place != Place::AtPath {
+            self.reopen()?;
         }
         self.file.mend()?;
-        self.segment = Some(self.file.segment(self.lines.pending_bytes()));
+        self.segment = Some(self.file.segment(self.lines.pending()));
         Ok(self.segment)
     }
 
@@ -187,13 +198,21 @@ impl RotatingFileHandler {
     ) -> Result<(), HandlerError> {
         let file = &self.file;
         self.lock.claim(queue, on_unresolved, |segment| file.has(segment))?;
+        self.measure()?;
         self.rotation.take_over();
         Ok(())
     }
 
-    /// What the log should say of its backups.
+    /// Reads the size of the file anew after a batch in it was resolved.
+    pub(crate) fn measure(&mut self) -> Result<(), HandlerError> {
+        Ok(self.file.measure()?)
+    }
+
+    /// What the log should say of its file and backups.
     pub(crate) fn take_notices(&mut self) -> Vec<String> {
-        self.rotation.take_notices()
+        let mut notices = Vec::from_iter(self.file.take_notice());
+        notices.append(&mut self.rotation.take_notices());
+        notices
     }
 
     /// Goes on under other settings with the file, the lock and the lines that it has.

@@ -191,7 +191,7 @@ mod tests {
     const PATHS: [&str; 2] = ["/logs/one", "/logs/two"];
 
     fn begun(offset: u64) -> Entry {
-        Entry::Begun(Segment { device: 1, inode: 2, birth_ns: 3, offset, length: 5 })
+        Entry::Begun(Segment { device: 1, inode: 2, birth_ns: 3, offset, length: 5, head: 6 })
     }
 
     fn named(directory: &tempfile::TempDir) -> Journal {

@@ -3,18 +3,20 @@
 //! ```text
 //! slot, 1 KiB:  0 magic b"LBJ" version u8   4 state u32   8 number u64   16 batch u64
 //!              24 table u32                28 count u32
-//!              32 { kind, device, inode, birth_ns, offset, length: u64 } * count   then checksum u64
+//!              32 { kind u32, head u32, device, inode, birth_ns, offset, length: u64 } * count
+//!              then checksum u64
 //! ```
 //! All numbers are little-endian.
 
 use super::{Entry, MAX_FILES};
+use crate::checksum::checksum;
 use crate::rotation::Segment;
 
 pub(super) const SLOT_BYTES: usize = 1024;
 
 const ENTRIES_AT: usize = 32;
 const ENTRY_BYTES: usize = 48;
-const MAGIC: [u8; 4] = *b"LBJ\x03";
+const MAGIC: [u8; 4] = *b"LBJ\x04";
 
 const _: () = assert!(entry_at(MAX_FILES) + 8 <= SLOT_BYTES);
 
@@ -74,7 +76,8 @@ impl Note {
         };
         let entry = |index: usize| {
             let word = |word: usize| double(entry_at(index) + word * 8);
-            Some(match word(0)? {
+            let (kind, head) = (word(0)? as u32, (word(0)? >> 32) as u32);
+            Some(match kind {
                 0 => Entry::Untouched,
                 1 => Entry::Begun(Segment {
                     device: word(1)?,
@@ -82,6 +85,7 @@ impl Note {
                     birth_ns: word(3)?,
                     offset: word(4)?,
                     length: word(5)?,
+                    head,
                 }),
                 2 => Entry::Complete,
                 _ => return None,
@@ -100,17 +104,9 @@ const fn entry_at(index: usize) -> usize {
 fn words_of(entry: &Entry) -> [u64; ENTRY_BYTES / 8] {
     match *entry {
         Entry::Untouched => [0; 6],
-        Entry::Begun(Segment { device, inode, birth_ns, offset, length }) => {
-            [1, device, inode, birth_ns, offset, length]
+        Entry::Begun(Segment { device, inode, birth_ns, offset, length, head }) => {
+            [1 | u64::from(head) << 32, device, inode, birth_ns, offset, length]
         }
         Entry::Complete => [2, 0, 0, 0, 0, 0],
     }
-}
-
-/// FNV-1a, 64 bits (G. Fowler, L. C. Noll, K.-P. Vo): tells whole bytes from those of a write cut
-/// short; no protection against malice is meant.
-pub(super) fn checksum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::MAX_FILES;
-use super::note::checksum;
+use crate::checksum::checksum;
 
 pub(super) const TABLE_BYTES: usize = 17 * 4096;
 

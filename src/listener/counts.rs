@@ -11,6 +11,7 @@ pub(super) struct Counts {
     pub(super) drops: DropCounts,
     pub(super) missing: u64,
     pub(super) unconfirmed: u64,
+    pub(super) truncations: u64,
     pub(super) damaged_lanes: u64,
     pub(super) filter_panics: u64,
     pub(super) handlers: Vec<HandlerStatus>,

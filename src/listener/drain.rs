@@ -30,7 +30,8 @@ use crate::record::now_ns;
 /// Most rounds after the drain deadline.
 const MAX_LATE_ROUNDS: usize = 8;
 
-/// How often an idle drain looks for handlers that have something to report.
+/// How often an idle drain looks for log files that others have moved, and for handlers that have
+/// something to report.
 const IDLE_TICK: Duration = Duration::from_secs(1);
 
 /// How often a stopping drain looks whether all lanes have ended.
@@ -163,6 +164,7 @@ impl Drain {
             self.routing.set_tree(tree);
         }
         self.pace = self.pace.after(inputs.iter().map(LaneInput::bytes).sum());
+        self.files.look();
         self.merge(&inputs);
         self.settle();
         self.rotate_where_asked();
@@ -328,6 +330,7 @@ impl Drain {
     }
 
     pub(super) fn show_counts(&mut self) {
+        self.counts.truncations = self.files.truncations();
         self.counts.damaged_lanes = self.lanes.damaged();
         self.counts.filter_panics =
             self.past_panics + self.filters.panics() + self.routing.panics();

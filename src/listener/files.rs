@@ -7,7 +7,7 @@
 mod exchange;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::hub::Hub;
 use super::recovery::Recovery;
@@ -25,13 +25,20 @@ use crate::queue::status::Rotated;
 /// Shortest and longest pause before a failed write is tried again.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
+/// How often it is looked whether the log files are where they were: at each tick of an idle drain, and
+/// at every fourth of one that rests.
+const LOOK_INTERVAL: Duration = Duration::from_millis(750);
+
 pub(super) struct Files {
     hub: Arc<Hub>,
     stop: Stop,
     drain_timeout: Duration,
     files: Vec<LogFile>,
     journal: Journal,
+    looked_at: Instant,
     troubles: Troubles,
+    /// How often others have truncated files that are not here any more.
+    past_truncations: u64,
     sync: SyncState,
     /// Why the last sync failed, if it did.
     sync_error: Option<HandlerError>,
@@ -87,7 +94,9 @@ impl Files {
             drain_timeout,
             files,
             journal,
+            looked_at: Instant::now(),
             troubles,
+            past_truncations: 0,
             sync,
             sync_error: None,
             is_recovering: false,
@@ -111,9 +120,9 @@ impl Files {
     /// [`end_recovery`](Self::end_recovery). False where that was given up.
     pub(super) fn resolve(&mut self, recovery: &Recovery) -> bool {
         let mut has_batch = Vec::new();
-        let is_resolved = self.persist(|_| {
+        let is_resolved = self.persist(|files| {
             has_batch = recovery.resolve()?;
-            Ok(())
+            files.files.iter_mut().try_for_each(|file| file.handler.measure())
         });
         let paths = self.files.iter().map(|file| file.handler.path());
         let predecessors = recovery.predecessors(paths);
@@ -258,6 +267,19 @@ impl Files {
         rotated
     }
 
+    /// Now and then, between two batches: opens anew what others have moved or deleted. What cannot be
+    /// opened is tried again at the next look, or the next write.
+    pub(super) fn look(&mut self) {
+        if self.given_up || self.looked_at.elapsed() < LOOK_INTERVAL {
+            return;
+        }
+        self.looked_at = Instant::now();
+        match self.reopen() {
+            Ok(()) => self.troubles.open_succeeded(),
+            Err(error) => self.troubles.open_failed(&error),
+        }
+    }
+
     /// Brings what is written to the disk, unless it is there.
     pub(super) fn sync(&mut self) {
         if self.sync.is_complete() || self.given_up {
@@ -292,10 +314,16 @@ impl Files {
         &mut self.sync
     }
 
+    /// How often others have truncated a file.
+    pub(super) fn truncations(&self) -> u64 {
+        let here = self.files.iter().map(|file| file.handler.truncations());
+        self.past_truncations + here.sum::<u64>()
+    }
+
     /// What the log should say of its own files.
     pub(super) fn take_notices(&mut self) -> Vec<String> {
-        let of_backups = self.files.iter_mut().flat_map(|file| file.handler.take_notices());
-        let mut notices: Vec<_> = of_backups.collect();
+        let of_files = self.files.iter_mut().flat_map(|file| file.handler.take_notices());
+        let mut notices: Vec<_> = of_files.collect();
         notices.append(&mut self.troubles.take_notices());
         notices
     }

@@ -96,7 +96,7 @@ impl Reloader {
     }
 
     /// Opens the log files at their paths now where others have moved or deleted the open ones, as
-    /// after `logrotate`. Without this, the next write does. Blocks for ten seconds at most.
+    /// after `logrotate`. Without this, the listener does within a second. Blocks for ten seconds at most.
     ///
     /// # Errors
     /// A file cannot be opened, and the next write tries it again; or the listener does not come to it,

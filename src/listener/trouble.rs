@@ -14,6 +14,8 @@ pub(super) struct Troubles {
     hub: Arc<Hub>,
     /// Records cannot be written.
     write: Option<Trouble>,
+    /// A log file that others have moved or deleted cannot be opened anew.
+    open: Option<Trouble>,
     /// What is written cannot be brought to the disk.
     sync: Option<Trouble>,
     notices: Vec<String>,
@@ -21,7 +23,7 @@ pub(super) struct Troubles {
 
 impl Troubles {
     pub(super) fn new(hub: Arc<Hub>) -> Troubles {
-        Troubles { hub, write: None, sync: None, notices: Vec::new() }
+        Troubles { hub, write: None, open: None, sync: None, notices: Vec::new() }
     }
 
     pub(super) fn write_failed(&mut self, error: &HandlerError) {
@@ -37,6 +39,21 @@ impl Troubles {
             "{trouble}: workers waited {lasted_ms} ms until it could be written, at try {}",
             trouble.tries + 1
         ));
+        // Perhaps of the same file; if not, it fails again.
+        self.open = None;
+        self.show();
+    }
+
+    pub(super) fn open_failed(&mut self, error: &HandlerError) {
+        self.open = Some(again(self.open.take(), error));
+        self.show();
+    }
+
+    /// All log files are open at their paths.
+    pub(super) fn open_succeeded(&mut self) {
+        let Some(trouble) = self.open.take() else { return };
+        let (lasted_ms, tries) = (trouble.lasted().as_millis(), trouble.tries + 1);
+        self.notices.push(format!("{trouble}: after {lasted_ms} ms it could, at try {tries}"));
         self.show();
     }
 
@@ -64,7 +81,8 @@ impl Troubles {
     }
 
     fn show(&self) {
-        self.hub.set_trouble(self.write.clone().or_else(|| self.sync.clone()));
+        self.hub
+            .set_trouble([&self.write, &self.open, &self.sync].into_iter().find_map(Clone::clone));
     }
 }
 

@@ -172,6 +172,9 @@ pub struct Status {
     pub missing: u64,
     /// As in [`StopReport::unconfirmed`].
     pub unconfirmed: u64,
+    /// How often a log file was found shorter than it was, as after `copytruncate`: each time is told in
+    /// the log.
+    pub truncations: u64,
     /// Lanes that could not be read to their end: each is told in the log, with where it is kept.
     pub damaged_lanes: u64,
     /// How often a filter has panicked; the records have passed it.

@@ -34,27 +34,6 @@ pub(crate) enum Place {
     Deleted,
 }
 
-/// Bytes of a file that are about to be written, as the journal notes them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Segment {
-    pub(crate) device: u64,
-    pub(crate) inode: u64,
-    /// Inode numbers are reused at once; with the time of birth they are not. Zero where the file
-    /// system does not know it: then an inode number that is used again misleads.
-    pub(crate) birth_ns: u64,
-    pub(crate) offset: u64,
-    pub(crate) length: u64,
-}
-
-/// What became of a segment whose writer was killed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Resolution {
-    /// All of it is there.
-    Complete,
-    /// Nothing of it is there, or not any more.
-    Absent,
-}
-
 /// A regular file that is only appended to.
 ///
 /// It is written through [`Write`]; nothing is buffered here.
@@ -63,7 +42,7 @@ pub(crate) struct CurrentFile {
     path: PathBuf,
     file: File,
     id: FileId,
-    birth_ns: u64,
+    pub(super) birth_ns: u64,
     /// When it was written to before it was opened, in seconds since the Unix epoch.
     written_s: i64,
     size_bytes: u64,
@@ -72,6 +51,10 @@ pub(crate) struct CurrentFile {
     /// Where the last line ends that was [appended whole](Self::append_whole).
     own_end: u64,
     mended_lines: u64,
+    /// How often others have made the file shorter.
+    truncations: u64,
+    /// The last time that nobody was told of: from how many bytes, and to how many.
+    truncation: Option<(u64, u64)>,
     /// Whether the next sync has to cover backups, and the names files have now, as well.
     files_changed: bool,
 }
@@ -98,6 +81,8 @@ impl CurrentFile {
             is_mended: false,
             own_end: 0,
             mended_lines: 0,
+            truncations: 0,
+            truncation: None,
             // Whoever wrote before may have left backups that are not on the disk yet.
             files_changed: true,
         })
@@ -109,20 +94,70 @@ impl CurrentFile {
         let mut opened = CurrentFile::open(&self.path)?;
         fault::point("after-open");
         opened.mended_lines += self.mended_lines;
+        opened.truncations = self.truncations;
+        opened.truncation = self.truncation;
         *self = opened;
         Ok(())
     }
 
-    /// Finds out where the file is, and reads its size anew, since others may have truncated it.
+    /// Finds out where the file is, and how large, since others may have moved or truncated it.
     pub(crate) fn locate(&mut self) -> Result<Place, FileError> {
         if let Some(found) = regular_file::look(&self.path)?
             && FileId::of(&found) == self.id
         {
-            self.size_bytes = found.len();
+            self.see_size(found.len());
             return Ok(Place::AtPath);
         }
-        let open = self.file.metadata().map_err(refused("examine", &self.path))?;
+        let open = self.metadata()?;
+        self.see_size(open.len());
         Ok(if open.nlink() == 0 { Place::Deleted } else { Place::Moved })
+    }
+
+    fn see_size(&mut self, size_bytes: u64) {
+        if size_bytes < self.size_bytes {
+            self.truncations += 1;
+            self.truncation = Some((self.size_bytes, size_bytes));
+            self.is_mended = false;
+        }
+        self.size_bytes = size_bytes;
+    }
+
+    /// Reads the size anew after we may have cut the file ourselves.
+    pub(crate) fn measure(&mut self) -> Result<(), FileError> {
+        self.size_bytes = self.metadata()?.len();
+        Ok(())
+    }
+
+    pub(super) fn metadata(&self) -> Result<Metadata, FileError> {
+        self.file.metadata().map_err(refused("examine", &self.path))
+    }
+
+    /// Cuts off what is behind `size_bytes`.
+    pub(crate) fn cut_to(&mut self, size_bytes: u64) -> Result<(), FileError> {
+        if self.size_bytes > size_bytes {
+            self.file.set_len(size_bytes).map_err(refused("truncate", &self.path))?;
+            self.size_bytes = size_bytes;
+        }
+        Ok(())
+    }
+
+    /// Reads all of `bytes` at `offset`.
+    pub(super) fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<(), FileError> {
+        self.file.read_exact_at(bytes, offset).map_err(refused("read", &self.path))
+    }
+
+    /// How often others have made the file shorter.
+    pub(crate) fn truncations(&self) -> u64 {
+        self.truncations
+    }
+
+    /// What the log should say of that.
+    pub(crate) fn take_notice(&mut self) -> Option<String> {
+        let (from, to) = self.truncation.take()?;
+        let path = self.path.display();
+        Some(format!(
+            "{path} was cut from {from} to {to} bytes by somebody else: its lines before that are gone from here"
+        ))
     }
 
     /// Makes what was written so far, here and in the backups, survive a loss of power.
@@ -135,6 +170,10 @@ impl CurrentFile {
         synced.map_err(refused("sync", &self.path))?;
         self.files_changed = false;
         Ok(())
+    }
+
+    pub(super) fn id(&self) -> FileId {
+        self.id
     }
 
     pub(super) fn inode(&self) -> u64 {
@@ -157,37 +196,6 @@ impl CurrentFile {
         (self.size_bytes > 0).then(|| schedule.began_s(birth_s, self.written_s))
     }
 
-    /// Where the next `length` bytes will be.
-    pub(crate) fn segment(&self, length: u64) -> Segment {
-        let (device, inode) = self.id.parts();
-        Segment { device, inode, birth_ns: self.birth_ns, offset: self.size_bytes, length }
-    }
-
-    /// Whether `segment` is about this file.
-    pub(crate) fn has(&self, segment: &Segment) -> bool {
-        let (device, inode) = self.id.parts();
-        (segment.device, segment.inode, segment.birth_ns) == (device, inode, self.birth_ns)
-    }
-
-    /// How much of `segment` is in this file; `None` where it is about another file.
-    pub(super) fn resolve(&mut self, segment: &Segment) -> Result<Option<Resolution>, FileError> {
-        if !self.has(segment) {
-            return Ok(None);
-        }
-        let metadata = self.file.metadata().map_err(refused("examine", &self.path))?;
-        self.size_bytes = metadata.len();
-        if self.size_bytes >= segment.offset.saturating_add(segment.length) {
-            return Ok(Some(Resolution::Complete));
-        }
-        // What is behind the offset is the beginning of the segment and nobody else's.
-        if self.size_bytes > segment.offset {
-            self.file.set_len(segment.offset).map_err(refused("truncate", &self.path))?;
-            self.size_bytes = segment.offset;
-            fault::point("after-cut");
-        }
-        Ok(Some(Resolution::Absent))
-    }
-
     /// How many files did not end in a newline when they were first written to.
     pub(crate) fn mended_lines(&self) -> u64 {
         self.mended_lines
@@ -200,9 +208,8 @@ impl CurrentFile {
         self.mend()?;
         let begin = self.size_bytes;
         let written = self.write_all(line);
-        if written.is_err() && self.size_bytes > begin {
-            self.file.set_len(begin).map_err(refused("truncate", &self.path))?;
-            self.size_bytes = begin;
+        if written.is_err() {
+            self.cut_to(begin)?;
         }
         self.own_end = self.size_bytes;
         written.map_err(refused("write", &self.path))
@@ -220,7 +227,7 @@ impl CurrentFile {
     fn end_last_line(&mut self) -> Result<(), FileError> {
         let Some(last_offset) = self.size_bytes.checked_sub(1) else { return Ok(()) };
         let mut last = [0];
-        self.file.read_exact_at(&mut last, last_offset).map_err(refused("read", &self.path))?;
+        self.read_at(&mut last, last_offset)?;
         if last != *b"\n" {
             self.write_all(b"\n").map_err(refused("write", &self.path.clone()))?;
             self.mended_lines += 1;
@@ -322,30 +329,40 @@ mod tests {
         assert_eq!(file.size_bytes(), 5);
         fs::write(&path, "").unwrap();
         file.locate().unwrap();
-        assert_eq!(file.size_bytes(), 0);
+        assert_eq!((file.size_bytes(), file.truncations()), (0, 1));
+        let said = file.take_notice().unwrap();
+        assert!(said.contains("log was cut from 5 to 0 bytes by somebody else"), "{said}");
+        assert_eq!(file.take_notice(), None);
     }
 
     #[test]
-    fn a_segment_is_complete_or_cut_back_to_its_beginning() {
+    fn a_file_that_grows_or_that_we_cut_was_not_truncated_by_others() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
-        fs::write(&path, "before\n").unwrap();
-        let segment = CurrentFile::open(&path).unwrap().segment(5);
-        for (text, resolution, left) in [
-            ("before\nline\n", Resolution::Complete, "before\nline\n"),
-            ("before\nline\nmore\n", Resolution::Complete, "before\nline\nmore\n"),
-            ("before\nli", Resolution::Absent, "before\n"),
-            ("before\n", Resolution::Absent, "before\n"),
-            ("bef", Resolution::Absent, "bef"),
-        ] {
-            fs::write(&path, text).unwrap();
-            let mut file = CurrentFile::open(&path).unwrap();
-            assert_eq!(file.resolve(&segment).unwrap(), Some(resolution), "{text:?}");
-            assert_eq!(fs::read_to_string(&path).unwrap(), left);
-        }
-        fs::rename(&path, directory.path().join("log.1")).unwrap();
-        let mut another = CurrentFile::open(&path).unwrap();
-        assert_eq!(another.resolve(&segment).unwrap(), None);
+        let mut file = CurrentFile::open(&path).unwrap();
+        file.write_all(b"line\n").unwrap();
+        fs::write(&path, "line\nof others\n").unwrap();
+        file.locate().unwrap();
+        file.cut_to(5).unwrap();
+        file.locate().unwrap();
+        fs::write(&path, "").unwrap();
+        file.measure().unwrap();
+        file.locate().unwrap();
+        assert_eq!((file.size_bytes(), file.truncations()), (0, 0));
+    }
+
+    #[test]
+    fn a_line_that_others_have_cut_is_ended_before_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let mut file = CurrentFile::open(&path).unwrap();
+        file.mend().unwrap();
+        file.write_all(b"one\ntwo\n").unwrap();
+        fs::write(&path, "one\nt").unwrap();
+        file.locate().unwrap();
+        file.mend().unwrap();
+        file.write_all(b"three\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\nt\nthree\n");
     }
 
     #[test]

@@ -60,7 +60,7 @@ mod tests {
     fn begun(path: &Path) -> Segment {
         fs::write(path, "before\n").unwrap();
         let mut file = CurrentFile::open(path).unwrap();
-        let segment = file.segment(5);
+        let segment = file.segment(b"line\n");
         file.write_all(b"li").unwrap();
         segment
     }

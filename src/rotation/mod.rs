@@ -10,6 +10,7 @@ mod current_file;
 mod left;
 mod outage;
 mod retention;
+mod segment;
 
 mod period;
 mod rule;
@@ -20,9 +21,10 @@ mod timer;
 #[cfg(feature = "compression")]
 pub use crate::backups::{Compression, ParseCompressionError};
 pub use age::{Age, ParseAgeError};
-pub(crate) use current_file::{CurrentFile, Place, Resolution, Segment, create_directory};
+pub(crate) use current_file::{CurrentFile, Place, create_directory};
 pub(crate) use left::resolve_left;
 pub(crate) use rule::Rule;
 pub use rule::{BackupNames, ParseBackupNamesError};
 pub use schedule::{ParseScheduleError, Schedule};
+pub(crate) use segment::{Resolution, Segment};
 pub(crate) use state::Rotation;

@@ -66,6 +66,12 @@ impl LineReader {
         }
         let start = out.len();
         let read = append_block(self.file.text(), self.searched, BLOCK_BYTES as u64, out)?;
+        // Behind the read: another text may be longer than the one before by now.
+        if read > 0 && !self.begins_as_before()? {
+            out.truncate(start);
+            self.restart_at(0)?;
+            return Ok(Read::More);
+        }
         let newline = out[start..].iter().rposition(|&byte| byte == b'\n');
         match newline {
             Some(last) if self.searched == self.offset => {
@@ -119,7 +125,7 @@ impl LineReader {
         }
         if len >= self.offset {
             self.move_to(self.offset)?;
-        } else if self.begins_as_before(len)? {
+        } else if self.begins_as_before()? {
             self.restart_at(ending::last_line_end(self.file.text(), len)?)?;
         } else {
             self.restart_at(0)?;
@@ -127,10 +133,11 @@ impl LineReader {
         Ok(Read::More)
     }
 
-    /// Whether the text was cut at its end, not replaced by another (as by `copytruncate`).
-    fn begins_as_before(&self, len: u64) -> io::Result<bool> {
+    /// Whether the text was not replaced by another (as by `copytruncate`); it may have been cut at its
+    /// end.
+    fn begins_as_before(&self) -> io::Result<bool> {
         let mut now = Vec::new();
-        append_block(self.file.text(), 0, len.min(HEAD_BYTES), &mut now)?;
+        append_block(self.file.text(), 0, self.head.len() as u64, &mut now)?;
         Ok(now.iter().zip(&self.head).all(|(now, before)| now == before))
     }
 
@@ -231,6 +238,16 @@ mod tests {
         file.set_len(0).expect("cut");
         file.write_at(b"1\n2\n", 0).expect("write");
         assert_eq!(drain(&mut reader), b"1\n2\n");
+    }
+
+    #[test]
+    fn longer_text_in_a_truncated_file_is_read_from_its_beginning_too() {
+        let (mut file, mut reader) = pair();
+        file.write_all(b"one\ntwo\n").expect("write");
+        drain(&mut reader);
+        file.set_len(0).expect("cut");
+        file.write_at(b"1\n2\n3\n4\n5\n", 0).expect("write");
+        assert_eq!(drain(&mut reader), b"1\n2\n3\n4\n5\n");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use logboom::control;
@@ -249,6 +249,29 @@ fn a_listener_killed_amid_a_reload_and_in_its_first_batches() {
             }
             logs.retain(|log| log.exists());
             assert_once_over(&logs);
+        }
+    }
+}
+
+#[test]
+fn a_log_that_others_cut_before_the_recovery_has_the_batch_once() {
+    for point in ["after-note", "after-short-write", "after-write"] {
+        // Before the batch, in its first bytes, and amid it.
+        for size_bytes in [0, 310, 610, 800] {
+            let place = Place::new();
+            let others = format!("x x x x x {:49}\n", "").repeat(10);
+            fs::write(place.log(), &others).unwrap();
+            let workers = start_workers(&place);
+            die_at(&place, point, &to("app.log", FORM));
+            let log = File::options().write(true).open(place.log()).unwrap();
+            if size_bytes < log.metadata().unwrap().len() {
+                log.set_len(size_bytes).unwrap();
+            }
+            let listener = place.listen(FORM);
+            workers.into_iter().for_each(Worker::finish);
+            assert_eq!(place.status().truncations, 0, "{point} {size_bytes}: we have cut it");
+            listener.stop();
+            assert_once_over(&[place.log()]);
         }
     }
 }

@@ -144,6 +144,21 @@ fn a_log_that_rotates_without_pause_is_followed_line_by_line() {
 }
 
 #[test]
+fn a_log_that_is_truncated_is_followed_from_its_new_beginning() {
+    let log = Log::new(5);
+    log.append("before 0\n");
+    let follower = Follower::start(&log.path);
+    follower.expect("before 0");
+    for number in 1..50 {
+        File::options().write(true).open(&log.path).expect("open").set_len(0).expect("cut");
+        // Longer each time, so that the size alone does not tell.
+        let lines: Vec<_> = (0..=number).map(|line| format!("{number} of {line}")).collect();
+        log.append(&(lines.join("\n") + "\n"));
+        lines.iter().for_each(|line| follower.expect(line));
+    }
+}
+
+#[test]
 fn a_log_that_does_not_exist_yet_is_waited_for() {
     let log = Log::new(5);
     let follower = Follower::start(&log.path);

@@ -41,6 +41,7 @@ impl Files {
             self.files.extend(file);
         }
         let mut gone: Vec<_> = before.into_iter().flatten().map(|file| file.handler).collect();
+        self.past_truncations += gone.iter().map(RotatingFileHandler::truncations).sum::<u64>();
         self.sync_gone(&mut gone);
         self.sync.change(policy, has_new_files);
         self.hub.set_sync(self.sync.status().clone());
@@ -61,7 +62,7 @@ impl Files {
     }
 
     /// Opens anew what others have moved or deleted; the first error, after all were tried. The next
-    /// write tries it again.
+    /// look or write tries it again.
     pub(in crate::listener) fn reopen(&mut self) -> Result<(), HandlerError> {
         let reopened: Vec<_> =
             self.files.iter_mut().map(|file| file.handler.reopen_if_moved()).collect();

@@ -97,8 +97,16 @@ impl Hub {
         let mut levels: Vec<_> = state.levels.status().collect();
         let level_bytes = |level: &LevelStatus| level.logger.len() + SET_LEVEL_BYTES;
         let more_levels = cut(&mut levels, MAX_LEVELS_BYTES, level_bytes);
-        let Counts { records, drops, missing, unconfirmed, damaged_lanes, filter_panics, handlers } =
-            state.counts.clone();
+        let Counts {
+            records,
+            drops,
+            missing,
+            unconfirmed,
+            truncations,
+            damaged_lanes,
+            filter_panics,
+            handlers,
+        } = state.counts.clone();
         Status {
             pid: std::process::id(),
             queue: base.queue.clone(),
@@ -114,6 +122,7 @@ impl Hub {
             dropped_by_level: drops.by_level(),
             missing,
             unconfirmed,
+            truncations,
             damaged_lanes,
             filter_panics,
             refused: state
