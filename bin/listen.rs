@@ -23,7 +23,7 @@ use crate::{exit, signals};
   logboom listen --rotate-at midnight --backup-names date --keep-age 30d
 
 SIGUSR1 rotates the log files, as `logboom ctl rotate` does. SIGHUP loads the configuration again and
-reopens log files that others have moved, as for logrotate; without it that takes a second.")]
+reopens log files that others have moved, as logrotate does; without it they are reopened within a second.")]
 pub(crate) struct Args {
     #[command(flatten)]
     queue: QueueOptions,
