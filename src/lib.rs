@@ -69,6 +69,9 @@ mod log_files;
 #[cfg(feature = "listener")]
 mod logger;
 mod queue;
+#[cfg(feature = "receiver")]
+#[doc(hidden)]
+pub mod receiver;
 mod record;
 #[cfg(feature = "listener")]
 mod regular_file;
