@@ -9,6 +9,7 @@ pub mod json;
 mod names;
 mod parts;
 pub mod pickle;
+pub mod syslog;
 mod text;
 mod time;
 pub mod wire;
