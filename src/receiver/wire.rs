@@ -223,6 +223,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::receiver::frame;
     use crate::{Field, Level};
 
     fn encoded(record: &serde_json::Value) -> Vec<u8> {
@@ -254,6 +255,19 @@ mod tests {
         fields.sort();
         let big = u64::MAX.to_string();
         assert_eq!(fields, [("big", big), ("level", "true".into()), ("user", user.into())]);
+    }
+
+    #[test]
+    fn the_example_of_the_documentation_is_what_it_says() {
+        let (_, example) = include_str!("../../docs/wire.md").split_once("```hex\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let bytes = example.lines().flat_map(|line| line.split("  ").next());
+        let bytes = bytes.flat_map(|bytes| bytes.split(' '));
+        let frame: Vec<_> = bytes.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+        let received = decode(frame::only(&frame).unwrap(), 0).unwrap();
+        assert_eq!((received.time_ns, received.level), (1_795_322_903_123_456_789, Level::WARNING));
+        assert_eq!((&*received.logger, &*received.message), ("billing", "late"));
+        assert_eq!(pairs(&received), [("user", "7".to_owned())]);
     }
 
     #[test]
