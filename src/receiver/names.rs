@@ -39,38 +39,39 @@ impl Names {
     }
 }
 
+/// The bytes, because by them the compiler finds a name without comparing it with each.
 fn python_part(key: &str) -> Option<Part> {
-    Some(match key {
-        "name" => Part::Logger,
-        "msg" => Part::Template,
-        "message" => Part::Message,
-        "levelno" | "levelname" => Part::Level,
-        "pathname" => Part::File,
-        "lineno" => Part::Line,
-        "funcName" => Part::Function,
-        "exc_text" => Part::Exception,
-        "stack_info" => Part::StackInfo,
-        "created" => Part::Time,
-        "relativeCreated" => Part::SinceStart,
-        "thread" | "threadName" => Part::Thread,
-        "process" | "processName" => Part::Process,
-        "taskName" => Part::Task,
+    Some(match key.as_bytes() {
+        b"name" => Part::Logger,
+        b"msg" => Part::Template,
+        b"message" => Part::Message,
+        b"levelno" | b"levelname" => Part::Level,
+        b"pathname" => Part::File,
+        b"lineno" => Part::Line,
+        b"funcName" => Part::Function,
+        b"exc_text" => Part::Exception,
+        b"stack_info" => Part::StackInfo,
+        b"created" => Part::Time,
+        b"relativeCreated" => Part::SinceStart,
+        b"thread" | b"threadName" => Part::Thread,
+        b"process" | b"processName" => Part::Process,
+        b"taskName" => Part::Task,
         _ => return None,
     })
 }
 
 fn common_part(key: &str) -> Option<Part> {
-    Some(match key {
-        "timestamp" | "ts" | "time" | "@timestamp" => Part::Time,
-        "level" | "severity" => Part::Level,
-        "logger" | "target" => Part::Logger,
-        "exception" => Part::Exception,
-        "file" => Part::File,
-        "line" => Part::Line,
-        "function" => Part::Function,
-        "pid" | "worker" => Part::Process,
-        "thread_id" => Part::Thread,
-        "task" => Part::Task,
+    Some(match key.as_bytes() {
+        b"timestamp" | b"ts" | b"time" | b"@timestamp" => Part::Time,
+        b"level" | b"severity" => Part::Level,
+        b"logger" | b"target" => Part::Logger,
+        b"exception" => Part::Exception,
+        b"file" => Part::File,
+        b"line" => Part::Line,
+        b"function" => Part::Function,
+        b"pid" | b"worker" => Part::Process,
+        b"thread_id" => Part::Thread,
+        b"task" => Part::Task,
         _ => return None,
     })
 }

@@ -95,14 +95,19 @@ impl<'a> Parts<'a> {
         self.fields_room.saturating_sub(MAX_NAME_BYTES + FIELD_BYTES)
     }
 
-    /// Whether the key names a part of the record that has a place of its own.
-    pub(super) fn has_place(&self, key: &str) -> bool {
-        self.names.part(key).is_some()
+    /// What the key means in this record; none where it is a field.
+    pub(super) fn part(&self, key: &str) -> Option<Part> {
+        self.names.part(key)
     }
 
     /// Takes what a key stands for.
     pub(super) fn set(&mut self, key: Cow<'a, str>, value: Value<'a>) {
-        let rest = match self.names.part(&key) {
+        self.set_part(self.part(&key), key, value);
+    }
+
+    /// The same where it is known what the key means.
+    pub(super) fn set_part(&mut self, part: Option<Part>, key: Cow<'a, str>, value: Value<'a>) {
+        let rest = match part {
             Some(_) if value == Value::Null => None,
             Some(part) => self.fill(part, value),
             None => Some(value),

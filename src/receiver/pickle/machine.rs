@@ -102,22 +102,17 @@ impl<'a> Machine<'a> {
                 self.make(Kind::List, items)
             }
             b's' => {
-                let value = self.pop()?;
-                let key = self.pop()?;
-                self.extend(Kind::Dict, &[key, value])
+                let [value, key] = [self.pop()?, self.pop()?];
+                let top = self.top()?;
+                object::extend(&mut self.values, top, Kind::Dict, &[key, value])
             }
-            b'u' => {
-                let items = self.pop_to_mark()?;
-                self.extend(Kind::Dict, &items)
-            }
+            b'u' => self.extend_to_mark(Kind::Dict),
             b'a' => {
                 let item = self.pop()?;
-                self.extend(Kind::List, &[item])
+                let top = self.top()?;
+                object::extend(&mut self.values, top, Kind::List, &[item])
             }
-            b'e' => {
-                let items = self.pop_to_mark()?;
-                self.extend(Kind::List, &items)
-            }
+            b'e' => self.extend_to_mark(Kind::List),
             b'c' => self.global(),
             b'R' => {
                 let arguments = self.pop()?;
@@ -191,12 +186,18 @@ impl<'a> Machine<'a> {
         self.push(item)
     }
 
-    fn extend(&mut self, kind: Kind<'a>, items: &[Item<'a>]) -> Result<(), DecodeError> {
+    /// Adds what stands above the last mark to what stands below it.
+    fn extend_to_mark(&mut self, kind: Kind<'a>) -> Result<(), DecodeError> {
+        let mark = self.marks.pop().ok_or(DecodeError::Malformed)?;
+        let items = &self.stack[mark..];
         if kind == Kind::Dict && !items.len().is_multiple_of(2) {
             return Err(DecodeError::Malformed);
         }
-        let top = self.top()?;
-        object::extend(&mut self.values, top, kind, items)
+        let bottom = self.marks.last().copied().unwrap_or(0);
+        let holder = self.stack[bottom..mark].last().ok_or(DecodeError::Malformed)?;
+        object::extend(&mut self.values, *holder, kind, items)?;
+        self.stack.truncate(mark);
+        Ok(())
     }
 
     fn boolean(&mut self) -> Result<(), DecodeError> {

@@ -42,13 +42,14 @@ pub fn decode(content: &[u8], arrived_ns: i64) -> Result<Received<'_>, DecodeErr
         let [key, value] = *pair;
         if parts.admits_key() {
             let key = key_of(key);
-            let value = if parts.has_place(&key) { values.plain(value) } else { value };
+            let part = parts.part(&key);
+            let value = if part.is_some() { values.plain(value) } else { value };
             text_bytes += if let Item::Text(text) = value { text.len() } else { 0 };
             if text_bytes > MAX_TEXT_BYTES {
                 return Err(DecodeError::TooLong);
             }
             let value = value_of(&values, value, parts.room());
-            parts.set(key, value);
+            parts.set_part(part, key, value);
         }
     }
     Ok(parts.finish())
