@@ -81,6 +81,9 @@ mod log_files;
 mod logger;
 mod logger_names;
 mod queue;
+#[cfg(feature = "receiver")]
+#[doc(hidden)]
+pub mod receiver;
 mod record;
 #[cfg(feature = "listener")]
 mod regular_file;

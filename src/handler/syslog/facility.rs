@@ -32,6 +32,12 @@ impl Facility {
         self.0
     }
 
+    /// The facility with this number, if there is one.
+    #[cfg(feature = "receiver")]
+    pub(crate) fn numbered(number: u8) -> Option<Facility> {
+        (usize::from(number) < NAMES.len()).then_some(Facility(number))
+    }
+
     /// The name, as in `syslog.conf`.
     pub fn name(self) -> &'static str {
         NAMES[usize::from(self.0)]

@@ -1,0 +1,239 @@
+//! JSON lines: an object for each record, with the keys of Python's records, those that programs
+//! commonly use, or those of [`JsonFormatter`](crate::formatter::JsonFormatter).
+//!
+//! No tree is built: what is nested stays the text that it was, but for the object `fields`, whose
+//! entries are fields.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Deserializer, error::Category};
+
+use super::names::Names;
+use super::parts::Parts;
+use super::text::mended;
+use super::{DecodeError, MAX_FRAME_BYTES, Received};
+use crate::Value;
+
+/// Reads one line or datagram.
+///
+/// # Errors
+/// It is longer than [`MAX_FRAME_BYTES`], or no JSON object.
+pub fn decode(line: &[u8], arrived_ns: i64) -> Result<Received<'_>, DecodeError> {
+    if line.len() > MAX_FRAME_BYTES {
+        return Err(DecodeError::TooLong);
+    }
+    let mut parts = Parts::new(Names::Common, arrived_ns);
+    let mut json = Deserializer::from_slice(line);
+    let object = Object { parts: &mut parts, are_fields: false };
+    json.deserialize_map(object).and_then(|()| json.end()).map_err(|error| {
+        match error.classify() {
+            Category::Eof => DecodeError::CutShort,
+            Category::Data => DecodeError::NotARecord,
+            Category::Syntax | Category::Io => DecodeError::Malformed,
+        }
+    })?;
+    Ok(parts.finish())
+}
+
+/// Takes the entries of an object.
+struct Object<'p, 'a> {
+    parts: &'p mut Parts<'a>,
+    are_fields: bool,
+}
+
+impl<'de> Visitor<'de> for Object<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((Text(key), raw)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+            if !self.parts.admits_key() {
+                continue;
+            }
+            if self.are_fields {
+                self.parts.field(key, value(raw).map_err(A::Error::custom)?);
+            } else if key == "fields" && raw.get().starts_with('{') {
+                let fields = Object { parts: self.parts, are_fields: true };
+                let mut json = Deserializer::from_str(raw.get());
+                json.deserialize_map(fields).map_err(A::Error::custom)?;
+            } else {
+                self.parts.set(key, value(raw).map_err(A::Error::custom)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn value<'a>(raw: &'a RawValue) -> serde_json::Result<Value<'a>> {
+    let text = raw.get();
+    Ok(match text.as_bytes().first() {
+        Some(b'"') => {
+            let Text(text) = serde_json::from_str(text)?;
+            Value::Str(text)
+        }
+        Some(b'{' | b'[') => Value::Str(Cow::Borrowed(text)),
+        Some(b't') => Value::Bool(true),
+        Some(b'f') => Value::Bool(false),
+        Some(b'n') => Value::Null,
+        _ => number(text),
+    })
+}
+
+/// Whole numbers beyond 64 bits, and those that no float holds, stay text.
+fn number(text: &str) -> Value<'_> {
+    let is_whole = !text.contains(['.', 'e', 'E']);
+    let float = || text.parse().ok().filter(|float: &f64| !is_whole && float.is_finite());
+    let number = text.parse().ok().map(Value::I64);
+    let number = number.or_else(|| text.parse().ok().map(Value::U64));
+    number.or_else(|| float().map(Value::F64)).unwrap_or(Value::Str(Cow::Borrowed(text)))
+}
+
+/// Text that may have surrogates without their other half.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de> serde::Deserialize<'de> for Text<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Text<'de>, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Text<'de>, E> {
+                Ok(Text(mended(bytes)))
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(mended(bytes).into_owned())))
+            }
+        }
+
+        // Only what is read as bytes may have such surrogates.
+        deserializer.deserialize_bytes(TextVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formatter::{Formatter, JsonFormatter};
+    use crate::{Field, Level, Record};
+
+    fn decoded(line: &str) -> Received<'_> {
+        decode(line.as_bytes(), 7).expect(line)
+    }
+
+    fn pairs<'r>(received: &'r Received<'_>) -> Vec<(&'r str, &'r Value<'r>)> {
+        received.fields.iter().map(|field| (&*field.key, &field.value)).collect()
+    }
+
+    #[test]
+    fn common_keys_have_their_places() {
+        for line in [
+            r#"{"ts":1795322903.5,"level":"warn","logger":"a.b","msg":"hi"}"#,
+            r#"{"time":1795322903500,"severity":"WARNING","target":"a.b","message":"hi"}"#,
+            r#" {"timestamp" : "2026-11-22T04:48:23.5Z","levelno":30,"name":"a.b","msg":"hi"} "#,
+        ] {
+            let received = decoded(line);
+            assert_eq!(received.time_ns, 1_795_322_903_500_000_000, "{line}");
+            assert_eq!((received.level, received.level_name), (Level::WARNING, None), "{line}");
+            assert_eq!((&*received.logger, &*received.message), ("a.b", "hi"), "{line}");
+            assert_eq!(received.fields, [], "{line}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_typed_fields_and_nested_ones_stay_text() {
+        let line = concat!(
+            r#"{"a":null,"b":true,"i":-7,"u":18446744073709551615,"big":18446744073709551616,"#,
+            r#""f":1.0,"e":1e3,"over":1e999,"s":"\u00fc\n\u0000","o":{"x": [1, {}]},"l":[],"#,
+            r#""fields":{"in":1,"message":"of tracing","deep":{"x":1}}}"#
+        );
+        let expected = [
+            ("a", &Value::Null),
+            ("b", &Value::Bool(true)),
+            ("i", &Value::I64(-7)),
+            ("u", &Value::U64(u64::MAX)),
+            ("big", &Value::Str("18446744073709551616".into())),
+            ("f", &Value::F64(1.0)),
+            ("e", &Value::F64(1000.0)),
+            ("over", &Value::Str("1e999".into())),
+            ("s", &Value::Str("ü\n\0".into())),
+            ("o", &Value::Str(r#"{"x": [1, {}]}"#.into())),
+            ("l", &Value::Str("[]".into())),
+            ("in", &Value::I64(1)),
+            ("deep", &Value::Str(r#"{"x":1}"#.into())),
+        ];
+        let received = decoded(line);
+        assert_eq!(pairs(&received), expected);
+        assert_eq!((&*received.message, received.time_ns), ("of tracing", 7));
+    }
+
+    #[test]
+    fn half_a_surrogate_is_replaced_in_keys_and_values() {
+        let received = decoded(r#"{"\ud800k":"a\udc80b","pair":"\ud83e\udd80"}"#);
+        let expected =
+            [("\u{fffd}k", &Value::Str("a\u{fffd}b".into())), ("pair", &Value::Str("🦀".into()))];
+        assert_eq!(pairs(&received), expected);
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused_by_its_reason() {
+        for (line, reason) in [
+            ("", DecodeError::CutShort),
+            (r#"{"a":1"#, DecodeError::CutShort),
+            (r#"{"a":1}}"#, DecodeError::Malformed),
+            (r#"{"a":01}"#, DecodeError::Malformed),
+            (r#"{a:1}"#, DecodeError::Malformed),
+            ("[1]", DecodeError::NotARecord),
+            ("7", DecodeError::NotARecord),
+            ("plain text", DecodeError::Malformed),
+        ] {
+            assert_eq!(decode(line.as_bytes(), 0), Err(reason), "{line}");
+        }
+        assert_eq!(decode(b"{\"a\":\"\xff\"}", 0), Err(DecodeError::Malformed));
+        assert_eq!(decode(&vec![b' '; MAX_FRAME_BYTES + 1], 0), Err(DecodeError::TooLong));
+    }
+
+    #[test]
+    fn nesting_is_not_followed() {
+        let deep =
+            format!("{{\"msg\":\"hi\",\"a\":{}{}}}", "[".repeat(500_000), "]".repeat(500_000));
+        let received = decoded(&deep);
+        assert_eq!(&*received.message, "hi");
+        assert!(received.fields[0].value.to_string().ends_with(" bytes]"));
+    }
+
+    #[test]
+    fn json_lines_of_a_listener_can_be_received() {
+        let mut record = Record::new(1_795_322_903_123_456_789, Level::new(35), "web", "a\n\0b");
+        record.fields.push(Field { key: "user".into(), value: Value::I64(7) });
+        record.file = Some("src/a.rs".into());
+        record.line = Some(3);
+        record.exception = Some("Traceback".into());
+        (record.thread.id, record.thread.name) = (8, "main".into());
+        let process = record.process.to_mut();
+        (process.id, process.name) = (4711, "api-1".into());
+        let mut line = Vec::new();
+        JsonFormatter::new().format(&record, &mut line);
+        let received = decode(&line, 0).unwrap();
+        assert_eq!(received.time_ns, record.time_ns);
+        assert_eq!((received.level, &received.level_name), (record.level, &None));
+        assert_eq!((&received.logger, &received.message), (&record.logger, &record.message));
+        assert_eq!((&received.file, received.line), (&record.file, record.line));
+        assert_eq!(received.exception, record.exception);
+        assert_eq!((received.process_id, received.thread_id), (Some(4711), Some(8)));
+        assert_eq!(received.process_name.as_deref(), Some("api-1"));
+        assert_eq!(received.thread_name.as_deref(), Some("main"));
+        assert_eq!(pairs(&received)[0], ("user", &Value::I64(7)));
+    }
+}

@@ -1,0 +1,109 @@
+//! Decoders for records that other programs send: each takes the bytes of one record and says what
+//! is in them, or why they are none. No sockets here, and nothing for users yet.
+//!
+//! The bytes are from anybody: nothing panics, recurses or allocates by what they say, and the text
+//! of a record is cut to [`MAX_RECORD_BYTES`]. `arrived_ns` is the time of a record that has none.
+
+pub mod frame;
+pub mod json;
+mod names;
+mod parts;
+pub mod pickle;
+pub mod syslog;
+mod text;
+mod time;
+pub mod wire;
+
+use std::borrow::Cow;
+
+use crate::{Field, Level};
+
+/// Most bytes of one frame or datagram.
+pub const MAX_FRAME_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most bytes of text in one record; longer text is cut and says so.
+pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
+
+/// Most bytes of all fields of one record together.
+const MAX_FIELDS_BYTES: usize = MAX_RECORD_BYTES / 2;
+
+/// Most bytes of the name of a logger, thread, file and the like, and of a key.
+const MAX_NAME_BYTES: usize = 1024;
+
+/// Most keys of one record.
+const MAX_KEYS: usize = 512;
+
+/// Deepest nesting of what a field holds.
+const MAX_DEPTH: usize = 64;
+
+/// What somebody has said about one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received<'a> {
+    /// When it was made, nanoseconds since the Unix epoch.
+    pub time_ns: i64,
+    /// How severe it is; `INFO` where that was not said.
+    pub level: Level,
+    /// The sender's own name of the level, where it is not a usual one.
+    pub level_name: Option<Cow<'a, str>>,
+    /// The name of the logger; empty where it has none.
+    pub logger: Cow<'a, str>,
+    /// The message.
+    pub message: Cow<'a, str>,
+    /// Text of an exception with its traceback.
+    pub exception: Option<Cow<'a, str>>,
+    /// The stack of the call, where the sender was asked to show it.
+    pub stack_info: Option<Cow<'a, str>>,
+    /// Source file of the call.
+    pub file: Option<Cow<'a, str>>,
+    /// Line of the call.
+    pub line: Option<u32>,
+    /// Function of the call.
+    pub function: Option<Cow<'a, str>>,
+    /// Process id of the sender, as it says.
+    pub process_id: Option<u32>,
+    /// Name of its process.
+    pub process_name: Option<Cow<'a, str>>,
+    /// When it began to log, nanoseconds since the Unix epoch.
+    pub started_ns: Option<i64>,
+    /// Number of the thread, of whichever kind the sender has.
+    pub thread_id: Option<u64>,
+    /// Name of the thread.
+    pub thread_name: Option<Cow<'a, str>>,
+    /// Name of the task in the thread.
+    pub task_name: Option<Cow<'a, str>>,
+    /// All else, typed; what is nested is JSON text. Of the same key the last counts.
+    pub fields: Vec<Field<'a>>,
+}
+
+/// Why bytes are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The frame is longer than [`MAX_FRAME_BYTES`].
+    #[error("longer than {MAX_FRAME_BYTES} bytes: send shorter messages")]
+    TooLong,
+    /// It ends too early.
+    #[error("cut short: send each record whole")]
+    CutShort,
+    /// Something follows its end.
+    #[error("bytes follow its end: send one record in each frame")]
+    Trailing,
+    /// It cannot be read.
+    #[error("damaged: compare the sender's format with that of this socket")]
+    Malformed,
+    /// It can be read, and is no dictionary, object or map.
+    #[error("no dictionary of a record: send one with keys such as `levelname`, `name` and `msg`")]
+    NotARecord,
+    /// What is in it is nested too deep.
+    #[error("nested deeper than {MAX_DEPTH} levels: log it as text")]
+    TooDeep,
+    /// A pickle with an opcode that Python's logging handlers do not write.
+    #[error("pickle opcode {0:#04x} is refused: send what logging.handlers.SocketHandler sends")]
+    Opcode(u8),
+    /// A pickle of more values than are read.
+    #[error("too many values in one record: log less in its extra fields")]
+    TooManyValues,
+    /// A pickle with a number of more digits than are read.
+    #[error("a number of more than 4300 digits: log it as text")]
+    TooManyDigits,
+}

@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = logboom::receiver::wire::decode(bytes, 1_795_322_903_000_000_000);
+});
