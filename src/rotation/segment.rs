@@ -148,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_segment_in_a_file_that_was_emptied_before_the_write_is_found_at_its_beginning() {
-        let lines = |count: usize, word: &str| format!("{word} {:40}\n", "").repeat(count);
+        let lines = |count: usize, word: &str| -> String {
+            (0..count).map(|number| format!("{word} {number:40}\n")).collect()
+        };
         let batch = lines(10, "new");
         for before in [lines(100, "old"), lines(5, "old")] {
             let whole = resolved_after_cut(&before, &batch, "", batch.len());
