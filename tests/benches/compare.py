@@ -26,6 +26,8 @@ RUN_TIMEOUT_S = 300
 # So small runs measure the start of processes, but they show that everything works.
 QUICK_SHARE = 50
 LATENCY_SECONDS = 5
+# Curves and call times are made of many runs or many calls each: fewer rounds do.
+CURVE_ROUNDS = 3
 # Records of a run that takes about a second on a machine of two processors.
 MANY = 1_000_000
 
@@ -46,7 +48,8 @@ def main():
     growth, latency = bench.growth(args.to[0]), bench.latency(args.to[0])
     progress("")
     report.print_latency(latency)
-    report.write(args.write, args.rounds, results, growth, latency)
+    rounds = (args.rounds, bench.curve_rounds)
+    report.write(args.write, rounds, results, growth, latency)
     print(f"\nWritten: {args.write}/bench.md and the plots beside it")
 
 
@@ -107,6 +110,7 @@ class Bench:
     def __init__(self, programs, args):
         self.programs, self.args = programs, args
         self.ways = list(ways(args.python))
+        self.curve_rounds = min(args.rounds, CURVE_ROUNDS)
 
     def compare(self, directory):
         """{(way, setting): [figures of each round]}"""
@@ -136,7 +140,7 @@ class Bench:
                             for size in (10, 100, 1000, 10_000, 64_000)]),
         ]
         results = {}
-        for number in range(self.args.rounds):
+        for number in range(self.curve_rounds):
             for axis, measured, points in axes:
                 for x, *setting, records, flags in points:
                     for way, (program, first_flags) in measured.items():
@@ -156,7 +160,7 @@ class Bench:
             "one message per record": ("peers", ["run", "naive"]),
         }
         results = {}
-        for _ in range(self.args.rounds):
+        for _ in range(self.curve_rounds):
             for producers in (1, 4):
                 for way, (program, flags) in measured.items():
                     progress(f"latency: {way}, {producers}")

@@ -135,7 +135,7 @@ def write(directory, rounds, results, growth, latency):
     """Writes bench.md and its plots."""
     directory.mkdir(parents=True, exist_ok=True)
     parts = ["# Measurements\n", f"Made by `scripts/bench` on {machine()}: medians of "
-             f"{rounds} rounds, all ways in turn.\n", NOTES]
+             f"{rounds[0]} rounds, of {rounds[1]} for call times and growth, all ways in turn.\n", NOTES]
     for number, (place, result) in enumerate(results.items()):
         name = f"bench-{number + 1}.svg"
         rows = [(", ".join(key), *spread(figures, "records/s")) for key, figures in result.items()]
