@@ -98,25 +98,11 @@ impl FileLock {
     /// Takes the lock at `path` without waiting, and writes our pid into it. The line behind it stays
     /// as the holder before has left it.
     pub(crate) fn acquire(path: &Path) -> Result<FileLock, LockError> {
-        for _ in 0..MAX_ATTEMPTS {
-            let file = open(path)?;
-            match fs2::FileExt::try_lock_exclusive(&file) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
-                    return Err(held(path, &file));
-                }
-                Err(error) => return Err(refused("lock", path)(explain(error)).into()),
-            }
-            // The holder before us may have removed the file between our opening and locking it.
-            if is_at(path, &file)? {
-                let note = read_note(&file);
-                let lock = FileLock { path: path.to_owned(), note, file, leaves_file: false };
-                lock.write_holder()?;
-                return Ok(lock);
-            }
-        }
-        Err(replaced(path))
+        let file = lock_at(path, fs2::FileExt::try_lock_exclusive)?;
+        let note = read_note(&file);
+        let lock = FileLock { path: path.to_owned(), note, file, leaves_file: false };
+        lock.write_holder()?;
+        Ok(lock)
     }
 
     /// Takes the lock of the queue in this directory, and notes the directory.
@@ -177,6 +163,27 @@ fn open(path: &Path) -> Result<File, FileError> {
     regular_file::open(path, &mut options).map_err(refused("open", path))
 }
 
+/// Opens the file at `path` and locks it by `try_lock`, which does not wait.
+fn lock_at(path: &Path, try_lock: fn(&File) -> io::Result<()>) -> Result<File, LockError> {
+    for _ in 0..MAX_ATTEMPTS {
+        let file = open(path)?;
+        match try_lock(&file) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
+                return Err(held(path, &file));
+            }
+            Err(error) => return Err(refused("lock", path)(explain(error)).into()),
+        }
+        // A holder before us may have removed the file between our opening and locking it.
+        if is_at(path, &file)? {
+            return Ok(file);
+        }
+    }
+    let source = io::Error::other("its file is replaced all the time: find out by whom");
+    Err(refused("lock", path)(source).into())
+}
+
 /// Whether `path` leads to `file`.
 fn is_at(path: &Path, file: &File) -> Result<bool, FileError> {
     let ours = file.metadata().map_err(refused("examine", path))?;
@@ -197,11 +204,6 @@ fn held(path: &Path, file: &File) -> LockError {
     let [pid, _] = read_lines(file);
     let pid = str::from_utf8(&pid).ok().and_then(|pid| pid.parse().ok());
     LockError::Held { path: path.to_owned(), pid }
-}
-
-fn replaced(path: &Path) -> LockError {
-    let source = io::Error::other("its file is replaced all the time: find out by whom");
-    refused("lock", path)(source).into()
 }
 
 fn read_note(file: &File) -> OsString {

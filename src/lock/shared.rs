@@ -2,13 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{
-    LockError, MAX_ATTEMPTS, explain, held, is_at, open, read_note, replaced, write_holder,
-};
-use crate::regular_file::{FileError, refused};
+use super::{LockError, is_at, lock_at, read_note, write_holder};
+use crate::regular_file::FileError;
 
 /// A shared lock. Its file stays when it is dropped: others may hold it.
 #[derive(Debug)]
@@ -21,24 +18,10 @@ pub(crate) struct SharedLock {
 impl SharedLock {
     /// Takes the lock at `path` without waiting, and writes our pid into it. The line behind it stays.
     pub(crate) fn acquire(path: &Path) -> Result<SharedLock, LockError> {
-        for _ in 0..MAX_ATTEMPTS {
-            let file = open(path)?;
-            match fs2::FileExt::try_lock_shared(&file) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
-                    return Err(held(path, &file));
-                }
-                Err(error) => return Err(refused("lock", path)(explain(error)).into()),
-            }
-            // Who had it alone may have removed the file between our opening and locking it.
-            if is_at(path, &file)? {
-                let note = read_note(&file);
-                write_holder(path, &file, &note)?;
-                return Ok(SharedLock { path: path.to_owned(), note, file });
-            }
-        }
-        Err(replaced(path))
+        let file = lock_at(path, fs2::FileExt::try_lock_shared)?;
+        let note = read_note(&file);
+        write_holder(path, &file, &note)?;
+        Ok(SharedLock { path: path.to_owned(), note, file })
     }
 
     /// The second line of its file.
