@@ -21,7 +21,7 @@ enum Key {
 /// What is printed of the fields where they stand beside the other keys.
 const FLAT: &str = "*";
 
-const OWN: [&str; 18] = [
+const OWN: [&str; 19] = [
     "time",
     "level",
     "levelno",
@@ -34,6 +34,7 @@ const OWN: [&str; 18] = [
     "thread_id",
     "file",
     "line",
+    "function",
     "exception",
     "spans",
     "fields",
@@ -173,6 +174,7 @@ impl Chosen<'_> {
             }
             "file" if object.file.is_some() => map.serialize_entry(name, &object.file),
             "line" if object.line.is_some() => map.serialize_entry(name, &object.line),
+            "function" if object.function.is_some() => map.serialize_entry(name, &object.function),
             "exception" if object.exception.is_some() => {
                 map.serialize_entry(name, &object.exception)
             }

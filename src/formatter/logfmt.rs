@@ -9,7 +9,7 @@ use super::fields::last_of_each_key;
 use crate::{LevelNames, Record, Value};
 
 /// The keys that are not fields.
-const OWN_KEYS: [&str; 12] = [
+const OWN_KEYS: [&str; 13] = [
     "time",
     "level",
     "logger",
@@ -20,6 +20,7 @@ const OWN_KEYS: [&str; 12] = [
     "thread",
     "file",
     "line",
+    "function",
     "spans",
     "exception",
 ];
@@ -27,8 +28,8 @@ const OWN_KEYS: [&str; 12] = [
 /// Prints each record as `key=value` pairs on one line, as `logfmt` is read by most tools.
 ///
 /// The keys, in this order: `time` (RFC 3339 in UTC, nine digits of a second), `level`, `logger`,
-/// `message`, `worker`, `pid`, `program`, `thread`, `file`, `line`, `spans` (names joined by `:`),
-/// the fields of spans and call, `exception`. What a record does not have is left out.
+/// `message`, `worker`, `pid`, `program`, `thread`, `file`, `line`, `function`, `spans` (names joined by
+/// `:`), the fields of spans and call, `exception`. What a record does not have is left out.
 ///
 /// Numbers, `true`, `false` and `null` stand bare. Text stands in quotes, with the escapes of JSON,
 /// if it is empty, has a space, a quote, an `=`, a backslash or a control character, or would be
@@ -89,6 +90,7 @@ impl Formatter for LogfmtFormatter {
         if let Some(line) = record.line {
             push(out, format_args!(" line={line}"));
         }
+        push_some("function", record.function.as_deref().unwrap_or_default(), out);
         let names: Vec<_> = record.spans.iter().map(|span| &*span.name).collect();
         push_some("spans", &names.join(":"), out);
         push_fields(record, out);

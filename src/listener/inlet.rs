@@ -1,0 +1,287 @@
+//! Where records come in that no lane of a queue carries: from a [`RecordSource`] through one queue,
+//! bounded by bytes, to the drain. They are in memory only.
+
+// What others write is received with that feature; without it nobody hands anything in.
+#![cfg_attr(not(feature = "receiver"), allow(dead_code))]
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::receive::Event;
+use super::source_counts::SourceCounts;
+use super::stop::Stop;
+use crate::codec::Drops;
+use crate::{Level, Process, Record};
+
+/// Most bytes of records that wait for the drain, and beyond them what one look at one peer brings.
+const MAX_WAITING_BYTES: usize = 32 << 20;
+
+/// As soon as no more wait, sources that had to pause go on.
+const RESUME_BYTES: usize = MAX_WAITING_BYTES / 2;
+
+/// A round takes so many bytes, and the record that exceeds them.
+const MAX_ROUND_BYTES: usize = 2 << 20;
+
+/// Somebody who gives records to a listener, on a thread of its own.
+pub(crate) trait RecordSource: Send {
+    /// Opens what others reach it by. Called once, before [`run`](Self::run).
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    fn open(&mut self) -> io::Result<()>;
+
+    /// What it is, for people; where it is as well once it is open.
+    fn name(&self) -> String;
+
+    /// Gives what comes to `inlet` and returns when that [is closing](Inlet::is_closing): then it
+    /// takes what has come by that time and nothing more. It is dropped when that is written.
+    fn run(&mut self, inlet: &Inlet);
+}
+
+/// What comes next in a lane: what was dropped, and then records.
+pub(super) struct Arrival {
+    pub(super) lane: u64,
+    pub(super) process: Arc<Process>,
+    pub(super) drops: Option<Drops>,
+    pub(super) records: Vec<Record<'static>>,
+    pub(super) bytes: usize,
+}
+
+/// What all sources of a listener have brought and its drain has not yet taken.
+#[derive(Default)]
+pub(super) struct Arrivals(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Arrival>,
+    bytes: usize,
+    /// Arrivals that were ever pushed, and taken.
+    pushed: u64,
+    taken: u64,
+    /// A source waits for room.
+    is_awaited: bool,
+    is_closing: bool,
+    /// The drain takes nothing more.
+    has_ended: bool,
+    /// One for each source that runs.
+    wakes: Vec<Arc<EventFd>>,
+}
+
+impl Arrivals {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a round has to merge.
+    pub(super) fn take(&self) -> Vec<Arrival> {
+        let mut state = self.lock();
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        while bytes < MAX_ROUND_BYTES
+            && let Some(arrival) = state.waiting.pop_front()
+        {
+            bytes += arrival.bytes;
+            taken.push(arrival);
+        }
+        state.taken += taken.len() as u64;
+        state.bytes -= bytes;
+        if state.is_awaited && state.bytes <= RESUME_BYTES {
+            state.is_awaited = false;
+            state.wake();
+        }
+        taken
+    }
+
+    /// How much was ever pushed.
+    pub(super) fn pushed(&self) -> u64 {
+        self.lock().pushed
+    }
+
+    /// Whether all that was pushed up to `pushed` is taken.
+    pub(super) fn has_taken(&self, pushed: u64) -> bool {
+        self.lock().taken >= pushed
+    }
+
+    /// Lets the sources end.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.is_closing = true;
+        state.wake();
+    }
+
+    /// Whether all sources have ended and nothing of them is left.
+    pub(super) fn are_done(&self) -> bool {
+        let state = self.lock();
+        state.wakes.is_empty() && state.waiting.is_empty()
+    }
+
+    /// Takes nothing more; how many records nobody will get.
+    pub(super) fn abandon(&self) -> u64 {
+        let mut state = self.lock();
+        (state.is_closing, state.has_ended) = (true, true);
+        state.wake();
+        let abandoned = std::mem::take(&mut state.waiting);
+        abandoned.iter().map(|arrival| arrival.records.len() as u64).sum()
+    }
+}
+
+impl State {
+    fn wake(&self) {
+        for wake in &self.wakes {
+            // Full of wakes, it is awake.
+            let _full = wake.write(1);
+        }
+    }
+}
+
+/// The way of one source into the listener.
+pub(crate) struct Inlet {
+    arrivals: Arc<Arrivals>,
+    events: SyncSender<Event>,
+    stop: Stop,
+    wake: Arc<EventFd>,
+    counts: Arc<SourceCounts>,
+    max_connections: usize,
+}
+
+impl Inlet {
+    pub(super) fn new(
+        arrivals: &Arc<Arrivals>,
+        events: SyncSender<Event>,
+        stop: Stop,
+        counts: Arc<SourceCounts>,
+        max_connections: usize,
+    ) -> io::Result<Inlet> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let wake = Arc::new(EventFd::from_flags(flags)?);
+        arrivals.lock().wakes.push(Arc::clone(&wake));
+        Ok(Inlet { arrivals: Arc::clone(arrivals), events, stop, wake, counts, max_connections })
+    }
+
+    /// Gives records to the listener as the next of `lane`. Never blocks: ask for
+    /// [room](Self::has_room) before anything is read.
+    pub(crate) fn push(&self, lane: &mut InletLane, mut records: Vec<Record<'static>>) {
+        let drops = lane.drops.take();
+        if records.is_empty() && drops.is_none() {
+            return;
+        }
+        self.counts.add_records(records.len());
+        let mut bytes = 0;
+        for record in &mut records {
+            (record.lane, record.seq) = (lane.number, lane.next_seq);
+            lane.next_seq += 1;
+            bytes += record.memory_bytes();
+        }
+        let process = Arc::clone(&lane.process);
+        let mut state = self.arrivals.lock();
+        if state.has_ended {
+            return;
+        }
+        let was_empty = state.waiting.is_empty();
+        state.waiting.push_back(Arrival { lane: lane.number, process, drops, records, bytes });
+        state.bytes += bytes;
+        state.pushed += 1;
+        drop(state);
+        if was_empty {
+            // A drain with a full queue of events looks here before it waits for another.
+            let _busy = self.events.try_send(Event::Arrived);
+        }
+    }
+
+    /// Whether records may be pushed. If not, [`wake`](Self::wake) becomes readable when they may.
+    pub(crate) fn has_room(&self) -> bool {
+        let mut state = self.arrivals.lock();
+        let has_room = state.bytes < MAX_WAITING_BYTES || state.has_ended;
+        state.is_awaited |= !has_room;
+        has_room
+    }
+
+    /// Whether the source is to end.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.arrivals.lock().is_closing
+    }
+
+    /// Whether the drain has ended: nothing that is pushed reaches anybody.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.arrivals.lock().has_ended
+    }
+
+    /// Readable when there is room again, or the source is to end.
+    pub(crate) fn wake(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// Lets [`wake`](Self::wake) be readable no more.
+    pub(crate) fn clear_wake(&self) {
+        let _was_clear = self.wake.read();
+    }
+
+    /// What the status shows.
+    pub(crate) fn counts(&self) -> &SourceCounts {
+        &self.counts
+    }
+
+    /// Most connections that the descriptors of the process suffice for.
+    pub(crate) fn max_connections(&self) -> usize {
+        self.max_connections
+    }
+
+    /// Asks the whole listener to stop.
+    pub(crate) fn stop_listener(&self) {
+        self.stop.request();
+    }
+}
+
+impl Drop for Inlet {
+    fn drop(&mut self) {
+        self.arrivals.lock().wakes.retain(|wake| !Arc::ptr_eq(wake, &self.wake));
+        self.stop.wake();
+    }
+}
+
+/// The lane of one peer: its records have an order and numbers of their own.
+pub(crate) struct InletLane {
+    number: u64,
+    next_seq: u64,
+    process: Arc<Process>,
+    /// Calls that were dropped since the last record.
+    drops: Option<Drops>,
+}
+
+impl InletLane {
+    /// # Errors
+    /// The system has no random number for it.
+    pub(crate) fn new(process: Process) -> io::Result<InletLane> {
+        let (number, process) = (getrandom::u64()?, Arc::new(process));
+        Ok(InletLane { number, next_seq: 0, process, drops: None })
+    }
+
+    /// Whose records it carries.
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// From now on it carries those of another process.
+    pub(crate) fn set_process(&mut self, process: Process) {
+        self.process = Arc::new(process);
+    }
+
+    /// Drops a record: it uses up a number, and the log says so before the next one.
+    pub(crate) fn drop_record(&mut self, level: Level, time_ns: i64) {
+        match &mut self.drops {
+            Some(drops) => drops.add(level, time_ns),
+            None => self.drops = Some(Drops::of(self.next_seq, level, time_ns)),
+        }
+        self.next_seq += 1;
+    }
+
+    /// Whether there are drops that the log does not know of.
+    pub(crate) fn has_drops(&self) -> bool {
+        self.drops.is_some()
+    }
+}
