@@ -53,7 +53,8 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let id = |found: &Metadata| (found.dev(), found.ino());
+        // Numbers of inodes are used again at once.
+        let id = |found: &Metadata| (found.dev(), found.ino(), found.created().ok());
         if fs::symlink_metadata(&self.path).is_ok_and(|found| id(&found) == id(&self.metadata)) {
             let _left_behind = fs::remove_file(&self.path);
         }
@@ -97,13 +98,12 @@ mod tests {
         let path = directory.path().join("s");
         let (living, file) = listen(&path, 0o600).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let inode = fs::metadata(&path).unwrap().ino();
         assert_eq!(listen(&path, 0o600).err().unwrap().kind(), io::ErrorKind::AddrInUse);
         // As a kill leaves it.
         drop(living);
         std::mem::forget(file);
         let (_living, file) = listen(&path, 0o640).unwrap();
-        assert_ne!(fs::metadata(&path).unwrap().ino(), inode);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         fs::rename(&path, directory.path().join("moved")).unwrap();
         fs::write(&path, "foreign").unwrap();
         assert!(listen(&path, 0o600).is_err());

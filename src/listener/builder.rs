@@ -174,6 +174,7 @@ impl ListenerBuilder {
         let fixed = Fixed {
             queue: queue.clone(),
             named_queue: layout.queue.as_ref().map(|named| named.directory.clone()),
+            doors: layout.doors.as_ref().map(|doors| doors.identity.clone()),
             on_unresolved: self.on_unresolved,
             fallback: self.fallback,
             levels: self.levels,

@@ -21,11 +21,12 @@ use crate::{Level, Process, Record};
 /// Most bytes of records that wait for the drain, and beyond them what one look at one peer brings.
 const MAX_WAITING_BYTES: usize = 32 << 20;
 
-/// As soon as no more wait, sources that had to pause go on.
-const RESUME_BYTES: usize = MAX_WAITING_BYTES / 2;
-
-/// A round takes so many bytes, and the record that exceeds them.
+/// A round takes so many bytes, and the arrival that exceeds them.
 const MAX_ROUND_BYTES: usize = 2 << 20;
+
+/// As soon as no more wait, sources that had to pause go on. That is after one round: a peer that is
+/// not read for a second may give up, as Python's `SocketHandler` does.
+const RESUME_BYTES: usize = MAX_WAITING_BYTES - MAX_ROUND_BYTES;
 
 /// Somebody who gives records to a listener, on a thread of its own.
 pub(crate) trait RecordSource: Send {

@@ -159,6 +159,7 @@ impl Connection {
     /// The stream has ended. A last line need not.
     fn end(&mut self, door: &Door) -> Heard {
         let begun = std::mem::take(&mut self.begun);
+        self.begun_at = None;
         let mut heard = Heard { is_any: true, end: Some(End::Closed), ..Heard::nothing() };
         if begun.is_empty() {
             return heard;

@@ -137,17 +137,20 @@ pub enum DoorError {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Door {
-    form: DoorForm,
-    place: DoorPlace,
-    logger: Option<String>,
-    mode: u32,
-    max_connections: usize,
-    max_frame_bytes: usize,
-    max_rate: Option<u32>,
-    idle_timeout: Option<Duration>,
+    pub(crate) form: DoorForm,
+    pub(crate) place: DoorPlace,
+    pub(crate) logger: Option<String>,
+    pub(crate) mode: u32,
+    pub(crate) max_connections: usize,
+    pub(crate) max_frame_bytes: usize,
+    pub(crate) max_rate: Option<u32>,
+    pub(crate) idle_timeout: Option<Duration>,
 }
 
 impl Door {
+    /// Most bytes that one record may ever have as it is sent.
+    pub const MAX_FRAME_BYTES: usize = MAX_FRAME_BYTES;
+
     /// A door for records of this form at this place. Nothing is opened yet.
     ///
     /// # Errors

@@ -96,6 +96,9 @@ pub(super) struct Streams<'d> {
     epoll: Epoll,
     max_connections: usize,
     connections: HashMap<u64, Connection>,
+    /// Connections that had something to read, and that are looked at before others are asked for.
+    /// So each has its turn also where there is room for few.
+    ready: VecDeque<u64>,
     next_number: u64,
     /// Connections that had sent no record when they were seen last, in the order in which they came.
     unheard: VecDeque<u64>,
@@ -126,6 +129,7 @@ impl<'d> Streams<'d> {
             epoll,
             max_connections: door.max_connections.min(inlet.max_connections()),
             connections: HashMap::new(),
+            ready: VecDeque::new(),
             next_number: FIRST_CONNECTION,
             unheard: VecDeque::new(),
             resting: Vec::new(),
@@ -146,20 +150,29 @@ impl<'d> Streams<'d> {
                 self.connections.values_mut().for_each(|connection| connection.excuse(now));
                 continue;
             }
-            // Interrupted: nothing is known to be ready.
-            let ready = self.epoll.wait(&mut events, self.patience()).unwrap_or(0);
-            for event in &events[..ready] {
-                match event.data() {
-                    SOCKET => self.accept(),
-                    WAKE => self.inlet.clear_wake(),
-                    // What is not read now is ready in the next turn as well.
-                    number if self.inlet.has_room() => drop(self.hear(number)),
-                    _ => {}
+            match self.ready.pop_front() {
+                Some(number) => {
+                    self.hear(number);
+                }
+                None => {
+                    self.look(Instant::now());
+                    self.wait(&mut events);
                 }
             }
-            self.look(Instant::now());
         }
         self.finish();
+    }
+
+    fn wait(&mut self, events: &mut [EpollEvent]) {
+        // Interrupted: nothing is known to be ready.
+        let count = self.epoll.wait(events, self.patience()).unwrap_or(0);
+        for event in &events[..count] {
+            match event.data() {
+                SOCKET => self.accept(),
+                WAKE => self.inlet.clear_wake(),
+                number => self.ready.push_back(number),
+            }
+        }
     }
 
     fn patience(&self) -> EpollTimeout {
