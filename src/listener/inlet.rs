@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -147,7 +148,19 @@ pub(crate) struct Inlet {
     stop: Stop,
     wake: Arc<EventFd>,
     counts: Arc<SourceCounts>,
-    max_connections: usize,
+    connections: Arc<ConnectionRoom>,
+}
+
+/// How many connections all sources of a listener have, and may have by the descriptors.
+pub(super) struct ConnectionRoom {
+    used: AtomicUsize,
+    max: usize,
+}
+
+impl ConnectionRoom {
+    pub(super) fn new(max: usize) -> Arc<ConnectionRoom> {
+        Arc::new(ConnectionRoom { used: AtomicUsize::new(0), max })
+    }
 }
 
 impl Inlet {
@@ -156,12 +169,12 @@ impl Inlet {
         events: SyncSender<Event>,
         stop: Stop,
         counts: Arc<SourceCounts>,
-        max_connections: usize,
+        connections: Arc<ConnectionRoom>,
     ) -> io::Result<Inlet> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let wake = Arc::new(EventFd::from_flags(flags)?);
         arrivals.lock().wakes.push(Arc::clone(&wake));
-        Ok(Inlet { arrivals: Arc::clone(arrivals), events, stop, wake, counts, max_connections })
+        Ok(Inlet { arrivals: Arc::clone(arrivals), events, stop, wake, counts, connections })
     }
 
     /// Gives records to the listener as the next of `lane`. Never blocks: ask for
@@ -227,9 +240,17 @@ impl Inlet {
         &self.counts
     }
 
-    /// Most connections that the descriptors of the process suffice for.
-    pub(crate) fn max_connections(&self) -> usize {
-        self.max_connections
+    /// Takes room for one more connection, which [`disconnect`](Self::disconnect) gives back; false
+    /// where descriptors do not suffice.
+    pub(crate) fn connect(&self) -> bool {
+        let ConnectionRoom { used, max } = &*self.connections;
+        let more = |used: usize| (used < *max).then_some(used + 1);
+        used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// So many connections are closed.
+    pub(crate) fn disconnect(&self, connections: usize) {
+        self.connections.used.fetch_sub(connections, Ordering::Relaxed);
     }
 
     /// Asks the whole listener to stop.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::{io, thread};
 
-use super::inlet::{Arrivals, Inlet, RecordSource};
+use super::inlet::{Arrivals, ConnectionRoom, Inlet, RecordSource};
 use super::receive::Event;
 use super::round::{Chunk, LaneInput, Source};
 use super::source_counts::SourceCounts;
@@ -34,12 +34,13 @@ impl Inlets {
         let arrivals = Arc::<Arrivals>::default();
         let (end, ended) = channel();
         let mut counts = Vec::new();
-        let share = max_connections / sources.len().max(1);
+        let connections = ConnectionRoom::new(max_connections);
         for source in sources {
             let of_source = Arc::new(SourceCounts::new(source.name()));
             counts.push(Arc::clone(&of_source));
+            let connections = Arc::clone(&connections);
             let inlet =
-                Inlet::new(&arrivals, events.clone(), stop.clone(), of_source, share.max(1))?;
+                Inlet::new(&arrivals, events.clone(), stop.clone(), of_source, connections)?;
             start(source, inlet, end.clone())?;
         }
         Ok(Inlets { arrivals, counts, ended })

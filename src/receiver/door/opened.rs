@@ -4,7 +4,7 @@ use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{Backlog, listen, setsockopt, sockopt};
 
 use super::datagrams::Datagrams;
 use super::peer::Identity;
@@ -68,6 +68,10 @@ impl RecordSource for OpenedDoor {
             }
             DoorPlace::Stdin => Socket::Stdin(stdin::open()?),
         };
+        if let Socket::Streams(socket) = &socket {
+            // Instead of 128: many may connect at once, and those of Python do not try again soon.
+            listen(socket, Backlog::MAXCONN)?;
+        }
         self.socket = Some(socket);
         Ok(())
     }

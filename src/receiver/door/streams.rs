@@ -94,7 +94,6 @@ pub(super) struct Streams<'d> {
     inlet: &'d Inlet,
     socket: StreamSocket,
     epoll: Epoll,
-    max_connections: usize,
     connections: HashMap<u64, Connection>,
     /// Connections that had something to read, and that are looked at before others are asked for.
     /// So each has its turn also where there is room for few.
@@ -127,7 +126,6 @@ impl<'d> Streams<'d> {
             inlet,
             socket,
             epoll,
-            max_connections: door.max_connections.min(inlet.max_connections()),
             connections: HashMap::new(),
             ready: VecDeque::new(),
             next_number: FIRST_CONNECTION,
@@ -204,19 +202,25 @@ impl<'d> Streams<'d> {
         if !self.door.admits(identity) {
             return self.inlet.counts().refuse(OTHER_USER);
         }
-        if self.connections.len() >= self.max_connections && !self.make_room() {
+        if !self.has_room() && !(self.make_room() && self.has_room()) {
             return self.inlet.counts().refuse(TOO_MANY);
         }
         let number = self.next_number;
         let peer = Peer::new(identity, self.door, Instant::now());
         let watched = self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, number));
         let (Ok(peer), Ok(())) = (peer, watched) else {
+            self.inlet.disconnect(1);
             return self.inlet.counts().refuse(NO_DESCRIPTORS);
         };
         self.next_number += 1;
         self.connections.insert(number, Connection::new(stream, peer));
         self.unheard.push_back(number);
         self.inlet.counts().set_peers(self.connections.len());
+    }
+
+    /// Takes room for one more connection.
+    fn has_room(&self) -> bool {
+        self.connections.len() < self.door.max_connections && self.inlet.connect()
     }
 
     /// Closes the connection that has been there longest without a record; whether there was one.
@@ -277,6 +281,7 @@ impl<'d> Streams<'d> {
         }
         if let Some(connection) = self.connections.remove(&number) {
             self.begun_bytes -= connection.begun_bytes();
+            self.inlet.disconnect(1);
         }
         self.inlet.counts().set_peers(self.connections.len());
     }
@@ -342,6 +347,7 @@ impl<'d> Streams<'d> {
                 }
             }
         }
+        self.inlet.disconnect(self.connections.len());
         self.connections.clear();
         self.inlet.counts().set_peers(0);
     }

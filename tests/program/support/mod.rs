@@ -4,6 +4,7 @@
 
 mod command;
 mod door;
+mod load;
 pub mod logs;
 mod process;
 mod python;
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 pub use self::command::{
     by_channel, copy_program, unprivileged, with_descriptor_limit, with_hard_descriptor_limit,
 };
+pub use self::load::Load;
 pub use self::process::{Listener, Process, is_alive, processes_with, signal};
 pub use self::python::pythons;
 pub use self::small_disk::SmallDisk;
