@@ -227,6 +227,44 @@ fn a_stop_takes_what_was_sent_before_it_and_removes_the_sockets() {
 }
 
 #[test]
+fn a_killed_listener_loses_only_what_it_had_in_hand() {
+    let place = Place::new();
+    let args = ["--json-socket=j", "--format", "json", "--max-bytes=20kB", "--backup-count=9999"];
+    let mut logged = 0;
+    for life in 0..5 {
+        let mut listener = place.listen(&args);
+        let mut stream = stream(&place, "j");
+        let mut sent = 0;
+        let mut send = |records: usize| {
+            let lines = (sent..sent + records).map(|n| format!("{{\"n\":{n},\"life\":{life}}}\n"));
+            sent += records;
+            stream.write_all(lines.collect::<String>().as_bytes())
+        };
+        send(300).unwrap();
+        place.wait_for_records("json", 300);
+        assert!(place.run(&["ctl", "flush"]).status.success());
+        let is_killed = std::thread::scope(|scope| {
+            let killed = scope.spawn(|| {
+                listener.process.signal(Signal::SIGKILL);
+                listener.process.wait()
+            });
+            // Until nobody reads.
+            while send(100).is_ok() {}
+            killed.join().unwrap()
+        });
+        assert_eq!(is_killed, 128 + 9);
+        let next = place.listen(&args);
+        assert_eq!(next.stop().missing, 0);
+        let objects = objects(&place);
+        let of_life = objects.iter().filter(|line| line["fields"]["life"] == life);
+        let numbers: Vec<_> = of_life.map(|line| line["fields"]["n"].as_u64().unwrap()).collect();
+        assert!(numbers.len() >= 300 && numbers.iter().copied().eq(0..numbers.len() as u64));
+        assert!(objects.len() > logged);
+        logged = objects.len();
+    }
+}
+
+#[test]
 fn a_socket_of_a_killed_listener_is_taken_over_and_nothing_else() {
     let place = Place::new();
     let doors = ["--json-socket=j", "--syslog-socket=s"];
@@ -402,6 +440,10 @@ fn one_peer_may_send_so_many_records_a_second() {
     }
     let datagrams = || place.door("json datagram");
     wait_until("all datagrams", || datagrams().records + datagrams().dropped == 100);
+    let status = place.run(&["ctl", "status"]);
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(status.contains("door      json socket "), "{status}");
+    assert!(status.contains(": 1 peers, 60 records, "), "{status}");
     let datagrams = datagrams();
     assert!(datagrams.dropped > 0 && datagrams.records >= 20, "{datagrams:?}");
     let report = listener.stop();
