@@ -127,6 +127,7 @@ impl Arrivals {
         let mut state = self.lock();
         (state.is_closing, state.has_ended) = (true, true);
         state.wake();
+        state.bytes = 0;
         let abandoned = std::mem::take(&mut state.waiting);
         abandoned.iter().map(|arrival| arrival.records.len() as u64).sum()
     }
@@ -259,6 +260,17 @@ impl Inlet {
     }
 }
 
+#[cfg(test)]
+impl Inlet {
+    /// One whose listener takes nothing.
+    pub(crate) fn alone() -> Inlet {
+        let (events, _) = std::sync::mpsc::sync_channel(1);
+        let (stop, counts) = (Stop::new(events.clone()), Arc::default());
+        let connections = ConnectionRoom::new(usize::MAX);
+        Inlet::new(&Arc::default(), events, stop, counts, connections).expect("an eventfd")
+    }
+}
+
 impl Drop for Inlet {
     fn drop(&mut self) {
         self.arrivals.lock().wakes.retain(|wake| !Arc::ptr_eq(wake, &self.wake));
@@ -305,5 +317,96 @@ impl InletLane {
     /// Whether there are drops that the log does not know of.
     pub(crate) fn has_drops(&self) -> bool {
         self.drops.is_some()
+    }
+}
+
+#[cfg(all(test, feature = "receiver"))]
+mod tests {
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    use super::*;
+
+    fn inlet() -> (Inlet, Receiver<Event>, Arc<Arrivals>) {
+        let (sender, events) = sync_channel(4);
+        let (arrivals, counts) = (Arc::default(), Arc::default());
+        let stop = Stop::new(sender.clone());
+        let inlet = Inlet::new(&arrivals, sender, stop, counts, ConnectionRoom::new(2)).unwrap();
+        (inlet, events, arrivals)
+    }
+
+    fn records(count: usize, bytes: usize) -> Vec<Record<'static>> {
+        (0..count).map(|_| Record::new(0, Level::INFO, "", "x".repeat(bytes))).collect()
+    }
+
+    #[test]
+    fn there_is_room_again_after_a_round_and_the_source_is_woken() {
+        let (inlet, events, arrivals) = inlet();
+        let mut lane = InletLane::new(Process::default()).unwrap();
+        let mut pushed = 0;
+        while inlet.has_room() {
+            inlet.push(&mut lane, records(1, 1 << 20));
+            pushed += 1;
+        }
+        assert_eq!(pushed, 32);
+        assert_eq!(events.try_iter().count(), 1, "one for all that wait");
+        let mut rounds = 0;
+        while inlet.wake.read().is_err() {
+            assert_eq!(arrivals.take().len(), 2);
+            rounds += 1;
+        }
+        assert!(inlet.has_room() && (1..=2).contains(&rounds), "{rounds} rounds");
+        let tail = arrivals.pushed();
+        assert!(!arrivals.has_taken(tail));
+        while !arrivals.take().is_empty() {}
+        assert!(arrivals.has_taken(tail) && !arrivals.are_done());
+        drop(inlet);
+        assert!(arrivals.are_done());
+    }
+
+    #[test]
+    fn what_is_dropped_is_told_before_the_next_record_and_has_numbers() {
+        let (inlet, _events, arrivals) = inlet();
+        let mut lane = InletLane::new(Process::default()).unwrap();
+        inlet.push(&mut lane, records(1, 1));
+        lane.drop_record(Level::INFO, 5);
+        lane.drop_record(Level::DEBUG, 6);
+        assert!(lane.has_drops());
+        inlet.push(&mut lane, records(2, 1));
+        lane.drop_record(Level::INFO, 7);
+        inlet.push(&mut lane, Vec::new());
+        inlet.push(&mut lane, Vec::new());
+        let arrived = arrivals.take();
+        let seqs = |arrival: &Arrival| arrival.records.iter().map(|record| record.seq).collect();
+        assert_eq!(
+            arrived.iter().map(seqs).collect::<Vec<Vec<_>>>(),
+            [vec![0], vec![3, 4], vec![]]
+        );
+        let drops: Vec<_> = arrived.iter().map(|arrival| arrival.drops.as_ref()).collect();
+        assert_eq!(drops[1].map(|drops| (drops.first_seq, drops.total())), Some((1, 2)));
+        assert_eq!(drops[2].map(|drops| (drops.first_seq, drops.total())), Some((5, 1)));
+        assert!(arrived.iter().flat_map(|arrival| &arrival.records).all(|r| r.lane == lane.number));
+    }
+
+    #[test]
+    fn an_end_lets_go_of_what_waits_and_of_those_who_wait() {
+        let (inlet, _events, arrivals) = inlet();
+        let mut lane = InletLane::new(Process::default()).unwrap();
+        inlet.push(&mut lane, records(3, 1));
+        arrivals.close();
+        assert!(inlet.is_closing() && inlet.wake.read().is_ok() && !inlet.has_ended());
+        inlet.push(&mut lane, records(40, 1 << 20));
+        assert!(!inlet.has_room());
+        assert_eq!(arrivals.abandon(), 43);
+        assert!(inlet.has_room() && inlet.has_ended());
+        inlet.push(&mut lane, records(1, 1));
+        assert!(arrivals.take().is_empty());
+    }
+
+    #[test]
+    fn sources_share_the_descriptors() {
+        let (inlet, _events, _arrivals) = inlet();
+        assert_eq!([0; 3].map(|_| inlet.connect()), [true, true, false]);
+        inlet.disconnect(1);
+        assert!(inlet.connect() && !inlet.connect());
     }
 }

@@ -185,3 +185,28 @@ fn address(address: &SockaddrStorage) -> Option<SocketAddr> {
     let of_v4 = address.as_sockaddr_in().map(|address| SocketAddr::V4((*address).into()));
     of_v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into())))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+    use crate::receiver::DoorPlace;
+
+    #[test]
+    fn of_many_senders_the_half_that_was_heard_last_is_remembered() {
+        let door = Door::new(DoorForm::Syslog, DoorPlace::Datagram("/x".into())).unwrap();
+        let (socket, _) = UnixDatagram::pair().unwrap();
+        let inlet = Inlet::alone();
+        let mut datagrams = Datagrams::new(&door, &inlet, socket.into());
+        let begin = Instant::now();
+        let sender = |id: usize| Identity::Process { id: id as u32, user: 0 };
+        for id in 0..=MAX_PEERS {
+            let at = begin + std::time::Duration::from_millis(id as u64);
+            datagrams.peer(sender(id), at).unwrap();
+        }
+        assert!(datagrams.peers.len() <= MAX_PEERS / 2 + 1);
+        let is_known = |id| datagrams.peers.contains_key(&sender(id));
+        assert!(is_known(MAX_PEERS) && is_known(MAX_PEERS - 1) && !is_known(0));
+    }
+}

@@ -202,7 +202,8 @@ impl<'d> Streams<'d> {
         if !self.door.admits(identity) {
             return self.inlet.counts().refuse(OTHER_USER);
         }
-        if !self.has_room() && !(self.make_room() && self.has_room()) {
+        let has_room = self.has_room() || self.make_room() && self.has_room();
+        if !has_room {
             return self.inlet.counts().refuse(TOO_MANY);
         }
         let number = self.next_number;
