@@ -149,6 +149,11 @@ impl LevelNames {
         self.0.get(&level).map_or_else(|| level.name(), |name| Cow::Borrowed(name))
     }
 
+    /// The names that are not the usual ones, from the lowest level up.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Level, &str)> {
+        self.0.iter().map(|(level, name)| (*level, &**name))
+    }
+
     /// The level of a name in this table, in any ASCII case; else as [`Level::from_str`] reads it.
     ///
     /// # Errors

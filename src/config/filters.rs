@@ -8,7 +8,7 @@ use crate::filter::{
     ContextFilter, DuplicateFilter, Filter, FilterError, LevelRangeFilter, LoggerFilter,
     RateLimitFilter, RedactFilter, RegexFilter, SamplingFilter, Subject, WorkerFilter,
 };
-use crate::{Level, Value};
+use crate::{Level, LevelNames, Value};
 
 const CLASSES: &str = "logging.Filter, LevelRangeFilter, WorkerFilter, RegexFilter, RateLimitFilter, \
      DuplicateFilter, SamplingFilter, RedactFilter or ContextFilter";
@@ -29,7 +29,7 @@ pub(crate) enum FilterSettings {
 }
 
 impl FilterSettings {
-    pub(super) fn read(item: Item) -> Result<FilterSettings, Problem> {
+    pub(super) fn read(item: Item, names: &LevelNames) -> Result<FilterSettings, Problem> {
         let whole = item.clone();
         let mut table = item.table()?;
         let class = table.take("class");
@@ -41,8 +41,9 @@ impl FilterSettings {
                 FilterSettings::Logger(name.unwrap_or_default())
             }
             "LevelRangeFilter" => {
-                let mut level =
-                    |name, default| table.take(name).map_or(Ok(default), |item: Item| item.level());
+                let mut level = |name, default| {
+                    table.take(name).map_or(Ok(default), |item: Item| item.level(names))
+                };
                 FilterSettings::LevelRange(
                     level("min", Level::NOTSET)?,
                     level("max", Level::new(u8::MAX))?,

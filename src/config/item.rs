@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::error::Problem;
 use super::node::{Data, Node, escaped};
-use crate::{Level, Value};
+use crate::{Level, LevelNames, Value};
 
 /// Most entries that a table or list of a configuration may have.
 pub(super) const MAX_ENTRIES: usize = 4096;
@@ -73,16 +73,17 @@ impl Item {
         })
     }
 
-    pub(super) fn level(&self) -> Result<Level, Problem> {
+    pub(super) fn level(&self, names: &LevelNames) -> Result<Level, Problem> {
         let level = match &self.node.data {
-            Data::Text(text) => text.parse().ok(),
+            Data::Text(text) => names.level(text).ok(),
             Data::Integer(number) => u8::try_from(*number).ok().map(Level::new),
             _ => None,
         };
         level.ok_or_else(|| {
-            self.expected(
-                "NOTSET, TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or a number from 0 to 255",
-            )
+            let own: String = names.iter().map(|(_, name)| format!("{name}, ")).collect();
+            self.expected(format_args!(
+                "{own}NOTSET, TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or a number from 0 to 255"
+            ))
         })
     }
 

@@ -131,7 +131,8 @@ impl Config {
             }
             _ => String::new(),
         };
-        format!("{name:?} {:?} {:?} {target}", handler.kind, self.formatter_settings(handler))
+        let formatter = self.formatter_settings(handler);
+        format!("{name:?} {:?} {formatter:?} {:?} {target}", handler.kind, self.level_names)
     }
 
     fn named_queue(&self) -> Option<NamedQueue> {

@@ -3,7 +3,7 @@
 use super::error::Problem;
 use super::filters::texts;
 use super::item::Item;
-use crate::Level;
+use crate::{Level, LevelNames};
 
 /// Longest name of a logger, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
@@ -30,24 +30,24 @@ impl Logger {
         }
     }
 
-    pub(super) fn read_root(item: Item) -> Result<Logger, Problem> {
-        Logger::read_as(Logger::root(), item)
+    pub(super) fn read_root(item: Item, names: &LevelNames) -> Result<Logger, Problem> {
+        Logger::read_as(Logger::root(), item, names)
     }
 
-    pub(super) fn read(name: &str, item: Item) -> Result<Logger, Problem> {
+    pub(super) fn read(name: &str, item: Item, names: &LevelNames) -> Result<Logger, Problem> {
         if name.len() > MAX_NAME_BYTES {
             let limit = format_args!("the name of a logger has at most {MAX_NAME_BYTES} bytes");
             return Err(item.refused(limit));
         }
-        Logger::read_as(Logger { level: Level::NOTSET, ..Logger::root() }, item)
+        Logger::read_as(Logger { level: Level::NOTSET, ..Logger::root() }, item, names)
     }
 
-    fn read_as(default: Logger, item: Item) -> Result<Logger, Problem> {
+    fn read_as(default: Logger, item: Item, names: &LevelNames) -> Result<Logger, Problem> {
         let line = item.node.line;
         let mut table = item.table()?;
         let list = |item: Option<Item>, what| item.map_or(Ok(Vec::new()), |item| texts(item, what));
         let logger = Logger {
-            level: table.take("level").map_or(Ok(default.level), |item| item.level())?,
+            level: table.take("level").map_or(Ok(default.level), |item| item.level(names))?,
             propagate: table.take("propagate").map_or(Ok(true), |item| truth(&item))?,
             handlers: list(table.take("handlers"), "a list of handlers")?,
             filters: list(table.take("filters"), "a list of filters")?,

@@ -1,8 +1,8 @@
 //! Configuration: what Python's `logging.config` takes, as TOML, JSON or INI.
 //!
 //! The schema is that of `dictConfig` (Python docs, "Configuration dictionary schema"), so that the
-//! dictionary of a Python project is read as it is, with two tables of our own, `queue` and
-//! `listener`. Nothing in a configuration is executed: factories, and classes that are not among
+//! dictionary of a Python project is read as it is, with three tables of our own: `levels`, `queue`
+//! and `listener`. Nothing in a configuration is executed: factories, and classes that are not among
 //! those known here, are refused by name.
 
 mod build;
@@ -14,6 +14,7 @@ mod in_process;
 mod ini;
 mod item;
 mod json;
+mod levels;
 mod listen;
 mod literal;
 mod loggers;
@@ -43,6 +44,7 @@ pub use self::show::Setting;
 
 use self::item::Item;
 use self::node::Node;
+use crate::LevelNames;
 use crate::queue::control::MAX_CONFIG_BYTES;
 use crate::regular_file;
 
@@ -110,6 +112,7 @@ impl Form {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub(crate) file: String,
+    pub(crate) level_names: LevelNames,
     pub(crate) formatters: Vec<(String, FormatterSettings)>,
     pub(crate) filters: Vec<(String, FilterSettings)>,
     pub(crate) handlers: Vec<(String, HandlerSettings)>,
@@ -214,20 +217,31 @@ impl Config {
         }
         // No loggers exist before: nothing is there to be disabled.
         table.take("disable_existing_loggers").map(|item| item.boolean()).transpose()?;
+        let level_names = levels::read(table.take_table("levels")?)?;
+        let names = &level_names;
         let config = Config {
             file: file.to_owned(),
             formatters: each(table.take_table("formatters")?, |_, item| {
                 FormatterSettings::read(item)
             })?,
-            filters: each(table.take_table("filters")?, |_, item| FilterSettings::read(item))?,
-            handlers: each(table.take_table("handlers")?, |_, item| HandlerSettings::read(item))?,
-            root: table.take("root").map_or(Ok(Logger::root()), Logger::read_root)?,
-            loggers: each(table.take_table("loggers")?, Logger::read)?,
+            filters: each(table.take_table("filters")?, |_, item| {
+                FilterSettings::read(item, names)
+            })?,
+            handlers: each(table.take_table("handlers")?, |_, item| {
+                HandlerSettings::read(item, names)
+            })?,
+            root: table
+                .take("root")
+                .map_or(Ok(Logger::root()), |item| Logger::read_root(item, names))?,
+            loggers: each(table.take_table("loggers")?, |name, item| {
+                Logger::read(name, item, names)
+            })?,
             queue: table.take("queue").map_or(Ok(QueueSetting::Default), service::read_queue)?,
-            listener: table
-                .take("listener")
-                .map_or(Ok(ListenerSettings::default()), service::read_listener)?,
+            listener: table.take("listener").map_or(Ok(ListenerSettings::default()), |item| {
+                service::read_listener(item, names)
+            })?,
             given,
+            level_names,
         };
         table.end()?;
         Ok(config)

@@ -44,6 +44,9 @@ impl Config {
     /// well.
     pub fn settings(&self) -> Vec<Setting> {
         let mut shown = Shown { config: self, settings: Vec::new() };
+        for (level, name) in self.level_names.iter() {
+            shown.add(below("levels", name), level.number());
+        }
         for (name, formatter) in &self.formatters {
             shown.add(below("formatters", name), text(formatter.describe()));
         }

@@ -217,6 +217,26 @@ fn each_log_is_whole_whatever_happens_to_the_listener() {
 }
 
 #[test]
+fn levels_with_names_of_ones_own_are_set_and_printed() {
+    let place = Place::new();
+    let config = "version = 1
+        levels = { VERBOSE = 15, NOTICE = 25 }
+        formatters.plain.format = '%(levelname)s %(message)s'
+        handlers.file = { class = 'FileHandler', filename = 'own.log', formatter = 'plain' }
+        root = { level = 'NOTICE', handlers = ['file'] }";
+    fs::write(place.path("logboom.toml"), config).unwrap();
+    let listener = place.serve(place.logboom(&["listen"]));
+    for (level, message) in [("15", "low"), ("25", "own"), ("30", "usual")] {
+        let sent = place.run(&["log", "-l", level, message]);
+        assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+    }
+    listener.stop();
+    let lines = lines(&place, "own.log");
+    let lines: Vec<_> = lines.iter().filter(|line| !line.contains("filtered")).collect();
+    assert_eq!(lines, ["NOTICE own", "WARNING usual"]);
+}
+
+#[test]
 fn flags_come_before_the_file() {
     let place = Place::new();
     fs::write(place.path("named.toml"), ROUTES).unwrap();
