@@ -8,7 +8,6 @@ use super::node::{Data, Node, escaped};
 use super::{Config, HandlerKind, HandlerSettings, ListenerSettings, Logger, SyslogPlace};
 use crate::Level;
 use crate::listener::DEFAULT_DRAIN_TIMEOUT;
-use crate::logger_names::ROOT;
 
 /// One value that is in effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,9 +55,9 @@ impl Config {
         for (name, handler) in &self.handlers {
             shown.handler(&below("handlers", name), handler);
         }
-        shown.logger(ROOT, &self.root);
-        for (name, logger) in &self.loggers {
-            shown.logger(&below("loggers", name), logger);
+        shown.logger(&self.root, None);
+        for (_, logger) in &self.loggers {
+            shown.logger(logger, Some(logger.propagate));
         }
         let ListenerSettings { sync, drain_timeout } = self.listener;
         shown.add("listener.sync".to_owned(), text(sync.unwrap_or_default()));
@@ -80,13 +79,14 @@ impl Shown<'_> {
         self.settings.push(Setting { key, value: value.to_string(), source });
     }
 
-    fn logger(&mut self, key: &str, logger: &Logger) {
-        self.add(below(key, "level"), level(logger.level));
-        if key != ROOT {
-            self.add(below(key, "propagate"), logger.propagate);
+    fn logger(&mut self, logger: &Logger, propagate: Option<bool>) {
+        let key = |name| below(&logger.item.key, name);
+        self.add(key("level"), level(logger.level));
+        if let Some(propagate) = propagate {
+            self.add(key("propagate"), propagate);
         }
-        self.add(below(key, "handlers"), list(&logger.handlers));
-        self.add(below(key, "filters"), list(&logger.filters));
+        self.add(key("handlers"), list(&logger.handlers));
+        self.add(key("filters"), list(&logger.filters));
     }
 
     fn handler(&mut self, key: &str, handler: &HandlerSettings) {
