@@ -10,6 +10,9 @@ use crate::{Level, LevelNames, Value};
 /// Most entries that a table or list of a configuration may have.
 pub(super) const MAX_ENTRIES: usize = 4096;
 
+/// The key under which Python's `dictConfig` is given what to call.
+const FACTORY: &str = "()";
+
 /// One setting.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
@@ -132,11 +135,14 @@ impl Table {
 
     /// The setting of this name, which has to be there.
     pub(super) fn need(&mut self, name: &'static str, what: &str) -> Result<Item, Problem> {
-        self.take(name).ok_or_else(|| Problem {
-            line: self.line,
-            key: self.key_of(name),
-            reason: format!("missing, expected {what}"),
-        })
+        if let Some(item) = self.take(name) {
+            return Ok(item);
+        }
+        if let Some((key, node)) = self.entries.iter().find(|(key, _)| key == FACTORY) {
+            return Err(self.unknown(key, node));
+        }
+        let reason = format!("missing, expected {what}");
+        Err(Problem { line: self.line, key: self.key_of(name), reason })
     }
 
     /// The settings of a table below this one; none where it is missing.
@@ -158,13 +164,18 @@ impl Table {
 
     /// Whether all settings were taken.
     pub(super) fn end(mut self) -> Result<(), Problem> {
-        let Some((key, node)) = self.entries.first() else { return Ok(()) };
         self.known.sort_unstable();
-        let reason = match &**key {
-            "()" => "factories are not called: nothing in a configuration is executed".to_owned(),
+        self.entries.first().map_or(Ok(()), |(key, node)| Err(self.unknown(key, node)))
+    }
+
+    fn unknown(&self, key: &str, node: &Node) -> Problem {
+        let reason = match key {
+            FACTORY => {
+                "factories are not called: nothing in a configuration is executed".to_owned()
+            }
             _ => format!("unknown key, expected one of {}", self.known.join(", ")),
         };
-        Err(Problem { line: node.line, key: self.key_of(key), reason })
+        Problem { line: node.line, key: self.key_of(key), reason }
     }
 
     fn key_of(&self, name: &str) -> String {

@@ -167,7 +167,7 @@ fn a_root_that_says_nothing_is_that_of_python() {
 }
 
 /// Broken configurations in TOML, without the first line `version = 1`, and what is said of them.
-const REFUSED: [(&str, &str); 47] = [
+const REFUSED: [(&str, &str); 48] = [
     (
         "root.handlers = ['h']\n[filters.f]\n[handlers.h]\nclass = 'MemoryHandler'\ncapacity = 1\ntarget = 'g'\n[handlers.g]\nclass = 'NullHandler'\nfilters = ['f']",
         "8: handlers.g.filters: what it gets has passed its MemoryHandler: give that one the filters",
@@ -219,6 +219,10 @@ const REFUSED: [(&str, &str); 47] = [
     (
         "[handlers.h]\n'()' = 'my.factory'\nclass = 'NullHandler'",
         "3: handlers.h.(): factories are not called: nothing in a configuration is executed",
+    ),
+    (
+        "[handlers.h]\nmode = 'x'\n'()' = 'my.factory'",
+        "4: handlers.h.(): factories are not called: nothing in a configuration is executed",
     ),
     (
         "[handlers.h]\nclass = 'my.Handler'",
