@@ -503,6 +503,20 @@ fn the_form_of_file_config_is_read() {
 }
 
 #[test]
+fn names_of_an_ini_file_are_those_of_its_lists() {
+    let text = "[loggers]\nkeys=root,logger_a\n[handlers]\nkeys=handler_b\n[formatters]\nkeys=formatter_c\n\
+                [logger_root]\nqualname=(root)\nhandlers=handler_b\n[logger_logger_a]\nhandlers=\n\
+                [handler_handler_b]\nclass=NullHandler\nargs=(\n  )\nkwargs=\n  {}\nformatter=formatter_c\n\
+                [formatter_formatter_c]\nformat=%(message)s\n  [and more]\n";
+    let config = Config::parse(text, Form::Ini, "c").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.root.handlers, ["handler_b"]);
+    assert_eq!((&*config.loggers[0].0, &*config.formatters[0].0), ("logger_a", "formatter_c"));
+    let settings = config.settings();
+    let format = settings.iter().find(|setting| setting.key == "formatters.formatter_c");
+    assert_eq!(format.expect("a formatter").value, "\"%(message)s\\n[and more]\"");
+}
+
+#[test]
 fn nothing_in_an_ini_file_is_executed() {
     for (from, to, expected) in [
         (
@@ -524,6 +538,11 @@ fn nothing_in_an_ini_file_is_executed() {
         ("[handler_file]", "[handler_console]", "c:28: [handler_console] is there twice"),
         ("level=DEBUG\nh", "level=DEBUG\nlevel=INFO\nh", "c:13: the key \"level\" is there twice"),
         ("[loggers]\n", "", "c:1: expected a section such as [loggers]"),
+        (
+            "[formatters]",
+            "[DEFAULT]",
+            "c:7: [DEFAULT] is not read: write its keys where they count",
+        ),
         ("level: INFO", "level", "c:16: expected a key, `=` and a value"),
     ] {
         assert!(INI.contains(from), "{from}");
