@@ -75,22 +75,13 @@ impl Logger {
         let list = |item: Option<Item>, what| item.map_or(Ok(Vec::new()), |item| texts(item, what));
         let logger = Logger {
             level: table.take("level").map_or(Ok(default_level), |item| item.level(names))?,
-            propagate: table.take("propagate").map_or(Ok(true), |item| truth(&item))?,
+            propagate: table.take("propagate").map_or(Ok(true), |item| item.boolean())?,
             handlers: list(table.take("handlers"), "a list of handlers")?,
             filters: list(table.take("filters"), "a list of filters")?,
             item: place,
         };
         table.end()?;
         Ok(logger)
-    }
-}
-
-/// Python takes 0 and 1 as well, which many configurations have here.
-fn truth(item: &Item) -> Result<bool, Problem> {
-    use super::node::Data;
-    match item.node.data {
-        Data::Integer(number @ (0 | 1)) => Ok(number == 1),
-        _ => item.boolean(),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::Level;
 /// Dictionaries of Python projects, of the cookbook and the like.
 const ACCEPTED: [&str; 4] = [
     // "Customizing handlers with dictConfig", without its factory.
-    r#"{"version": 1, "disable_existing_loggers": false,
+    r#"{"version": 1, "disable_existing_loggers": 0,
         "formatters": {"default": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
         "handlers": {"file": {"class": "logging.FileHandler", "formatter": "default",
             "filename": "chowntest.log", "encoding": "utf-8", "mode": "a", "delay": true}},
