@@ -377,6 +377,10 @@ fn what_the_parts_refuse_is_told_with_its_place() {
         ("[formatters.f]\nformat = '%(nothing)s'", "c:2: formatters.f: "),
         ("[formatters.f]\nformat = 'plain'", "c:2: formatters.f: "),
         ("[formatters.f]\nzone = 'Middle/Earth'", "c:2: formatters.f: unknown time zone"),
+        (
+            "[filters.f]\nclass = 'LevelRangeFilter'\nmin = 'ERROR'\nmax = 'INFO'",
+            "c:5: filters.f.max: below min: no record would pass",
+        ),
         ("[filters.f]\nclass = 'RegexFilter'\npattern = '('", "c:2: filters.f: `(` is no regular"),
     ] {
         let said = refusal(&format!("version = 1\n{text}"), Form::Toml);
