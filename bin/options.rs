@@ -154,7 +154,7 @@ pub(crate) fn default_log(queue: &QueueDir) -> PathBuf {
 /// Which configuration.
 #[derive(clap::Args, Clone)]
 pub(crate) struct ConfigOptions {
-    /// Configuration in the schema of Python's dictConfig, as TOML or JSON; flags and environment
+    /// Configuration in the schema of Python's dictConfig, as TOML, JSON or INI; flags and environment
     /// come first [default: LOGBOOM_CONFIG, else ./logboom.toml where that exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -173,10 +173,10 @@ impl ConfigOptions {
         if self.no_config {
             return Ok(None);
         }
-        let named = self.config.clone().or_else(|| std::env::var_os(CONFIG).map(PathBuf::from));
-        let path =
-            named.or_else(|| Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.exists()));
-        let Some(path) = path else { return Ok(None) };
+        let of_environment = || std::env::var_os(CONFIG).filter(|path| !path.is_empty());
+        let here = || Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.exists());
+        let named = self.config.clone().or_else(|| of_environment().map(PathBuf::from));
+        let Some(path) = named.or_else(here) else { return Ok(None) };
         let config = Config::read(&path)?;
         Ok(Some((path, config)))
     }
