@@ -9,6 +9,7 @@ mod compressor;
 mod current_file;
 mod left;
 mod outage;
+mod owner;
 mod retention;
 mod segment;
 
@@ -23,6 +24,7 @@ pub use crate::backups::{Compression, ParseCompressionError};
 pub use age::{Age, ParseAgeError};
 pub(crate) use current_file::{CurrentFile, Place, create_directory};
 pub(crate) use left::resolve_left;
+pub(crate) use owner::log_of;
 pub(crate) use rule::Rule;
 pub use rule::{BackupNames, ParseBackupNamesError};
 pub use schedule::{ParseScheduleError, Schedule};
