@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::error::Problem;
 use super::item::{Item, Table};
-use crate::handler::{Age, BackupNames, RotatingFileBuilder, RotatingFileHandler, Schedule};
+use crate::handler::{
+    Age, AtDiskLimit, BackupNames, RotatingFileBuilder, RotatingFileHandler, Schedule,
+};
 
 const WHEN: &str = "S, M, H, D, MIDNIGHT, or W0 (Monday) to W6";
 
@@ -19,6 +21,8 @@ pub(crate) struct RotationSettings {
     backup_names: BackupNames,
     keep_age: Option<Age>,
     keep_bytes: Option<u64>,
+    min_free: Option<u64>,
+    at_disk_limit: Option<AtDiskLimit>,
     #[cfg(feature = "compression")]
     compress: Option<crate::handler::Compression>,
 }
@@ -58,6 +62,8 @@ impl RotationSettings {
         let keep_age =
             keep_age.map(|item| parsed(&item, &text(&item, "an age such as 30d")?)).transpose()?;
         let keep_bytes = table.take("keepBytes");
+        let min_free = number(table.take("minFree"), u64::MAX, "a number of bytes")?;
+        let at_disk_limit = table.take("atDiskLimit");
         #[cfg(feature = "compression")]
         let compress = table.take("compress");
         let settings = RotationSettings {
@@ -71,13 +77,20 @@ impl RotationSettings {
             backup_names,
             keep_age,
             keep_bytes: number(keep_bytes.clone(), u64::MAX, "a number of bytes")?,
+            min_free,
+            at_disk_limit: at_disk_limit
+                .clone()
+                .map(|item| parsed(&item, &text(&item, "hold-back or delete-oldest")?))
+                .transpose()?,
             #[cfg(feature = "compression")]
             compress: compress
                 .map(|item| parsed(&item, &text(&item, "zstd or gzip")?))
                 .transpose()?,
         };
-        match keep_bytes.zip(settings.builder(Path::new("")).problem()) {
-            Some((item, problem)) => Err(item.refused(problem)),
+        match settings.builder(Path::new("")).problem() {
+            Some(problem) => {
+                Err(keep_bytes.or(at_disk_limit).as_ref().unwrap_or(item).refused(problem))
+            }
             None => Ok(settings),
         }
     }
@@ -98,6 +111,12 @@ impl RotationSettings {
         }
         if let Some(bytes) = self.keep_bytes {
             builder = builder.keep_bytes(bytes);
+        }
+        if let Some(bytes) = self.min_free {
+            builder = builder.min_free(bytes);
+        }
+        if let Some(at_disk_limit) = self.at_disk_limit {
+            builder = builder.at_disk_limit(at_disk_limit);
         }
         #[cfg(feature = "compression")]
         if let Some(compression) = self.compress {
@@ -129,6 +148,8 @@ impl RotationSettings {
         }
         values.extend(self.keep_age.map(|age| ("keepAge", text(&age))));
         values.extend(self.keep_bytes.map(|bytes| ("keepBytes", bytes.to_string())));
+        values.extend(self.min_free.map(|bytes| ("minFree", bytes.to_string())));
+        values.extend(self.at_disk_limit.map(|what| ("atDiskLimit", text(&what))));
         #[cfg(feature = "compression")]
         values.extend(self.compress.map(|compression| ("compress", text(&compression))));
         values
