@@ -159,6 +159,7 @@ impl Table {
     pub(super) fn end(mut self) -> Result<(), Problem> {
         let Some((key, node)) = self.entries.first() else { return Ok(()) };
         self.known.sort_unstable();
+        self.known.dedup();
         let reason = match &**key {
             "()" => "factories are not called: nothing in a configuration is executed".to_owned(),
             _ => format!("unknown key, expected one of {}", self.known.join(", ")),

@@ -16,6 +16,7 @@ mod item;
 mod json;
 mod listen;
 mod literal;
+mod locked;
 mod loggers;
 mod node;
 mod references;

@@ -35,6 +35,20 @@ pub(crate) enum Class {
     File,
     Rotating,
     TimedRotating,
+    /// Several processes write it. Not one of Python's own.
+    Locked,
+    /// The same, by the keys of a `TimedRotatingFileHandler`.
+    TimedLocked,
+}
+
+impl Class {
+    fn is_timed(self) -> bool {
+        matches!(self, Class::TimedRotating | Class::TimedLocked)
+    }
+
+    fn is_locked(self) -> bool {
+        matches!(self, Class::Locked | Class::TimedLocked)
+    }
 }
 
 impl RotationSettings {
@@ -44,7 +58,7 @@ impl RotationSettings {
         item: &Item,
         table: &mut Table,
     ) -> Result<RotationSettings, Problem> {
-        let is_timed = class == Class::TimedRotating;
+        let is_timed = class.is_timed();
         let max_bytes = number(table.take("maxBytes"), u64::MAX, "a number of bytes")?;
         let backup_count = number(table.take("backupCount"), u32::MAX.into(), "a number of files")?;
         let text = |item: &Item, what: &str| item.text(what).map(str::to_owned);
@@ -131,6 +145,7 @@ impl RotationSettings {
             Class::File => "logging.FileHandler",
             Class::Rotating => "logging.handlers.RotatingFileHandler",
             Class::TimedRotating => "logging.handlers.TimedRotatingFileHandler",
+            Class::Locked | Class::TimedLocked => "logboom.LockedRotatingFileHandler",
         }
     }
 
@@ -142,8 +157,10 @@ impl RotationSettings {
             ("backupCount", self.backup_count.to_string()),
         ];
         values.extend(self.rotate_at.map(|schedule| ("rotateAt", text(&schedule))));
-        if self.class != Class::File {
+        if self.class != Class::File && !self.class.is_locked() {
             values.push(("rotateOnStart", self.rotate_on_start.to_string()));
+        }
+        if self.class != Class::File {
             values.push(("backupNames", text(&self.backup_names)));
         }
         values.extend(self.keep_age.map(|age| ("keepAge", text(&age))));
