@@ -53,9 +53,11 @@ impl Item {
         }
     }
 
+    /// As in Python, 1 is true and 0 is false.
     pub(super) fn boolean(&self) -> Result<bool, Problem> {
         match self.node.data {
             Data::Bool(value) => Ok(value),
+            Data::Integer(number @ (0 | 1)) => Ok(number == 1),
             _ => Err(self.expected("true or false")),
         }
     }

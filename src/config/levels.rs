@@ -62,9 +62,24 @@ mod tests {
         let settings = config.settings().into_iter();
         let shown: Vec<_> =
             settings.map(|setting| format!("{}={}", setting.key, setting.value)).collect();
-        for expected in ["levels.NOTICE=25", "levels.Verbose=15", "handlers.memory.flushLevel=25"] {
+        for expected in [
+            "levels.NOTICE=25",
+            "levels.Verbose=15",
+            "loggers.a.level=\"Verbose\"",
+            "handlers.memory.flushLevel=\"NOTICE\"",
+        ] {
             assert!(shown.iter().any(|line| line == expected), "{expected}: {shown:?}");
         }
+    }
+
+    #[test]
+    fn a_level_is_shown_by_a_name_that_means_it() {
+        let text = "levels.INFO = 7\nloggers = { a.level = 20, b.level = 7, c.level = 21 }";
+        let config = read(text).expect("a configuration");
+        let settings = config.settings();
+        let shown = settings.iter().filter(|setting| setting.key.ends_with(".level"));
+        let shown: Vec<_> = shown.map(|setting| &*setting.value).collect();
+        assert_eq!(shown, ["\"WARNING\"", "20", "\"INFO\"", "21"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::Level;
 /// Dictionaries of Python projects, of the cookbook and the like.
 const ACCEPTED: [&str; 4] = [
     // "Customizing handlers with dictConfig", without its factory.
-    r#"{"version": 1, "disable_existing_loggers": false,
+    r#"{"version": 1, "disable_existing_loggers": 0,
         "formatters": {"default": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
         "handlers": {"file": {"class": "logging.FileHandler", "formatter": "default",
             "filename": "chowntest.log", "encoding": "utf-8", "mode": "a", "delay": true}},
@@ -377,6 +377,10 @@ fn what_the_parts_refuse_is_told_with_its_place() {
         ("[formatters.f]\nformat = '%(nothing)s'", "c:2: formatters.f: "),
         ("[formatters.f]\nformat = 'plain'", "c:2: formatters.f: "),
         ("[formatters.f]\nzone = 'Middle/Earth'", "c:2: formatters.f: unknown time zone"),
+        (
+            "[filters.f]\nclass = 'LevelRangeFilter'\nmin = 'ERROR'\nmax = 'INFO'",
+            "c:5: filters.f.max: below min: no record would pass",
+        ),
         ("[filters.f]\nclass = 'RegexFilter'\npattern = '('", "c:2: filters.f: `(` is no regular"),
     ] {
         let said = refusal(&format!("version = 1\n{text}"), Form::Toml);
@@ -503,6 +507,20 @@ fn the_form_of_file_config_is_read() {
 }
 
 #[test]
+fn names_of_an_ini_file_are_those_of_its_lists() {
+    let text = "[loggers]\nkeys=root,logger_a\n[handlers]\nkeys=handler_b\n[formatters]\nkeys=formatter_c\n\
+                [logger_root]\nqualname=(root)\nhandlers=handler_b\n[logger_logger_a]\nhandlers=\n\
+                [handler_handler_b]\nclass=NullHandler\nargs=(\n  )\nkwargs=\n  {}\nformatter=formatter_c\n\
+                [formatter_formatter_c]\nformat=%(message)s\n  [and more]\n";
+    let config = Config::parse(text, Form::Ini, "c").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.root.handlers, ["handler_b"]);
+    assert_eq!((&*config.loggers[0].0, &*config.formatters[0].0), ("logger_a", "formatter_c"));
+    let settings = config.settings();
+    let format = settings.iter().find(|setting| setting.key == "formatters.formatter_c");
+    assert_eq!(format.expect("a formatter").value, "\"%(message)s\\n[and more]\"");
+}
+
+#[test]
 fn nothing_in_an_ini_file_is_executed() {
     for (from, to, expected) in [
         (
@@ -524,6 +542,11 @@ fn nothing_in_an_ini_file_is_executed() {
         ("[handler_file]", "[handler_console]", "c:28: [handler_console] is there twice"),
         ("level=DEBUG\nh", "level=DEBUG\nlevel=INFO\nh", "c:13: the key \"level\" is there twice"),
         ("[loggers]\n", "", "c:1: expected a section such as [loggers]"),
+        (
+            "[formatters]",
+            "[DEFAULT]",
+            "c:7: [DEFAULT] is not read: write its keys where they count",
+        ),
         ("level: INFO", "level", "c:16: expected a key, `=` and a value"),
     ] {
         assert!(INI.contains(from), "{from}");
