@@ -14,7 +14,8 @@ use logboom::formatter::{
     DEFAULT_PATTERN, Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter,
 };
 use logboom::handler::{
-    Age, BackupNames, Color, Compression, RotatingFileBuilder, RotatingFileHandler, Schedule,
+    Age, AtDiskLimit, BackupNames, Color, Compression, RotatingFileBuilder, RotatingFileHandler,
+    Schedule,
 };
 use logboom::{Level, QueueDir, Reloader, SyncPolicy};
 
@@ -272,10 +273,18 @@ pub(crate) struct RotationOptions {
     /// rotates and at the start
     #[arg(long, value_name = "AGE")]
     keep_age: Option<Age>,
-    /// Delete the oldest rotated files so that the log never takes more, all its files together;
-    /// at least twice --max-bytes
+    /// Let the log never take more, all its files together: the oldest rotated files are deleted, see
+    /// --at-disk-limit; at least twice --max-bytes
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     keep_bytes: Option<u64>,
+    /// Leave so much of the file system of the log free for others
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    min_free: Option<u64>,
+    /// What to do at --keep-bytes and --min-free: `hold-back`, write nothing more until there is room, as
+    /// on a full disk; or `delete-oldest`, delete the oldest rotated files, and hold back when none is left
+    /// [default: delete-oldest at --keep-bytes, hold-back at --min-free]
+    #[arg(long, value_name = "WHAT")]
+    at_disk_limit: Option<AtDiskLimit>,
     /// Compress rotated files, aside: `zstd` (app.log.1.zst) or `gzip` (app.log.1.gz)
     #[arg(long, value_name = "FORM")]
     compress: Option<Compression>,
@@ -289,6 +298,8 @@ impl RotationOptions {
             self.backup_names.map(|names| format!("--backup-names={names}")),
             self.keep_age.map(|age| format!("--keep-age={age}")),
             self.keep_bytes.map(|bytes| format!("--keep-bytes={bytes}")),
+            self.min_free.map(|bytes| format!("--min-free={bytes}")),
+            self.at_disk_limit.map(|what| format!("--at-disk-limit={what}")),
             self.compress.map(|compression| format!("--compress={compression}")),
         ];
         values.into_iter().flatten().map(OsString::from)
@@ -309,6 +320,12 @@ impl RotationOptions {
         }
         if let Some(bytes) = self.keep_bytes {
             builder = builder.keep_bytes(bytes);
+        }
+        if let Some(bytes) = self.min_free {
+            builder = builder.min_free(bytes);
+        }
+        if let Some(at_disk_limit) = self.at_disk_limit {
+            builder = builder.at_disk_limit(at_disk_limit);
         }
         if let Some(compression) = self.compress {
             builder = builder.compress(compression);

@@ -167,6 +167,7 @@ impl Table {
     /// Whether all settings were taken.
     pub(super) fn end(mut self) -> Result<(), Problem> {
         self.known.sort_unstable();
+        self.known.dedup();
         self.entries.first().map_or(Ok(()), |(key, node)| Err(self.unknown(key, node)))
     }
 

@@ -17,6 +17,7 @@ mod json;
 mod levels;
 mod listen;
 mod literal;
+mod locked;
 mod loggers;
 mod node;
 mod references;

@@ -70,8 +70,9 @@ impl Config {
         let mut paths = HashMap::new();
         let mut log_files = 0;
         for (name, handler) in &self.handlers {
-            let (HandlerKind::LogFile { path, .. } | HandlerKind::NewFile { path, .. }) =
-                &handler.kind
+            let (HandlerKind::LogFile { path, .. }
+            | HandlerKind::LockedFile { path, .. }
+            | HandlerKind::NewFile { path, .. }) = &handler.kind
             else {
                 continue;
             };
@@ -93,7 +94,7 @@ impl Config {
 }
 
 impl ItemPlace {
-    fn below(&self, name: &str) -> ItemPlace {
+    pub(super) fn below(&self, name: &str) -> ItemPlace {
         ItemPlace { key: format!("{}.{name}", self.key), line: self.line }
     }
 

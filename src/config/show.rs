@@ -106,7 +106,9 @@ impl HandlerKind {
     fn class(&self) -> &'static str {
         match self {
             HandlerKind::Stdout | HandlerKind::Stderr => "logging.StreamHandler",
-            HandlerKind::LogFile { rotation, .. } => rotation.class(),
+            HandlerKind::LogFile { rotation, .. } | HandlerKind::LockedFile { rotation, .. } => {
+                rotation.class()
+            }
             HandlerKind::NewFile { .. } => "logging.FileHandler",
             HandlerKind::Null => "logging.NullHandler",
             HandlerKind::Memory { .. } => "logging.handlers.MemoryHandler",
@@ -118,7 +120,8 @@ impl HandlerKind {
         match self {
             HandlerKind::Stdout => vec![("stream", text("ext://sys.stdout"))],
             HandlerKind::Stderr => vec![("stream", text("ext://sys.stderr"))],
-            HandlerKind::LogFile { path, rotation } => {
+            HandlerKind::LogFile { path, rotation }
+            | HandlerKind::LockedFile { path, rotation } => {
                 let mut values = vec![("filename", text(path.display()))];
                 values.append(&mut rotation.values());
                 values
