@@ -2,7 +2,7 @@ use super::refusal;
 use crate::config::Form;
 
 /// Broken configurations in TOML, without the first line `version = 1`, and what is said of them.
-const REFUSED: [(&str, &str); 48] = [
+const REFUSED: [(&str, &str); 49] = [
     (
         "root.handlers = ['h']\n[filters.f]\n[handlers.h]\nclass = 'MemoryHandler'\ncapacity = 1\ntarget = 'g'\n[handlers.g]\nclass = 'NullHandler'\nfilters = ['f']",
         "8: handlers.g.filters: what it gets has passed its MemoryHandler: give that one the filters",
@@ -152,6 +152,10 @@ const REFUSED: [(&str, &str); 48] = [
     (
         "[formatters.f]\nclass = 'json.Formatter'",
         "3: formatters.f.class: found \"json.Formatter\", expected logging.Formatter, JsonFormatter or LogfmtFormatter",
+    ),
+    (
+        "[filters.f]\nclass = 'WorkerFilter'\nworkers = []",
+        "4: filters.f.workers: found a list, expected one worker at least: without, no record passes",
     ),
     (
         "[filters.f]\nclass = 'RegexFilter'",
