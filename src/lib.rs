@@ -107,8 +107,9 @@ pub use level::{Level, LevelNames, ParseLevelError};
 pub use listener::benches;
 #[cfg(feature = "listener")]
 pub use listener::{
-    DEFAULT_DRAIN_TIMEOUT, ListenError, ListenerBuilder, ListenerThread, ParseSyncPolicyError,
-    QueueListener, ReloadError, Reloader, Rotate, Stop, SyncPolicy,
+    DEFAULT_DRAIN_TIMEOUT, Inlet, InletLane, ListenError, ListenerBuilder, ListenerThread,
+    ParseSyncPolicyError, QueueListener, RecordSource, ReloadError, Reloader, Rotate, Stop,
+    SyncPolicy,
 };
 #[cfg(feature = "listener")]
 pub use lock::LockError;

@@ -8,14 +8,13 @@ use std::time::Duration;
 use super::bound::{Bound, SocketPlace};
 use super::current::{Current, Fixed};
 use super::hub::Hub;
-use super::inlet::RecordSource;
 use super::inlets::MAX_SOURCES;
 use super::layout::{FileLayout, Layout, NextFile, NextHandler};
 use super::receive::MAX_WAITING_BATCHES;
 use super::recovery::Recovery;
 use super::reload::{ReadConfig, ReloadError, Reloader};
 use super::tasks::{Exchange, Tasks};
-use super::{ListenError, QueueListener, Rotate, Stop, SyncPolicy};
+use super::{ListenError, QueueListener, RecordSource, Rotate, Stop, SyncPolicy};
 use crate::Level;
 use crate::filter::Filter;
 use crate::formatter::Formatter;
@@ -91,9 +90,9 @@ impl ListenerBuilder {
         self
     }
 
-    /// Takes records from this source as well; it is opened when the listener is bound.
-    #[cfg(feature = "receiver")]
-    pub(crate) fn source(mut self, source: impl RecordSource + 'static) -> ListenerBuilder {
+    /// Takes records from this source as well, on a thread of its own. It is opened by
+    /// [`bind`](Self::bind); doors and sources are at most 32.
+    pub fn source(mut self, source: impl RecordSource + 'static) -> ListenerBuilder {
         self.sources.push(Box::new(source));
         self
     }
@@ -235,7 +234,9 @@ fn open_sources(
     for (index, source) in sources.iter_mut().enumerate() {
         let opened = match index {
             0..MAX_SOURCES => source.open(),
-            _ => Err(io::Error::other(format!("a listener has at most {MAX_SOURCES} doors"))),
+            _ => Err(io::Error::other(format!(
+                "a listener has at most {MAX_SOURCES} doors and sources"
+            ))),
         };
         opened.map_err(|error| ListenError::Door { door: source.name(), source: error })?;
     }

@@ -1,9 +1,14 @@
-//! Where records come in that no lane of a queue carries: from a [`RecordSource`] through one queue,
-//! bounded by bytes, to the drain. They are in memory only.
+//! Where records come in that no lane of a queue carries: from a
+//! [`RecordSource`](super::RecordSource) through one queue, bounded by bytes, to the drain. They are in
+//! memory only.
 
-// What others write is received with that feature; without it nobody hands anything in.
+// Some of it is for the doors only.
 #![cfg_attr(not(feature = "receiver"), allow(dead_code))]
 
+#[cfg(all(test, feature = "receiver"))]
+mod tests;
+
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::receive::Event;
@@ -29,21 +35,11 @@ const MAX_ROUND_BYTES: usize = 2 << 20;
 /// not read for a second may give up, as Python's `SocketHandler` does.
 const RESUME_BYTES: usize = MAX_WAITING_BYTES - MAX_ROUND_BYTES;
 
-/// Somebody who gives records to a listener, on a thread of its own.
-pub(crate) trait RecordSource: Send {
-    /// Opens what others reach it by. Called once, before [`run`](Self::run).
-    ///
-    /// # Errors
-    /// It cannot be opened.
-    fn open(&mut self) -> io::Result<()>;
+/// Most bytes of one record in memory. Doors cut theirs to less.
+const MAX_RECORD_BYTES: usize = 2 << 20;
 
-    /// What it is, for people; where it is as well once it is open.
-    fn name(&self) -> String;
-
-    /// Gives what comes to `inlet` and returns when that [is closing](Inlet::is_closing): then it
-    /// takes what has come by that time and nothing more. It is dropped when that is written.
-    fn run(&mut self, inlet: &Inlet);
-}
+/// How often a source that waits for room looks around all the same, in milliseconds.
+const TICK_MS: u16 = 1000;
 
 /// What comes next in a lane: what was dropped, and then records.
 pub(super) struct Arrival {
@@ -142,8 +138,10 @@ impl State {
     }
 }
 
-/// The way of one source into the listener.
-pub(crate) struct Inlet {
+/// The way of one [`RecordSource`](crate::RecordSource) into the listener.
+///
+/// All sources together may have 32 MiB of records that wait for the log.
+pub struct Inlet {
     arrivals: Arc<Arrivals>,
     events: SyncSender<Event>,
     stop: Stop,
@@ -176,6 +174,41 @@ impl Inlet {
         let wake = Arc::new(EventFd::from_flags(flags)?);
         arrivals.lock().wakes.push(Arc::clone(&wake));
         Ok(Inlet { arrivals: Arc::clone(arrivals), events, stop, wake, counts, connections })
+    }
+
+    /// A lane for one peer, whose records have an order and numbers of their own. `process` is whom
+    /// the log names for what is dropped of it, and for records that name no process.
+    ///
+    /// # Errors
+    /// The system has no random number for it.
+    pub fn lane(&self, process: Process) -> io::Result<InletLane> {
+        InletLane::new(process)
+    }
+
+    /// Gives a record to the listener as the next of `lane`, whose number it gets. Blocks while 32 MiB
+    /// wait, as when the disk is full: what is not read meanwhile makes peers wait. A record of more
+    /// than 2 MiB is dropped, counted and told. False when the listener has ended: nobody gets it.
+    pub fn give(&self, lane: &mut InletLane, mut record: Record<'static>) -> bool {
+        if record.memory_bytes() > MAX_RECORD_BYTES {
+            lane.drop_record(record.level, record.time_ns);
+            self.counts.add_dropped();
+            self.push(lane, Vec::new());
+            return !self.has_ended();
+        }
+        if !self.wait_for_last_room() || self.has_ended() {
+            return false;
+        }
+        if *record.process == Process::default() {
+            record.process = Cow::Owned(lane.process().clone());
+        }
+        self.push(lane, vec![record]);
+        true
+    }
+
+    /// Counts something that is no record, by its reason: `ctl status` shows how often which was met.
+    /// The first 64 reasons are told apart.
+    pub fn refuse(&self, reason: &str) {
+        self.counts.refuse(reason);
     }
 
     /// Gives records to the listener as the next of `lane`. Never blocks: ask for
@@ -216,8 +249,37 @@ impl Inlet {
         has_room
     }
 
+    /// Waits until the listener has room, or is closing; whether it has.
+    pub(crate) fn wait_for_room(&self) -> bool {
+        self.wait(|| self.is_closing())
+    }
+
+    /// The same while it is closing; then it has room as soon as it has ended.
+    pub(crate) fn wait_for_last_room(&self) -> bool {
+        self.wait(|| self.has_ended())
+    }
+
+    fn wait(&self, is_over: impl Fn() -> bool) -> bool {
+        if self.has_room() {
+            return true;
+        }
+        self.counts.add_pause();
+        loop {
+            // Before the look, so that no wake behind it is lost.
+            self.clear_wake();
+            if self.has_room() {
+                return true;
+            }
+            if is_over() {
+                return false;
+            }
+            let mut polled = [PollFd::new(self.wake(), PollFlags::POLLIN)];
+            let _interrupted = poll(&mut polled, PollTimeout::from(TICK_MS));
+        }
+    }
+
     /// Whether the source is to end.
-    pub(crate) fn is_closing(&self) -> bool {
+    pub fn is_closing(&self) -> bool {
         self.arrivals.lock().is_closing
     }
 
@@ -226,13 +288,14 @@ impl Inlet {
         self.arrivals.lock().has_ended
     }
 
-    /// Readable when there is room again, or the source is to end.
-    pub(crate) fn wake(&self) -> BorrowedFd<'_> {
+    /// Readable when the source is to end, and now and then for nothing: to be waited for together
+    /// with descriptors of the source. Ask [`is_closing`](Self::is_closing) before each wait.
+    pub fn wake(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
 
     /// Lets [`wake`](Self::wake) be readable no more.
-    pub(crate) fn clear_wake(&self) {
+    pub fn clear_wake(&self) {
         let _was_clear = self.wake.read();
     }
 
@@ -278,8 +341,8 @@ impl Drop for Inlet {
     }
 }
 
-/// The lane of one peer: its records have an order and numbers of their own.
-pub(crate) struct InletLane {
+/// The lane of one peer of a  its records have an order and numbers of their own.
+pub struct InletLane {
     number: u64,
     next_seq: u64,
     process: Arc<Process>,
@@ -317,97 +380,5 @@ impl InletLane {
     /// Whether there are drops that the log does not know of.
     pub(crate) fn has_drops(&self) -> bool {
         self.drops.is_some()
-    }
-}
-
-#[cfg(all(test, feature = "receiver"))]
-mod tests {
-    use std::sync::mpsc::{Receiver, sync_channel};
-
-    use super::*;
-
-    fn inlet() -> (Inlet, Receiver<Event>, Arc<Arrivals>) {
-        let (sender, events) = sync_channel(4);
-        let (arrivals, counts) = (Arc::default(), Arc::default());
-        let stop = Stop::new(sender.clone());
-        let inlet = Inlet::new(&arrivals, sender, stop, counts, ConnectionRoom::new(2))
-            .expect("descriptors");
-        (inlet, events, arrivals)
-    }
-
-    fn records(count: usize, bytes: usize) -> Vec<Record<'static>> {
-        (0..count).map(|_| Record::new(0, Level::INFO, "", "x".repeat(bytes))).collect()
-    }
-
-    #[test]
-    fn there_is_room_again_after_a_round_and_the_source_is_woken() {
-        let (inlet, events, arrivals) = inlet();
-        let mut lane = InletLane::new(Process::default()).unwrap();
-        let mut pushed = 0;
-        while inlet.has_room() {
-            inlet.push(&mut lane, records(1, 1 << 20));
-            pushed += 1;
-        }
-        assert_eq!(pushed, 32);
-        assert_eq!(events.try_iter().count(), 1, "one for all that wait");
-        let mut rounds = 0;
-        while inlet.wake.read().is_err() {
-            assert_eq!(arrivals.take().len(), 2);
-            rounds += 1;
-        }
-        assert!(inlet.has_room() && (1..=2).contains(&rounds), "{rounds} rounds");
-        let tail = arrivals.pushed();
-        assert!(!arrivals.has_taken(tail));
-        while !arrivals.take().is_empty() {}
-        assert!(arrivals.has_taken(tail) && !arrivals.are_done());
-        drop(inlet);
-        assert!(arrivals.are_done());
-    }
-
-    #[test]
-    fn what_is_dropped_is_told_before_the_next_record_and_has_numbers() {
-        let (inlet, _events, arrivals) = inlet();
-        let mut lane = InletLane::new(Process::default()).unwrap();
-        inlet.push(&mut lane, records(1, 1));
-        lane.drop_record(Level::INFO, 5);
-        lane.drop_record(Level::DEBUG, 6);
-        assert!(lane.has_drops());
-        inlet.push(&mut lane, records(2, 1));
-        lane.drop_record(Level::INFO, 7);
-        inlet.push(&mut lane, Vec::new());
-        inlet.push(&mut lane, Vec::new());
-        let arrived = arrivals.take();
-        let seqs = |arrival: &Arrival| arrival.records.iter().map(|record| record.seq).collect();
-        assert_eq!(
-            arrived.iter().map(seqs).collect::<Vec<Vec<_>>>(),
-            [vec![0], vec![3, 4], vec![]]
-        );
-        let drops: Vec<_> = arrived.iter().map(|arrival| arrival.drops.as_ref()).collect();
-        assert_eq!(drops[1].map(|drops| (drops.first_seq, drops.total())), Some((1, 2)));
-        assert_eq!(drops[2].map(|drops| (drops.first_seq, drops.total())), Some((5, 1)));
-        assert!(arrived.iter().flat_map(|arrival| &arrival.records).all(|r| r.lane == lane.number));
-    }
-
-    #[test]
-    fn an_end_lets_go_of_what_waits_and_of_those_who_wait() {
-        let (inlet, _events, arrivals) = inlet();
-        let mut lane = InletLane::new(Process::default()).unwrap();
-        inlet.push(&mut lane, records(3, 1));
-        arrivals.close();
-        assert!(inlet.is_closing() && inlet.wake.read().is_ok() && !inlet.has_ended());
-        inlet.push(&mut lane, records(40, 1 << 20));
-        assert!(!inlet.has_room());
-        assert_eq!(arrivals.abandon(), 43);
-        assert!(inlet.has_room() && inlet.has_ended());
-        inlet.push(&mut lane, records(1, 1));
-        assert!(arrivals.take().is_empty());
-    }
-
-    #[test]
-    fn sources_share_the_descriptors() {
-        let (inlet, _events, _arrivals) = inlet();
-        assert_eq!([0; 3].map(|_| inlet.connect()), [true, true, false]);
-        inlet.disconnect(1);
-        assert!(inlet.connect() && !inlet.connect());
     }
 }

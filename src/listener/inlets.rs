@@ -2,11 +2,13 @@
 //! lets them end.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::{io, thread};
 
-use super::inlet::{Arrivals, ConnectionRoom, Inlet, RecordSource};
+use super::RecordSource;
+use super::inlet::{Arrivals, ConnectionRoom, Inlet};
 use super::receive::Event;
 use super::round::{Chunk, LaneInput, Source};
 use super::source_counts::SourceCounts;
@@ -115,7 +117,9 @@ fn start(
     end: Sender<Box<dyn RecordSource>>,
 ) -> io::Result<()> {
     thread::Builder::new().name("logboom-source".into()).spawn(move || {
-        source.run(&inlet);
+        if catch_unwind(AssertUnwindSafe(|| source.run(&inlet))).is_err() {
+            inlet.refuse("the source panicked");
+        }
         // Whoever sees that the inlet is gone finds the source here.
         let _listener_gone = end.send(source);
         drop(inlet);

@@ -29,6 +29,7 @@ mod notices;
 mod outlet;
 mod outlets;
 mod receive;
+mod record_source;
 mod recovery;
 mod refusal;
 mod reload;
@@ -52,8 +53,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use builder::ListenerBuilder;
-#[cfg(feature = "receiver")]
-pub(crate) use inlet::{Inlet, InletLane, RecordSource};
+pub use inlet::{Inlet, InletLane};
+pub use record_source::RecordSource;
 pub use reload::{ReloadError, Reloader};
 pub use rotate::Rotate;
 pub use stop::Stop;
@@ -66,8 +67,6 @@ use self::drain::Drain;
 use self::files::Files;
 use self::gather::Pace;
 use self::hub::{Hub, StatusBase};
-#[cfg(not(feature = "receiver"))]
-use self::inlet::RecordSource;
 use self::inlets::Inlets;
 use self::lanes::Lanes;
 use self::notices::Notices;
@@ -114,7 +113,7 @@ pub enum ListenError {
         /// The queue directory.
         path: PathBuf,
     },
-    /// A door for records of other programs cannot be opened, or there are too many.
+    /// A door or another source of records cannot be opened, or there are too many.
     #[error("cannot open the door `{door}`")]
     Door {
         /// What it is, and where.

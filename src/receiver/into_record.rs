@@ -6,6 +6,16 @@ use super::Received;
 use crate::{Field, Process, Record, Thread, Value};
 
 impl<'a> Received<'a> {
+    /// The process that it says it is of.
+    pub(super) fn process(&self) -> Process {
+        Process {
+            name: self.process_name.as_deref().unwrap_or_default().into(),
+            id: self.process_id.unwrap_or(0),
+            started_ns: self.started_ns.unwrap_or(0),
+            ..Process::default()
+        }
+    }
+
     /// The record with all that was said. What a record has no place for becomes fields, by Python's
     /// names: `levelname` where it is not the usual one, `stack_info`, `taskName`.
     pub(super) fn into_record(self, process: Process) -> Record<'a> {

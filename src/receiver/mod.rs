@@ -24,7 +24,8 @@ pub mod wire;
 use std::borrow::Cow;
 
 pub use self::door::{Door, DoorError, DoorForm, DoorPlace};
-use crate::{Field, Level};
+use crate::record::now_ns;
+use crate::{Field, Level, Record};
 
 /// Most bytes of one frame or datagram.
 pub const MAX_FRAME_BYTES: usize = 4 * 1024 * 1024;
@@ -43,6 +44,23 @@ const MAX_KEYS: usize = 512;
 
 /// Deepest nesting of what a field holds.
 const MAX_DEPTH: usize = 64;
+
+/// Reads one record from a JSON object: with the keys of Python's records, as
+/// [`LogRecordFormatter`](crate::formatter::LogRecordFormatter) writes them and `json.dumps` the
+/// `__dict__` of one, those that programs commonly use, or those of
+/// [`JsonFormatter`](crate::formatter::JsonFormatter). For a [`RecordSource`](crate::RecordSource) of
+/// one's own.
+///
+/// The body may be from anybody. Text is cut to 1 MiB, and says so; unknown keys are fields. A record
+/// that has no time has the present one.
+///
+/// # Errors
+/// It is longer than [`MAX_FRAME_BYTES`], or no JSON object.
+pub fn decode_json(body: &[u8]) -> Result<Record<'_>, DecodeError> {
+    let received = json::decode(body, now_ns())?;
+    let process = received.process();
+    Ok(received.into_record(process))
+}
 
 /// What somebody has said about one record.
 #[doc(hidden)]
@@ -85,7 +103,6 @@ pub struct Received<'a> {
 }
 
 /// Why bytes are no record.
-#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {

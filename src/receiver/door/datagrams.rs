@@ -13,7 +13,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, UnixCrede
 use super::connection::reason;
 use super::peer::{Identity, Peer, decode};
 use super::streams::OTHER_USER;
-use super::waiting::{TICK, readable, wait_for_last_room};
+use super::waiting::{TICK, readable};
 use super::{Door, DoorForm};
 use crate::listener::Inlet;
 use crate::receiver::{DecodeError, Received, frame};
@@ -68,7 +68,7 @@ impl<'d> Datagrams<'d> {
                 self.tell_drops();
             }
         }
-        (0..MAX_LAST_DATAGRAMS).take_while(|_| self.receive(wait_for_last_room)).count();
+        (0..MAX_LAST_DATAGRAMS).take_while(|_| self.receive(Inlet::wait_for_last_room)).count();
         self.tell_drops();
         self.inlet.counts().set_peers(0);
     }

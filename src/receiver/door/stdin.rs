@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Door;
 use super::connection::{Connection, Heard};
 use super::peer::{Identity, Peer};
-use super::waiting::{TICK, readable, wait_for_last_room, wait_for_room};
+use super::waiting::{TICK, readable};
 use crate::listener::Inlet;
 
 /// Bytes of one read.
@@ -28,7 +28,7 @@ pub(super) fn run(door: &Door, inlet: &Inlet, input: OwnedFd) -> io::Result<()> 
     let mut scratch = vec![0; READ_BYTES];
     inlet.counts().set_peers(1);
     while !inlet.is_closing() {
-        if !wait_for_room(inlet) {
+        if !inlet.wait_for_room() {
             continue;
         }
         let [has_input, is_woken] = readable([connection.as_fd(), inlet.wake()], TICK);
@@ -43,7 +43,7 @@ pub(super) fn run(door: &Door, inlet: &Inlet, input: OwnedFd) -> io::Result<()> 
     }
     let has_more = |connection: &Connection| {
         let [has_input] = readable([connection.as_fd()], Duration::ZERO);
-        has_input && wait_for_last_room(inlet)
+        has_input && inlet.wait_for_last_room()
     };
     for _ in 0..MAX_LAST_READS {
         if !(has_more(&connection) && hear(&mut connection, &mut scratch, door, inlet)) {

@@ -14,7 +14,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use super::Door;
 use super::connection::{Connection, End, Heard, is_nothing_yet};
 use super::peer::{Identity, Peer};
-use super::waiting::{TICK, wait_for_last_room, wait_for_room};
+use super::waiting::TICK;
 use crate::listener::Inlet;
 
 /// Bytes of one read.
@@ -143,7 +143,7 @@ impl<'d> Streams<'d> {
         let mut events = [EpollEvent::empty(); MAX_EVENTS];
         while !self.inlet.is_closing() {
             if !self.inlet.has_room() {
-                wait_for_room(self.inlet);
+                self.inlet.wait_for_room();
                 let now = Instant::now();
                 self.connections.values_mut().for_each(|connection| connection.excuse(now));
                 continue;
@@ -343,7 +343,7 @@ impl<'d> Streams<'d> {
         let numbers: Vec<_> = self.connections.keys().copied().collect();
         for number in numbers {
             for _ in 0..MAX_LAST_READS {
-                if !(wait_for_last_room(self.inlet) && self.hear(number)) {
+                if !(self.inlet.wait_for_last_room() && self.hear(number)) {
                     break;
                 }
             }
