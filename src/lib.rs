@@ -33,6 +33,7 @@
 //! | `supervisor` | starting and watching workers |
 //! | `config` | configuration files, as `logging.config` of Python takes them |
 //! | `receiver` | records of other programs: Python's handlers, JSON lines, syslog |
+//! | `zeromq` | sending and taking records by ZeroMQ |
 //! | `tail` | reading a log across its rotation |
 //! | `verify` | proving a log whole |
 //! | `compression` | compressed backups, written and read |
@@ -98,6 +99,8 @@ pub mod tail;
 #[cfg(feature = "verify")]
 pub mod verify;
 mod worker;
+#[cfg(feature = "zeromq")]
+pub mod zeromq;
 
 pub use codec::FieldEncoder;
 pub use context::{Context, ContextError, Scope};
