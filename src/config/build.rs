@@ -126,7 +126,7 @@ impl Config {
         &self,
         handler: &HandlerSettings,
     ) -> Result<Box<dyn Formatter>, HandlerError> {
-        self.formatter_settings(handler).formatter().map_err(HandlerError::other)
+        self.formatter_settings(handler).formatter(&self.level_names).map_err(HandlerError::other)
     }
 
     pub(super) fn formatter_settings(&self, handler: &HandlerSettings) -> FormatterSettings {

@@ -8,8 +8,8 @@ use super::item::{Item, Table};
 use super::locked::{concurrent_file, locked_file};
 use super::node::Data;
 use super::rotation::{Class, RotationSettings};
-use crate::Level;
 use crate::handler::Facility;
+use crate::{Level, LevelNames};
 
 const CLASSES: &str = "logging.StreamHandler, logging.FileHandler, logging.NullHandler, \
      logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, \
@@ -101,17 +101,17 @@ pub(crate) enum SyslogPlace {
 }
 
 impl HandlerSettings {
-    pub(super) fn read(item: Item) -> Result<HandlerSettings, Problem> {
+    pub(super) fn read(item: Item, names: &LevelNames) -> Result<HandlerSettings, Problem> {
         let place = ItemPlace { key: item.key.clone(), line: item.node.line };
         let mut table = item.table()?;
         let class = table.need("class", CLASSES)?;
-        let kind = kind(&class, &mut table)?;
+        let kind = kind(&class, &mut table, names)?;
         let filters = table.take("filters").map(|item| texts(item, "a list of filters"));
         let formatter = table.take("formatter");
         let formatter =
             formatter.map(|item| item.text("a formatter").map(str::to_owned)).transpose()?;
         let settings = HandlerSettings {
-            level: table.take("level").map_or(Ok(Level::NOTSET), |item| item.level())?,
+            level: table.take("level").map_or(Ok(Level::NOTSET), |item| item.level(names))?,
             filters: filters.transpose()?.unwrap_or_default(),
             formatter,
             kind,
@@ -122,7 +122,7 @@ impl HandlerSettings {
     }
 }
 
-fn kind(class: &Item, table: &mut Table) -> Result<HandlerKind, Problem> {
+fn kind(class: &Item, table: &mut Table, names: &LevelNames) -> Result<HandlerKind, Problem> {
     let name = class.text(CLASSES)?;
     let last = name.rsplit('.').next().unwrap_or(name);
     let module = name.strip_suffix(last).unwrap_or_default();
@@ -138,7 +138,7 @@ fn kind(class: &Item, table: &mut Table) -> Result<HandlerKind, Problem> {
         "ConcurrentRotatingFileHandler" => concurrent_file(Class::Locked, class, table),
         "ConcurrentTimedRotatingFileHandler" => concurrent_file(Class::TimedLocked, class, table),
         "NullHandler" => Ok(HandlerKind::Null),
-        "MemoryHandler" => memory(table),
+        "MemoryHandler" => memory(table, names),
         "SysLogHandler" => syslog(table),
         _ => Err(match REFUSED.iter().find(|(refused, _)| *refused == last) {
             Some((_, reason)) => class.refused(format_args!("{name} has no counterpart: {reason}")),
@@ -222,12 +222,12 @@ fn rotating_file(class: Class, item: &Item, table: &mut Table) -> Result<Handler
     Ok(HandlerKind::LogFile { path, rotation })
 }
 
-fn memory(table: &mut Table) -> Result<HandlerKind, Problem> {
+fn memory(table: &mut Table, names: &LevelNames) -> Result<HandlerKind, Problem> {
     let records = "a number of records";
     let capacity = table.need("capacity", records)?.number(1..=u32::MAX.into(), records)?;
     Ok(HandlerKind::Memory {
         capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
-        flush_level: table.take("flushLevel").map_or(Ok(Level::ERROR), |item| item.level())?,
+        flush_level: table.take("flushLevel").map_or(Ok(Level::ERROR), |item| item.level(names))?,
         target: table.need("target", "a handler")?.text("a handler")?.to_owned(),
         releases_on_close: table.take("flushOnClose").map_or(Ok(true), |item| item.boolean())?,
     })

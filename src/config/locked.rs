@@ -170,7 +170,7 @@ mod tests {
             ("unicode_error_policy", "'ignore'", "1", "it is a text"),
             ("lock_file_directory", "", "'/tmp'", "lock files stand beside the log"),
             ("keep_file_open", "true", "false", "files stay open"),
-            ("delay", "true", "1", "found 1, expected true or false"),
+            ("delay", "1", "2", "found 2, expected true or false"),
             ("encoding", "'utf-8'", "'latin-1'", "found \"latin-1\", expected utf-8"),
             ("rotateOnStart", "false", "true", "a log of several processes"),
             ("compress", "", "'zstd'", "backups are compressed by a process"),

@@ -91,6 +91,21 @@ fn each_value_is_shown_with_its_source() {
     assert!(queue(&shown(true, &["--queue", "flagged"])).ends_with("/flagged\"  # flag"));
 }
 
+#[test]
+fn the_environment_names_a_configuration_unless_it_is_empty() {
+    let place = Place::new();
+    fs::write(place.path("logboom.toml"), CONFIG).unwrap();
+    fs::write(place.path("other.toml"), CONFIG.replace("DEBUG", "ERROR")).unwrap();
+    for (named, expected) in [
+        ("other.toml", "root.level = \"ERROR\"  # other.toml:7"),
+        ("", "root.level = \"DEBUG\"  # logboom.toml:7"),
+    ] {
+        let shown = place.logboom(&["config", "show"]).env("LOGBOOM_CONFIG", named).output();
+        let text = String::from_utf8(shown.unwrap().stdout).unwrap();
+        assert!(text.lines().any(|line| line == expected), "{named:?}: {text}");
+    }
+}
+
 /// Logs what `role` asks for.
 #[test]
 fn worker_process() {
@@ -234,6 +249,26 @@ fn each_log_is_whole_whatever_happens_to_the_listener() {
         let records = lines.iter().filter(|line| !line.starts_with("logboom ")).count();
         assert_eq!(records, expected, "{name}.log has records of others");
     }
+}
+
+#[test]
+fn levels_with_names_of_ones_own_are_set_and_printed() {
+    let place = Place::new();
+    let config = "version = 1
+        levels = { VERBOSE = 15, NOTICE = 25 }
+        formatters.plain.format = '%(levelname)s %(message)s'
+        handlers.file = { class = 'FileHandler', filename = 'own.log', formatter = 'plain' }
+        root = { level = 'NOTICE', handlers = ['file'] }";
+    fs::write(place.path("logboom.toml"), config).unwrap();
+    let listener = place.serve(place.logboom(&["listen"]));
+    for (level, message) in [("15", "low"), ("25", "own"), ("30", "usual")] {
+        let sent = place.run(&["log", "-l", level, message]);
+        assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+    }
+    listener.stop();
+    let lines = lines(&place, "own.log");
+    let lines: Vec<_> = lines.iter().filter(|line| !line.contains("filtered")).collect();
+    assert_eq!(lines, ["NOTICE own", "WARNING usual"]);
 }
 
 #[test]
