@@ -10,6 +10,7 @@ mod listen;
 mod log;
 mod options;
 mod run;
+mod run_workers;
 mod signals;
 mod status;
 mod supervise;

@@ -40,7 +40,7 @@ fn collect(key: &str, node: &Node, keys: &mut HashMap<String, usize>) {
 }
 
 impl Config {
-    /// All settings of loggers, handlers and the listener that are in effect, those of defaults as
+    /// All settings of loggers, handlers, the listener and workers that are in effect, those of defaults as
     /// well.
     pub fn settings(&self) -> Vec<Setting> {
         let mut shown = Shown { config: self, settings: Vec::new() };
@@ -64,6 +64,13 @@ impl Config {
         shown.add("listener.sync".to_owned(), text(sync.unwrap_or_default()));
         let drain_timeout = drain_timeout.unwrap_or(DEFAULT_DRAIN_TIMEOUT);
         shown.add("listener.drain_timeout".to_owned(), drain_timeout.as_secs());
+        for (name, worker) in &self.workers {
+            let key = below("workers", name);
+            worker
+                .values()
+                .into_iter()
+                .for_each(|(name, value)| shown.add(below(&key, name), value));
+        }
         shown.settings
     }
 }
@@ -146,7 +153,7 @@ impl HandlerKind {
     }
 }
 
-fn text(value: impl fmt::Display) -> String {
+pub(super) fn text(value: impl fmt::Display) -> String {
     format!("\"{}\"", escaped(&value.to_string()))
 }
 
@@ -157,7 +164,7 @@ fn level(level: Level) -> String {
     }
 }
 
-fn list(names: &[String]) -> String {
+pub(super) fn list(names: &[String]) -> String {
     let names: Vec<_> = names.iter().map(text).collect();
     format!("[{}]", names.join(", "))
 }
