@@ -77,6 +77,8 @@ pub struct Supervisor {
     /// Why the workers are being stopped, as soon as they are.
     pub(super) reason: Option<Reason>,
     pub(super) stopped: usize,
+    /// Whether nobody gets time to end any more.
+    pub(super) is_killing: bool,
     pub(super) sender: SyncSender<Event>,
     pub(super) events: Receiver<Event>,
 }
@@ -113,6 +115,7 @@ impl Supervisor {
             first_failure: None,
             reason: None,
             stopped: 0,
+            is_killing: false,
             sender,
             events,
         }
@@ -275,6 +278,7 @@ impl Supervisor {
     pub(super) fn take(&mut self, event: Event) {
         match event {
             Event::Interrupt(_) if self.reason.is_some() => {
+                self.is_killing = true;
                 self.workers.iter_mut().for_each(Worker::kill);
             }
             Event::Interrupt(signal) => self.stop_workers(Reason::Interrupted { signal }),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::group::GROUP_TICK;
 use super::life::{Birth, GIVE_UP_TIMEOUT};
 use super::worker::{News, Worker};
-use super::{Event, LifeId, Notice, OnExit, Reason, Supervisor};
+use super::{LifeId, Notice, OnExit, Reason, Supervisor};
 
 impl Supervisor {
     /// Starts the workers whose time has come.
@@ -111,10 +111,10 @@ impl Supervisor {
 
     /// Ends what workers have left behind outside their process groups.
     pub(super) fn end_orphans(&mut self) {
-        let mut kill_at = Instant::now() + self.stop_timeout;
+        let kill_at = Instant::now() + self.stop_timeout;
         let give_up_at = kill_at + GIVE_UP_TIMEOUT;
         while let Some(orphans) = &mut self.orphans {
-            let is_late = Instant::now() >= kill_at;
+            let is_late = self.is_killing || Instant::now() >= kill_at;
             if if is_late { orphans.kill() } else { orphans.terminate() } {
                 return;
             }
@@ -123,13 +123,8 @@ impl Supervisor {
                 (self.notify)(&Notice::OrphansLeft { count });
                 return;
             }
-            match self.events.recv_timeout(GROUP_TICK) {
-                Ok(Event::Interrupt(signal)) if self.reason.is_none() => {
-                    self.reason = Some(Reason::Interrupted { signal });
-                }
-                Ok(Event::Interrupt(_)) => kill_at = Instant::now(),
-                Ok(event) => self.take(event),
-                Err(_) => {}
+            if let Ok(event) = self.events.recv_timeout(GROUP_TICK) {
+                self.take(event);
             }
         }
     }

@@ -129,6 +129,17 @@ fn a_second_signal_kills_what_does_not_want_to_end() {
 }
 
 #[test]
+fn a_second_signal_kills_what_has_left_its_group_too() {
+    let away = "setsid sh -c \"trap \\\"\\\" TERM; echo \\$\\$; while :; do sleep 0.05; done\"";
+    let mut run = Run::start(&["--stop-timeout", "100000", "-c", &format!("w={away} & wait")]);
+    let pids = run.pids(1);
+    run.process.signal(Signal::SIGINT);
+    run.process.signal(Signal::SIGTERM);
+    assert_eq!(run.end().0, 0);
+    assert!(!is_alive(pids[0]));
+}
+
+#[test]
 fn the_stop_timeout_kills_what_does_not_want_to_end() {
     let script = "w=trap '' TERM; echo $$; while :; do sleep 0.05; done";
     let mut run = Run::start(&["--stop-timeout", "1", "-c", script]);
