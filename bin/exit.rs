@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use logboom::config::{ConfigError, ConfigServerError};
 use logboom::control::PushError;
 use logboom::handler::HandlerError;
+use logboom::receiver::DoorError;
 use logboom::supervisor::{OrderError, WorkerFileError};
 use logboom::verify::VerifyError;
 use logboom::{AttachError, ListenError, LockError, QueueDirError};
@@ -55,6 +56,9 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return match error {
             ListenError::Lock(error) => Some(lock(error)),
             ListenError::Directory(error) => Some(directory(error)),
+            ListenError::Handler(HandlerError::Other(error)) => {
+                error.is::<ConfigError>().then_some(CONFIG)
+            }
             _ => None,
         };
     }
@@ -87,7 +91,7 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<WorkerFileError>() {
         return Some(if matches!(error, WorkerFileError::Io { .. }) { IO } else { CONFIG });
     }
-    if cause.is::<ConfigError>() || cause.is::<OrderError>() {
+    if cause.is::<ConfigError>() || cause.is::<DoorError>() || cause.is::<OrderError>() {
         return Some(CONFIG);
     }
     if let Some(HandlerError::Lock(error)) = cause.downcast_ref::<HandlerError>() {

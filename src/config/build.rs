@@ -145,6 +145,9 @@ impl Config {
                 let file = rotation.builder(path).open(formatter)?;
                 return Ok(Opened::LogFile(Box::new(file)));
             }
+            HandlerKind::LockedFile { path, rotation } => {
+                Box::new(rotation.builder(path).open_locked(formatter)?)
+            }
             HandlerKind::NewFile { path, is_delayed } => {
                 let builder = FileHandler::builder(path).mode(FileMode::Truncate);
                 let builder = if *is_delayed { builder.delayed() } else { builder };

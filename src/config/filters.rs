@@ -40,17 +40,14 @@ impl FilterSettings {
                 let name = name.map(|item| item.text("a logger").map(str::to_owned)).transpose()?;
                 FilterSettings::Logger(name.unwrap_or_default())
             }
-            "LevelRangeFilter" => {
-                let mut level = |name, default| {
-                    table.take(name).map_or(Ok(default), |item: Item| item.level(names))
-                };
-                FilterSettings::LevelRange(
-                    level("min", Level::NOTSET)?,
-                    level("max", Level::new(u8::MAX))?,
-                )
-            }
+            "LevelRangeFilter" => level_range(&mut table, names)?,
             "WorkerFilter" => {
-                FilterSettings::Worker(texts(table.need("workers", WORKERS)?, WORKERS)?)
+                let item = table.need("workers", WORKERS)?;
+                let names = texts(item.clone(), WORKERS)?;
+                if names.is_empty() {
+                    return Err(item.expected("one worker at least: without, no record passes"));
+                }
+                FilterSettings::Worker(names)
             }
             "RegexFilter" => regex(&mut table)?,
             "RateLimitFilter" => FilterSettings::RateLimit {
@@ -122,6 +119,18 @@ impl FilterSettings {
 }
 
 const WORKERS: &str = "a list of names of workers";
+
+fn level_range(table: &mut Table, names: &LevelNames) -> Result<FilterSettings, Problem> {
+    let min = table.take("min").map_or(Ok(Level::NOTSET), |item| item.level(names))?;
+    let Some(item) = table.take("max") else {
+        return Ok(FilterSettings::LevelRange(min, Level::new(u8::MAX)));
+    };
+    let max = item.level(names)?;
+    if max < min {
+        return Err(item.refused("below min: no record would pass"));
+    }
+    Ok(FilterSettings::LevelRange(min, max))
+}
 
 fn regex(table: &mut Table) -> Result<FilterSettings, Problem> {
     const SUBJECTS: &str = "message, logger, exception or fields.NAME";

@@ -53,9 +53,11 @@ impl Item {
         }
     }
 
+    /// As in Python, 1 is true and 0 is false.
     pub(super) fn boolean(&self) -> Result<bool, Problem> {
         match self.node.data {
             Data::Bool(value) => Ok(value),
+            Data::Integer(number @ (0 | 1)) => Ok(number == 1),
             _ => Err(self.expected("true or false")),
         }
     }
@@ -165,6 +167,7 @@ impl Table {
     /// Whether all settings were taken.
     pub(super) fn end(mut self) -> Result<(), Problem> {
         self.known.sort_unstable();
+        self.known.dedup();
         self.entries.first().map_or(Ok(()), |(key, node)| Err(self.unknown(key, node)))
     }
 

@@ -6,6 +6,7 @@
 //! that are not among those known here, are refused by name.
 
 mod build;
+mod doors;
 mod error;
 mod filters;
 mod formatters;
@@ -17,6 +18,7 @@ mod json;
 mod levels;
 mod listen;
 mod literal;
+mod locked;
 mod loggers;
 mod node;
 mod references;
@@ -227,23 +229,17 @@ impl Config {
         table.take("disable_existing_loggers").map(|item| item.boolean()).transpose()?;
         let level_names = levels::read(table.take_table("levels")?)?;
         let names = &level_names;
+        let (root, others) = (table.take("root"), table.take_table("loggers")?);
+        let (root, loggers) = loggers::read(root, others, names)?;
         let config = Config {
             file: file.to_owned(),
-            formatters: each(table.take_table("formatters")?, |_, item| {
-                FormatterSettings::read(item)
-            })?,
-            filters: each(table.take_table("filters")?, |_, item| {
-                FilterSettings::read(item, names)
-            })?,
-            handlers: each(table.take_table("handlers")?, |_, item| {
+            formatters: each(table.take_table("formatters")?, FormatterSettings::read)?,
+            filters: each(table.take_table("filters")?, |item| FilterSettings::read(item, names))?,
+            handlers: each(table.take_table("handlers")?, |item| {
                 HandlerSettings::read(item, names)
             })?,
-            root: table
-                .take("root")
-                .map_or(Ok(Logger::root()), |item| Logger::read_root(item, names))?,
-            loggers: each(table.take_table("loggers")?, |name, item| {
-                Logger::read(name, item, names)
-            })?,
+            root,
+            loggers,
             queue: table.take("queue").map_or(Ok(QueueSetting::Default), service::read_queue)?,
             listener: table.take("listener").map_or(Ok(ListenerSettings::default()), |item| {
                 service::read_listener(item, names)
@@ -259,11 +255,8 @@ impl Config {
 
 fn each<T>(
     entries: Vec<(String, Item)>,
-    read: impl Fn(&str, Item) -> Result<T, Problem>,
+    read: impl Fn(Item) -> Result<T, Problem>,
 ) -> Result<Vec<(String, T)>, Problem> {
-    let read = |(name, item): (String, Item)| {
-        let settings = read(&name, item)?;
-        Ok((name, settings))
-    };
+    let read = |(name, item)| Ok((name, read(item)?));
     entries.into_iter().map(read).collect()
 }

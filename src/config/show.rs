@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use super::doors;
 use super::item::below;
 use super::node::{Data, Node, escaped};
 use super::{Config, HandlerKind, HandlerSettings, ListenerSettings, Logger, SyslogPlace};
-use crate::Level;
 use crate::listener::DEFAULT_DRAIN_TIMEOUT;
-use crate::logger_names::ROOT;
+use crate::{Level, LevelNames};
 
 /// One value that is in effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,20 +56,25 @@ impl Config {
         for (name, handler) in &self.handlers {
             shown.handler(&below("handlers", name), handler);
         }
-        shown.logger(ROOT, &self.root);
-        for (name, logger) in &self.loggers {
-            shown.logger(&below("loggers", name), logger);
+        shown.logger(&self.root, None);
+        for (_, logger) in &self.loggers {
+            shown.logger(logger, Some(logger.propagate));
         }
-        let ListenerSettings { sync, drain_timeout } = self.listener;
+        let ListenerSettings { sync, drain_timeout, doors: all_doors } = &self.listener;
         shown.add("listener.sync".to_owned(), text(sync.unwrap_or_default()));
         let drain_timeout = drain_timeout.unwrap_or(DEFAULT_DRAIN_TIMEOUT);
         shown.add("listener.drain_timeout".to_owned(), drain_timeout.as_secs());
+        for (name, door) in all_doors {
+            let door_key = below("listener.doors", name);
+            for (key, value) in doors::values(door) {
+                shown.add(below(&door_key, key), value);
+            }
+        }
         for (name, worker) in &self.workers {
             let key = below("workers", name);
-            worker
-                .values()
-                .into_iter()
-                .for_each(|(name, value)| shown.add(below(&key, name), value));
+            for (name, value) in worker.values() {
+                shown.add(below(&key, name), value);
+            }
         }
         shown.settings
     }
@@ -87,23 +92,24 @@ impl Shown<'_> {
         self.settings.push(Setting { key, value: value.to_string(), source });
     }
 
-    fn logger(&mut self, key: &str, logger: &Logger) {
-        self.add(below(key, "level"), level(logger.level));
-        if key != ROOT {
-            self.add(below(key, "propagate"), logger.propagate);
+    fn logger(&mut self, logger: &Logger, propagate: Option<bool>) {
+        let key = |name| below(&logger.item.key, name);
+        self.add(key("level"), level(logger.level, &self.config.level_names));
+        if let Some(propagate) = propagate {
+            self.add(key("propagate"), propagate);
         }
-        self.add(below(key, "handlers"), list(&logger.handlers));
-        self.add(below(key, "filters"), list(&logger.filters));
+        self.add(key("handlers"), list(&logger.handlers));
+        self.add(key("filters"), list(&logger.filters));
     }
 
     fn handler(&mut self, key: &str, handler: &HandlerSettings) {
         self.add(below(key, "class"), text(handler.kind.class()));
-        self.add(below(key, "level"), level(handler.level));
+        self.add(below(key, "level"), level(handler.level, &self.config.level_names));
         self.add(below(key, "filters"), list(&handler.filters));
         if let Some(formatter) = &handler.formatter {
             self.add(below(key, "formatter"), text(formatter));
         }
-        for (name, value) in handler.kind.values() {
+        for (name, value) in handler.kind.values(&self.config.level_names) {
             self.add(below(key, name), value);
         }
     }
@@ -113,7 +119,9 @@ impl HandlerKind {
     fn class(&self) -> &'static str {
         match self {
             HandlerKind::Stdout | HandlerKind::Stderr => "logging.StreamHandler",
-            HandlerKind::LogFile { rotation, .. } => rotation.class(),
+            HandlerKind::LogFile { rotation, .. } | HandlerKind::LockedFile { rotation, .. } => {
+                rotation.class()
+            }
             HandlerKind::NewFile { .. } => "logging.FileHandler",
             HandlerKind::Null => "logging.NullHandler",
             HandlerKind::Memory { .. } => "logging.handlers.MemoryHandler",
@@ -121,11 +129,12 @@ impl HandlerKind {
         }
     }
 
-    fn values(&self) -> Vec<(&'static str, String)> {
+    fn values(&self, names: &LevelNames) -> Vec<(&'static str, String)> {
         match self {
             HandlerKind::Stdout => vec![("stream", text("ext://sys.stdout"))],
             HandlerKind::Stderr => vec![("stream", text("ext://sys.stderr"))],
-            HandlerKind::LogFile { path, rotation } => {
+            HandlerKind::LogFile { path, rotation }
+            | HandlerKind::LockedFile { path, rotation } => {
                 let mut values = vec![("filename", text(path.display()))];
                 values.append(&mut rotation.values());
                 values
@@ -138,7 +147,7 @@ impl HandlerKind {
             HandlerKind::Null => Vec::new(),
             HandlerKind::Memory { capacity, flush_level, target, releases_on_close } => vec![
                 ("capacity", capacity.to_string()),
-                ("flushLevel", level(*flush_level)),
+                ("flushLevel", level(*flush_level, names)),
                 ("target", text(target)),
                 ("flushOnClose", releases_on_close.to_string()),
             ],
@@ -157,10 +166,12 @@ pub(super) fn text(value: impl fmt::Display) -> String {
     format!("\"{}\"", escaped(&value.to_string()))
 }
 
-fn level(level: Level) -> String {
-    match level.name() {
-        name if name.contains(' ') => level.number().to_string(),
-        name => text(name),
+/// The name of a level where that is read as this very level, else its number.
+fn level(level: Level, names: &LevelNames) -> String {
+    let name = names.name(level);
+    match names.level(&name) {
+        Ok(read) if read == level => text(name),
+        _ => level.number().to_string(),
     }
 }
 
