@@ -48,6 +48,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
     mut_arg("keep_age", |arg| arg.hide(true)),
     mut_arg("keep_bytes", |arg| arg.hide(true)),
     mut_arg("compress", |arg| arg.hide(true)),
+    mut_arg("route", |arg| arg.hide(true)),
+    mut_arg("max_open_files", |arg| arg.hide(true)),
     mut_arg("force", |force| force.hide(true))
 )]
 pub(crate) struct Args {

@@ -21,6 +21,7 @@ use crate::{exit, signals};
   logboom listen --log logs/app.log --max-bytes 100MB --backup-count 5
   logboom listen --queue jobs --format json
   logboom listen --rotate-at midnight --backup-names date --keep-age 30d
+  logboom listen --route 'logs/{worker}.log' --route 'logs/by-level/{level}.log'
 
 SIGUSR1 rotates the log files, as `logboom ctl rotate` does. SIGHUP loads the configuration again and
 reopens log files that others have moved, as logrotate does; without it they are reopened within a second.")]
@@ -59,6 +60,9 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         builder = builder.fallback_file(args.log.builder(&queue), move || {
             format.formatter().map_err(HandlerError::other)
         });
+    }
+    for route in args.log.routes()? {
+        builder = builder.route(route);
     }
     if let Some(sync) = args.log.sync {
         builder = builder.sync(sync);

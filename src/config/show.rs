@@ -5,7 +5,10 @@ use std::fmt;
 
 use super::item::below;
 use super::node::{Data, Node, escaped};
-use super::{Config, HandlerKind, HandlerSettings, ListenerSettings, Logger, SyslogPlace};
+use super::{
+    Config, HandlerKind, HandlerSettings, ListenerSettings, Logger, RouteSettings, SyslogPlace,
+    handlers,
+};
 use crate::Level;
 use crate::listener::DEFAULT_DRAIN_TIMEOUT;
 use crate::logger_names::ROOT;
@@ -104,6 +107,7 @@ impl HandlerKind {
         match self {
             HandlerKind::Stdout | HandlerKind::Stderr => "logging.StreamHandler",
             HandlerKind::LogFile { rotation, .. } => rotation.class(),
+            HandlerKind::Routed(_) => handlers::ROUTING,
             HandlerKind::NewFile { .. } => "logging.FileHandler",
             HandlerKind::Null => "logging.NullHandler",
             HandlerKind::Memory { .. } => "logging.handlers.MemoryHandler",
@@ -118,6 +122,12 @@ impl HandlerKind {
             HandlerKind::LogFile { path, rotation } => {
                 let mut values = vec![("filename", text(path.display()))];
                 values.append(&mut rotation.values());
+                values
+            }
+            HandlerKind::Routed(RouteSettings { template, rotation, max_open_files }) => {
+                let mut values = vec![("filename", text(template))];
+                values.append(&mut rotation.values());
+                values.push(("maxOpenFiles", max_open_files.to_string()));
                 values
             }
             HandlerKind::NewFile { path, is_delayed } => vec![

@@ -214,7 +214,7 @@ const REFUSED: [(&str, &str); 47] = [
     ),
     (
         "[handlers.h]",
-        "2: handlers.h.class: missing, expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler or logging.handlers.SysLogHandler",
+        "2: handlers.h.class: missing, expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler, logging.handlers.SysLogHandler or logboom.RoutingFileHandler",
     ),
     (
         "[handlers.h]\n'()' = 'my.factory'\nclass = 'NullHandler'",
@@ -222,7 +222,7 @@ const REFUSED: [(&str, &str); 47] = [
     ),
     (
         "[handlers.h]\nclass = 'my.Handler'",
-        "3: handlers.h.class: found \"my.Handler\", expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler or logging.handlers.SysLogHandler; no other code is run",
+        "3: handlers.h.class: found \"my.Handler\", expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler, logging.handlers.SysLogHandler or logboom.RoutingFileHandler; no other code is run",
     ),
     (
         "[handlers.h]\nclass = 'logging.handlers.SMTPHandler'",
@@ -414,6 +414,43 @@ fn a_log_that_could_not_keep_its_sizes_is_refused_by_its_key() {
     let reason = "a log that keeps 10 bytes needs files of at most half of that: set max_bytes to 5 or less, \
                   not to 0, which is no limit";
     assert_eq!(refusal(text, Form::Toml), format!("c:5: handlers.a.keepBytes: {reason}"));
+}
+
+#[test]
+fn a_template_is_read_by_a_class_of_our_own_and_by_no_other() {
+    let routed = |class: &str, more: &str| {
+        let text = format!(
+            "version = 1\n[handlers.r]\nclass = '{class}'\nfilename = 'l/{{worker}}.log'\n{more}"
+        );
+        Config::parse(&text, Form::Toml, "c").map_err(|error| error.to_string())
+    };
+    let python = routed("RotatingFileHandler", "").expect("braces are a part of the name");
+    assert!(matches!(python.handlers[0].1.kind, HandlerKind::LogFile { .. }));
+    let config = routed("logboom.RoutingFileHandler", "maxBytes = 9\nmaxOpenFiles = 5");
+    let config = config.expect("a route");
+    let shown: Vec<_> =
+        config.settings().into_iter().map(|setting| (setting.key, setting.value)).collect();
+    for (key, value) in [
+        ("class", "\"logboom.RoutingFileHandler\""),
+        ("filename", "\"l/{worker}.log\""),
+        ("maxBytes", "9"),
+        ("maxOpenFiles", "5"),
+    ] {
+        let (key, value) = (format!("handlers.r.{key}"), value.to_owned());
+        assert!(shown.contains(&(key, value)), "{shown:?}");
+    }
+    assert!(routed("RoutingFileHandler", "").is_err());
+    for (more, expected) in [
+        ("maxOpenFiles = 0", "c:5: handlers.r.maxOpenFiles: found 0, expected 1 to 1024 files"),
+        ("mode = 'w'", "c:5: handlers.r.mode: "),
+    ] {
+        let said = routed("logboom.RoutingFileHandler", more).expect_err(more);
+        assert!(said.starts_with(expected), "{said}");
+    }
+    let text =
+        "version = 1\n[handlers.r]\nclass = 'logboom.RoutingFileHandler'\nfilename = 'app.log'";
+    let said = refusal(text, Form::Toml);
+    assert!(said.starts_with("c:4: handlers.r.filename: `app.log`: it names one file: "), "{said}");
 }
 
 #[test]

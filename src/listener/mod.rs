@@ -58,7 +58,7 @@ use self::bound::Bound;
 use self::channels::Channels;
 use self::counts::Counts;
 use self::drain::Drain;
-use self::files::Files;
+use self::files::{Files, Routes};
 use self::gather::Pace;
 use self::hub::{Hub, StatusBase};
 use self::lanes::Lanes;
@@ -145,6 +145,7 @@ impl From<HandlerError> for ListenError {
 pub struct QueueListener {
     queue: QueueDir,
     files: Vec<RotatingFileHandler>,
+    routes: Routes,
     handlers: Vec<(String, Box<dyn Handler>)>,
     filters: Vec<Box<dyn Filter>>,
     plan: Plan,
@@ -231,6 +232,7 @@ impl QueueListener {
             says_filtered: false,
             files: Files::new(
                 self.files,
+                self.routes,
                 self.journal,
                 self.sync,
                 Arc::clone(&hub),

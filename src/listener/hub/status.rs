@@ -103,6 +103,8 @@ impl Hub {
             missing,
             unconfirmed,
             truncations,
+            routed_files,
+            unrouted,
             damaged_lanes,
             filter_panics,
             handlers,
@@ -123,6 +125,8 @@ impl Hub {
             missing,
             unconfirmed,
             truncations,
+            routed_files,
+            unrouted,
             damaged_lanes,
             filter_panics,
             refused: state
