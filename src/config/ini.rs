@@ -8,7 +8,7 @@ use super::literal;
 use super::node::{Data, Node, unreadable};
 
 /// Parameters of the classes, in the order of `args`.
-const PARAMETERS: [(&str, &[&str]); 8] = [
+const PARAMETERS: [(&str, &[&str]); 9] = [
     ("StreamHandler", &["stream"]),
     ("FileHandler", &["filename", "mode", "encoding", "delay", "errors"]),
     ("WatchedFileHandler", &["filename", "mode", "encoding", "delay", "errors"]),
@@ -33,6 +33,8 @@ const PARAMETERS: [(&str, &[&str]); 8] = [
     ("NullHandler", &[]),
     ("MemoryHandler", &["capacity", "flushLevel"]),
     ("SysLogHandler", &["address", "facility", "socktype"]),
+    // In the order of the others, but for a mode.
+    ("RoutingFileHandler", &["filename", "maxBytes", "backupCount"]),
 ];
 
 struct Section {

@@ -439,6 +439,10 @@ fn a_template_is_read_by_a_class_of_our_own_and_by_no_other() {
         let (key, value) = (format!("handlers.r.{key}"), value.to_owned());
         assert!(shown.contains(&(key, value)), "{shown:?}");
     }
+    let ini = "[loggers]\nkeys=root\n[handlers]\nkeys=r\n[formatters]\nkeys=\n[logger_root]\nhandlers=r\n\
+               [handler_r]\nclass=logboom.RoutingFileHandler\nargs=('l/{worker}.log', 9)";
+    let ini = Config::parse(ini, Form::Ini, "c").expect("a route");
+    assert!(matches!(ini.handlers[0].1.kind, HandlerKind::Routed(_)));
     assert!(routed("RoutingFileHandler", "").is_err());
     for (more, expected) in [
         ("maxOpenFiles = 0", "c:5: handlers.r.maxOpenFiles: found 0, expected 1 to 1024 files"),

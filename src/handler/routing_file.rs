@@ -164,8 +164,12 @@ impl RoutingFileHandler {
 
     /// Whether more are open than may be, and one can be closed for another.
     pub(crate) fn has_too_many(&self) -> bool {
-        let free = self.files.iter().filter(|file| !file.is_in_batch);
-        self.files.len() > self.max_open_files && free.count() > 1
+        self.files.len() > self.max_open_files && self.has_spare()
+    }
+
+    /// Whether one can be closed, and another one stays.
+    pub(crate) fn has_spare(&self) -> bool {
+        self.files.iter().filter(|file| !file.is_in_batch).nth(1).is_some()
     }
 
     /// Takes out the file that was not used for the longest time, of those that are in no batch.

@@ -14,6 +14,7 @@ use super::notices::Notices;
 use super::receive::MAX_WAITING_BATCHES;
 use super::recovery::Recovery;
 use super::reload::{ReadConfig, ReloadError, Reloader};
+use super::room::Room;
 use super::tasks::{Exchange, Tasks};
 use super::{ListenError, QueueListener, Rotate, Stop, SyncPolicy};
 use crate::Level;
@@ -206,7 +207,11 @@ impl ListenerBuilder {
             ListenError::Io { operation, path, source: error.into() }
         })?;
         let owner = Owner { queue: queue.path().to_owned(), on_unresolved: self.on_unresolved };
-        let mut routes = Routes::new(routes, owner, Notices::new(lane));
+        let room = Room::of_this_process().map_err(|source| {
+            let path = queue.path().to_owned();
+            ListenError::Io { operation: "read the descriptor limit", path, source }
+        })?;
+        let mut routes = Routes::new(routes, owner, room.routed_files, Notices::new(lane));
         let recovery = match unresolved {
             Some(batch) => {
                 routes.open_left(&batch, &files)?;

@@ -6,6 +6,7 @@
 
 mod exchange;
 mod routes;
+mod take;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,12 +18,10 @@ use super::stop::Stop;
 use super::sync::SyncState;
 use super::sync_policy::SyncPolicy;
 use super::trouble::Troubles;
-use crate::Record;
 use crate::causes::with_causes;
 use crate::fault;
-use crate::handler::{Handler, HandlerError, RotatingFileHandler};
+use crate::handler::{HandlerError, RotatingFileHandler};
 use crate::journal::{Entry, Journal, MAX_FILES, NamedFile};
-use crate::logger::Destination;
 use crate::queue::status::Rotated;
 
 /// Shortest and longest pause before a failed write is tried again.
@@ -170,111 +169,6 @@ impl Files {
         self.given_up
     }
 
-    /// Takes what `record_for` has for each file and route into the batch; false where the batch has to
-    /// be committed before it.
-    pub(super) fn offer<'r>(
-        &mut self,
-        record_for: impl Fn(Destination) -> Option<&'r Record<'r>>,
-    ) -> bool {
-        if self.is_recovering {
-            self.take_again(record_for);
-            return true;
-        }
-        let fits = self.routes.find(&record_for, self.room_for_routed())
-            && self.takers(&record_for).all(|(file, record)| file.offer(record));
-        if fits {
-            let level = self.takers(&record_for).map(|(file, record)| {
-                file.take_offered();
-                record.level
-            });
-            if let Some(level) = level.max() {
-                self.sync.take(level);
-            }
-            self.routes.taken(&record_for);
-        }
-        fits
-    }
-
-    /// Takes a record of the batch that is being recovered. All of it is one batch: in two, what the files
-    /// have would not be the same after the first.
-    fn take_again<'r>(&mut self, record_for: impl Fn(Destination) -> Option<&'r Record<'r>>) {
-        for index in 0..self.routes.len() {
-            // Without room the others are still found.
-            if let Some(record) = record_for(Destination::Route(index))
-                && self.routes.in_batch() < self.room_for_routed()
-            {
-                self.open_route(index, record);
-            }
-        }
-        self.routes.find_again(&record_for, self.room_for_routed());
-        for (file, record) in self.takers(&record_for) {
-            file.offer(record);
-            file.take_offered();
-        }
-        self.routes.taken(&record_for);
-    }
-
-    /// Opens the files of a record that are not open, between two batches. Waits while that is not
-    /// possible. Tells whether some of them had something to say first, which is a batch of its own.
-    pub(super) fn open_routes<'r>(
-        &mut self,
-        record_for: impl Fn(Destination) -> Option<&'r Record<'r>>,
-    ) -> bool {
-        let mut has_told = false;
-        for index in 0..self.routes.len() {
-            let Some(record) = record_for(Destination::Route(index)) else { continue };
-            self.open_route(index, record);
-            if let Some(notice) = self.routes.take_told(index) {
-                self.begin_route(index, record, &notice);
-                has_told = true;
-            }
-        }
-        has_told
-    }
-
-    fn open_route(&mut self, index: usize, record: &Record<'_>) {
-        self.persist(|files| {
-            let Files { files, routes, .. } = files;
-            routes.open(index, record, |path| {
-                files.iter().any(|file| file.handler.is_in_the_way_of(path))
-            })
-        });
-    }
-
-    /// Takes `first` as the first of a batch for the file of `record`.
-    fn begin_route(&mut self, index: usize, record: &Record<'_>, first: &Record<'_>) {
-        let mut is_taken = false;
-        self.persist(|files| {
-            if let Some(file) = files.routes.target_of(index, record) {
-                file.handle(first)?;
-            }
-            is_taken = true;
-            Ok(())
-        });
-        if is_taken {
-            self.routes.taken_by(index);
-        }
-    }
-
-    /// Takes a record as the first of a batch, after a rotation where one is due. Waits while that
-    /// is not possible. Its files are [open](Self::open_routes).
-    pub(super) fn begin<'r>(&mut self, record_for: impl Fn(Destination) -> Option<&'r Record<'r>>) {
-        for index in 0..self.files.len() {
-            if let Some(record) =
-                record_for(Destination::File(index)).filter(|_| !self.files[index].is_complete)
-            {
-                self.sync.take(record.level);
-                self.persist(|files| files.files[index].handler.handle(record));
-            }
-        }
-        for index in 0..self.routes.len() {
-            if let Some(record) = record_for(Destination::Route(index)) {
-                self.sync.take(record.level);
-                self.begin_route(index, record, record);
-            }
-        }
-    }
-
     /// Writes the batch and lets `lanes` go of it. Waits while it cannot be written; false where
     /// that was given up, and the lanes keep it.
     pub(super) fn commit(&mut self, lanes: &mut dyn BatchLanes) -> bool {
@@ -328,19 +222,6 @@ impl Files {
 
     fn journal_error(&self, source: std::io::Error) -> HandlerError {
         HandlerError::Io { operation: "write", path: self.journal.path().to_owned(), source }
-    }
-
-    /// The files that take what is given now, and get a record.
-    fn takers<'f, 'r>(
-        &'f mut self,
-        record_for: impl Fn(Destination) -> Option<&'r Record<'r>> + Copy,
-    ) -> impl Iterator<Item = (&'f mut RotatingFileHandler, &'r Record<'r>)> {
-        let fixed = self.files.iter_mut().enumerate().filter(|(_, file)| !file.is_complete);
-        let fixed = fixed.filter_map(move |(index, file)| {
-            record_for(Destination::File(index)).map(|record| (&mut file.handler, record))
-        });
-        let routed = self.routes.takers(record_for).filter(|(file, _)| !file.is_complete);
-        fixed.chain(routed.map(|(file, record)| (&mut file.handler, record)))
     }
 
     /// The files that take what is given now.
@@ -464,6 +345,7 @@ impl Files {
         while !self.given_up
             && let Err(error) = act(self)
         {
+            self.routes.make_room_after(&error);
             self.troubles.write_failed(&error);
             let rest = self.hub.next_flush_deadline().map_or(pause, |left| left.min(pause));
             if !self.stop.rest(rest, self.drain_timeout) {

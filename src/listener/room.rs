@@ -4,8 +4,8 @@ use std::io;
 
 use nix::sys::resource::{Resource, getrlimit};
 
-/// Bounds on what the door lets in. Three quarters of the descriptors are for workers; the others
-/// are for peers on their way in, log files and handlers.
+/// Bounds on what the door lets in. Three quarters of the descriptors are for workers, a sixteenth for log
+/// files that records choose; the others are for peers on their way in, other log files and handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Room {
     /// Most attached workers.
@@ -14,10 +14,13 @@ pub(super) struct Room {
     pub(super) handshakes: usize,
     /// Most peers that have not greeted yet.
     pub(super) ungreeted: usize,
+    /// Most open log files that records choose.
+    pub(super) routed_files: usize,
 }
 
 impl Room {
     const DESCRIPTORS_PER_WORKER: usize = 2;
+    const DESCRIPTORS_PER_FILE: usize = 2;
     const MAX_HANDSHAKES: usize = 64;
     const MAX_UNGREETED: usize = 256;
 
@@ -33,6 +36,7 @@ impl Room {
             workers: descriptors / 4 * 3 / Self::DESCRIPTORS_PER_WORKER,
             handshakes: (descriptors / 64).clamp(1, Self::MAX_HANDSHAKES),
             ungreeted: (descriptors / 16).clamp(1, Self::MAX_UNGREETED),
+            routed_files: descriptors / 16 / Self::DESCRIPTORS_PER_FILE,
         }
     }
 }
@@ -44,10 +48,12 @@ mod tests {
     #[test]
     fn all_together_stay_below_the_limit() {
         for descriptors in [64, 256, 1024, 4096, 20_000, 1 << 20] {
-            let Room { workers, handshakes, ungreeted } = Room::of(descriptors);
-            assert!(2 * workers + 7 * handshakes + ungreeted <= descriptors, "{descriptors}");
+            let Room { workers, handshakes, ungreeted, routed_files } = Room::of(descriptors);
+            let taken = 2 * workers + 7 * handshakes + ungreeted + 2 * routed_files;
+            assert!(taken <= descriptors, "{descriptors}");
         }
-        assert_eq!(Room::of(1024), Room { workers: 384, handshakes: 16, ungreeted: 64 });
+        let room = Room { workers: 384, handshakes: 16, ungreeted: 64, routed_files: 32 };
+        assert_eq!(Room::of(1024), room);
         assert_eq!(Room::of(20_000).workers, 7500);
     }
 }

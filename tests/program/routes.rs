@@ -9,21 +9,26 @@ use std::path::Path;
 
 use logboom::{Certainty, Level, Overflow};
 use nix::sys::signal::Signal;
-use support::{Listener, PATIENCE, Place, Worker, hear, lines_of, role, say, wait_until};
+use support::{
+    Listener, PATIENCE, Place, Worker, hear, lines_of, role, say, wait_until,
+    with_hard_descriptor_limit,
+};
 
 const RECORDS: u64 = 300;
+const VALUES: u64 = 120;
 const LEVELS: [Level; 3] = [Level::INFO, Level::WARNING, Level::ERROR];
 const LOGGERS: [&str; 2] = ["shop.cart", "shop::access"];
 const KINDS: [&str; 2] = ["a/b", ".."];
 
-/// `sequence`: logs records of each level, logger and kind. `lines`: logs each line that it is told.
-/// `until PATH`: logs numbers until PATH is there, and says how many.
+/// `sequence`: logs records of each level, logger and kind. `values`: logs records of many values of a
+/// field. `lines`: logs each line that it is told. `until PATH`: logs numbers until PATH is there, and says how many.
 #[test]
 fn worker_process() {
     let Some(role) = role() else { return };
     let guard = logboom::builder().overflow(Overflow::Block).init().unwrap();
     match &*role[0] {
         "sequence" => (0..RECORDS).for_each(log_numbered),
+        "values" => (0..RECORDS).for_each(|number| log::info!(value = number % VALUES; "{number}")),
         "lines" => loop {
             let line = hear();
             if line.is_empty() {
@@ -142,6 +147,23 @@ fn each_file_is_whole_where_more_are_written_than_may_be_open() {
         assert_eq!(numbers(&place, &format!("by/{name}.log")), all_of(&[name], |_| true));
     }
     assert_eq!(logs_in(&place.path("by")).len(), NAMES.len());
+}
+
+#[test]
+fn fewer_files_are_open_where_descriptors_are_short() {
+    let place = Place::new();
+    let mut command = place.logboom(&["listen", "--log", "app.log"]);
+    command.args(FORM).args(["--route", "by/{field.value}.log", "--max-open-files", "1000"]);
+    let listener = place.serve(with_hard_descriptor_limit(&command, 640));
+    place.worker("w", &["values"]).finish();
+    // A sixteenth is for them, and each takes two.
+    wait_until("the count", || place.status().routed_files == 20);
+    listener.stop();
+    for value in 0..VALUES {
+        let found = numbers(&place, &format!("by/{value}.log"));
+        assert_eq!(found, all_of(&["w"], |number| number % VALUES == value));
+    }
+    assert_eq!(numbers(&place, "app.log"), all_of(&["w"], |_| true));
 }
 
 /// More than a batch may be about, all of them open.
