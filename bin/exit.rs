@@ -54,6 +54,9 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return match error {
             ListenError::Lock(error) => Some(lock(error)),
             ListenError::Directory(error) => Some(directory(error)),
+            ListenError::Handler(HandlerError::Other(error)) => {
+                error.is::<ConfigError>().then_some(CONFIG)
+            }
             _ => None,
         };
     }

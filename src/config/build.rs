@@ -128,7 +128,7 @@ impl Config {
         &self,
         handler: &HandlerSettings,
     ) -> Result<Box<dyn Formatter>, HandlerError> {
-        self.formatter_settings(handler).formatter().map_err(HandlerError::other)
+        self.formatter_settings(handler).formatter(&self.level_names).map_err(HandlerError::other)
     }
 
     pub(super) fn formatter_settings(&self, handler: &HandlerSettings) -> FormatterSettings {
@@ -148,6 +148,9 @@ impl Config {
                 return Ok(Opened::LogFile(Box::new(file)));
             }
             HandlerKind::Routed(route) => Box::new(self.open_route(route, settings)?),
+            HandlerKind::LockedFile { path, rotation } => {
+                Box::new(rotation.builder(path).open_locked(formatter)?)
+            }
             HandlerKind::NewFile { path, is_delayed } => {
                 let builder = FileHandler::builder(path).mode(FileMode::Truncate);
                 let builder = if *is_delayed { builder.delayed() } else { builder };
@@ -176,10 +179,10 @@ impl Config {
         handler: &HandlerSettings,
     ) -> Result<RoutingFileHandler, HandlerError> {
         let RouteSettings { template, rotation, max_open_files } = route;
-        let formatter = self.formatter_settings(handler);
+        let (formatter, names) = (self.formatter_settings(handler), self.level_names.clone());
         let routed = rotation
             .builder(Path::new(&template.to_string()))
-            .open_routed(move || formatter.formatter().map_err(HandlerError::other))?;
+            .open_routed(move || formatter.formatter(&names).map_err(HandlerError::other))?;
         Ok(routed.max_open_files(*max_open_files))
     }
 

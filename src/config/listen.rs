@@ -17,12 +17,14 @@ impl ListenerBuilder {
     /// Call it once.
     ///
     /// A `FileHandler` or `RotatingFileHandler` is a [log file](Self::file), written exactly once,
-    /// unless it begins anew (mode `w`), a `logboom.RoutingFileHandler` is a [route](Self::route); all others are [handlers](Self::handler) on threads of
-    /// their own. A handler that is on the way of a record twice gets it once. Where nothing else
+    /// unless it begins anew (mode `w`), a `logboom.RoutingFileHandler` is a [route](Self::route); all
+    /// others are [handlers](Self::handler) on threads of their own. A `LockedRotatingFileHandler` is
+    /// refused: a listener has its logs alone, and nobody would see what the handler could not follow. A
+    /// handler that is on the way of a record twice gets it once. Where nothing else
     /// is said, workers get the lowest level that any logger lets pass.
     ///
     /// # Errors
-    /// A formatter or a filter cannot be made.
+    /// A formatter or a filter cannot be made, or a handler is not for a listener.
     pub fn config(self, config: &Config) -> Result<ListenerBuilder, ListenError> {
         // Which queue it is was decided before, by flags or by this very configuration.
         Ok(self.layout(config.layout()?))
@@ -105,6 +107,7 @@ impl Config {
         let config = Arc::new(self.clone());
         let Layout { files, routes, handlers, .. } = &mut layout;
         let plan = self.plan(|name, settings| {
+            self.check_handler(settings)?;
             if let HandlerKind::LogFile { path, rotation } = &settings.kind {
                 let formatter = self.formatter_of(settings)?;
                 let settings = rotation.builder(path);
@@ -127,6 +130,23 @@ impl Config {
         Ok(layout)
     }
 
+    /// What several processes write is not for a listener, also not behind a `MemoryHandler`.
+    fn check_handler(&self, handler: &HandlerSettings) -> Result<(), HandlerError> {
+        match &handler.kind {
+            HandlerKind::LockedFile { .. } => {
+                let reason = "a listener has its log alone: take logging.handlers.RotatingFileHandler here, \
+                              and this class in programs that log without a listener";
+                let problem = handler.item.below("class").problem(reason.to_owned());
+                let file = self.file.clone();
+                Err(HandlerError::other(ConfigError::Problem { file, problem }))
+            }
+            HandlerKind::Memory { target, .. } => {
+                self.handler(target).map_or(Ok(()), |target| self.check_handler(target))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// All that a handler itself works by, as text. Its level and filters are not its own concern.
     fn identity(&self, name: &str, handler: &HandlerSettings) -> String {
         let target = match &handler.kind {
@@ -136,7 +156,8 @@ impl Config {
             }
             _ => String::new(),
         };
-        format!("{name:?} {:?} {:?} {target}", handler.kind, self.formatter_settings(handler))
+        let formatter = self.formatter_settings(handler);
+        format!("{name:?} {:?} {formatter:?} {:?} {target}", handler.kind, self.level_names)
     }
 
     fn named_queue(&self) -> Option<NamedQueue> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::error::Problem;
 use super::item::Item;
-use crate::SyncPolicy;
+use crate::{LevelNames, SyncPolicy};
 
 /// Longest time that a stop may be told to wait.
 const MAX_DRAIN_TIMEOUT_S: u64 = 24 * 60 * 60;
@@ -47,12 +47,12 @@ pub(super) fn read_queue(item: Item) -> Result<QueueSetting, Problem> {
     }
 }
 
-pub(super) fn read_listener(item: Item) -> Result<ListenerSettings, Problem> {
+pub(super) fn read_listener(item: Item, names: &LevelNames) -> Result<ListenerSettings, Problem> {
     const POLICIES: &str = "none, an interval such as 1s, a level, or every-batch";
     let mut table = item.table()?;
-    let sync = table
-        .take("sync")
-        .map(|item| item.text(POLICIES)?.parse().map_err(|_| item.expected(POLICIES)));
+    let sync = table.take("sync").map(|item| {
+        sync_policy(item.text(POLICIES)?, names).ok_or_else(|| item.expected(POLICIES))
+    });
     let drain_timeout = table.take("drain_timeout").map(|item| {
         item.number(0..=MAX_DRAIN_TIMEOUT_S, "a number of seconds").map(Duration::from_secs)
     });
@@ -60,4 +60,9 @@ pub(super) fn read_listener(item: Item) -> Result<ListenerSettings, Problem> {
         ListenerSettings { sync: sync.transpose()?, drain_timeout: drain_timeout.transpose()? };
     table.end()?;
     Ok(settings)
+}
+
+fn sync_policy(text: &str, names: &LevelNames) -> Option<SyncPolicy> {
+    let named = || names.level(text).ok().map(SyncPolicy::AtLevel);
+    text.parse().ok().or_else(named)
 }

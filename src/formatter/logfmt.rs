@@ -5,7 +5,7 @@ use std::io::Write;
 use super::Formatter;
 use super::datetime::Clock;
 use super::escape::is_control;
-use super::fields::last_of_each_key;
+use super::fields::{is_special, visible};
 use crate::{LevelNames, Record, Value};
 
 /// The keys that are not fields.
@@ -97,8 +97,7 @@ impl Formatter for LogfmtFormatter {
 }
 
 fn push_fields(record: &Record<'_>, out: &mut Vec<u8>) {
-    let of_spans = record.spans.iter().flat_map(|span| &span.fields);
-    for field in last_of_each_key(of_spans.chain(&record.fields)) {
+    for field in visible(&record.spans, &record.fields) {
         out.push(b' ');
         if OWN_KEYS.contains(&&*field.key) {
             out.extend_from_slice(b"fields.");
@@ -148,10 +147,6 @@ fn push_text(text: &str, out: &mut Vec<u8>) {
         }
     }
     out.push(b'"');
-}
-
-fn is_special(c: char) -> bool {
-    matches!(c, '=' | '"' | '\\') || c.is_whitespace() || is_control(c)
 }
 
 /// Whether bare text would be read as a value that is no text.

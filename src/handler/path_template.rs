@@ -24,7 +24,7 @@ pub const MAX_VALUE_BYTES: usize = 64;
 /// | `{worker}` | the display name of the process (`LOGBOOM_WORKER`) |
 /// | `{program}` | the file name of its program |
 /// | `{logger}` | the name of the logger, with dots between its parts; `root` for the root |
-/// | `{level}` | the name of the level |
+/// | `{level}` | the name of the level, whatever names a formatter has; one without a name is `Level%2025` |
 /// | `{field.KEY}` | the value of a field, as [`Record::field`] finds it |
 ///
 /// `{{` and `}}` are braces. Placeholders may be in the file name and in directories. So that no file can

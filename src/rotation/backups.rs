@@ -13,12 +13,18 @@ use crate::backups::{self, Backup, BackupName, Compression, Origin, Stamp, Stem}
 use crate::fault;
 use crate::regular_file::{self, FileError, is_missing, refused};
 
+/// In which the system counts what a file takes of the disk.
+const BLOCK_BYTES: u64 = 512;
+
 /// What renaming, deleting and compressing have to know of each other, and what only one of them does at a
 /// time.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     /// The file that is written, whatever its name.
     pub(super) inode: u64,
+    /// How much of the file system stays free.
+    #[cfg(feature = "compression")]
+    pub(super) min_free_bytes: Option<u64>,
     /// The handler has let the log go.
     #[cfg(feature = "compression")]
     pub(super) is_ended: bool,
@@ -68,6 +74,11 @@ impl Facts for Found<'_> {
 impl Backups {
     pub(super) fn new(current: &Path) -> Backups {
         Backups { current: current.to_owned(), sizes: HashMap::new() }
+    }
+
+    /// The log that they are of.
+    pub(super) fn current(&self) -> &Path {
+        &self.current
     }
 
     /// Makes the current file backup 1 and leaves no current file; with no backups does nothing.
@@ -168,11 +179,44 @@ impl Backups {
         let kept = retention::kept(rule, groups.len(), now_s, &mut facts);
         for backup in groups[kept..].iter().rev().copied().flatten() {
             if self.is_own(&backup.name) {
-                fault::point("before-delete");
-                self.delete(&backup.name)?;
-                fault::point("after-delete");
+                self.delete_backup(&backup.name)?;
             }
         }
+        Ok(())
+    }
+
+    /// How large they are together.
+    pub(super) fn size_bytes(&mut self) -> Result<u64, FileError> {
+        let listed = self.list()?.into_iter().filter(|backup| backup.is_file).collect::<Vec<_>>();
+        let groups = [&listed[..]];
+        let mut found = Found { current: &self.current, groups: &groups, sizes: &mut self.sizes };
+        Ok(found.size_bytes(0))
+    }
+
+    /// Those that the log has made, in all their forms, the oldest first; not the file `but`, which others
+    /// may have given the name of one.
+    pub(super) fn own_oldest_first(&self, but: u64) -> Result<Vec<Vec<Backup>>, FileError> {
+        let mut own = self.list()?;
+        own.retain(|backup| backup.is_file && backup.inode != but && self.is_own(&backup.name));
+        let groups = own.chunk_by(|one, other| one.name.stem == other.name.stem);
+        Ok(groups.map(<[Backup]>::to_vec).rev().collect())
+    }
+
+    /// Deletes a backup in all its forms; how much of the disk it took.
+    pub(super) fn delete_forms(&self, forms: &[Backup]) -> Result<u64, FileError> {
+        let mut freed_bytes = 0;
+        for form in forms {
+            let found = regular_file::look(&self.path(&form.name))?;
+            self.delete_backup(&form.name)?;
+            freed_bytes += found.map_or(0, |found| found.blocks().saturating_mul(BLOCK_BYTES));
+        }
+        Ok(freed_bytes)
+    }
+
+    fn delete_backup(&self, name: &BackupName) -> Result<(), FileError> {
+        fault::point("before-delete");
+        self.delete(name)?;
+        fault::point("after-delete");
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::Schedule;
+use super::{AtDiskLimit, Schedule};
 #[cfg(feature = "compression")]
 use crate::backups::Compression;
 
@@ -23,6 +23,9 @@ pub(crate) struct Rule {
     pub(crate) keep_age: Option<Duration>,
     /// How large the log may be, with the file that is written.
     pub(crate) keep_bytes: Option<u64>,
+    /// How much of its file system stays free.
+    pub(crate) min_free_bytes: Option<u64>,
+    pub(crate) at_disk_limit: Option<AtDiskLimit>,
     #[cfg(feature = "compression")]
     pub(crate) compression: Option<Compression>,
 }
@@ -87,20 +90,50 @@ pub(super) struct Shift {
 impl Rule {
     /// What is wrong with the settings.
     pub(crate) fn problem(self) -> Option<String> {
-        let Rule { max_bytes, keep_bytes: Some(keep_bytes), .. } = self else { return None };
+        let Rule { max_bytes, keep_bytes, min_free_bytes, at_disk_limit, .. } = self;
+        if at_disk_limit.is_some() && keep_bytes.is_none() && min_free_bytes.is_none() {
+            let problem =
+                "at_disk_limit says what happens at keep_bytes and min_free: set one of them";
+            return Some(problem.to_owned());
+        }
+        let keep_bytes = keep_bytes?;
         if keep_bytes < 2 {
             return Some(format!(
                 "keep_bytes is {keep_bytes}: set it to twice max_bytes at least, or leave it out"
             ));
         }
+        if self.held_back_beyond().is_some() {
+            return None;
+        }
         let half = keep_bytes / 2;
-        (max_bytes == 0 || max_bytes > half).then(|| {
+        if max_bytes == 0 || max_bytes > half {
             let unlimited = if max_bytes == 0 { ", which is no limit" } else { "" };
-            format!(
+            return Some(format!(
                 "a log that keeps {keep_bytes} bytes needs files of at most half of that: set max_bytes \
                  to {half} or less, not to {max_bytes}{unlimited}"
+            ));
+        }
+        (!self.rotates()).then(|| {
+            format!(
+                "a log without backups has none to delete at keep_bytes, {keep_bytes}: set backup_count to 1 \
+                 or more, or at_disk_limit to hold-back"
             )
         })
+    }
+
+    /// How large the log may be, where it is held back then.
+    pub(super) fn held_back_beyond(self) -> Option<u64> {
+        self.keep_bytes.filter(|_| self.at_disk_limit == Some(AtDiskLimit::HoldBack))
+    }
+
+    /// How large the log may be, where the oldest backups are deleted then.
+    pub(super) fn deletes_beyond(self) -> Option<u64> {
+        self.keep_bytes.filter(|_| self.at_disk_limit != Some(AtDiskLimit::HoldBack))
+    }
+
+    /// Whether the oldest backups are deleted where too little is free.
+    pub(super) fn deletes_for_free_space(self) -> bool {
+        self.at_disk_limit == Some(AtDiskLimit::DeleteOldest)
     }
 
     /// Whether backups are compressed.
@@ -201,7 +234,9 @@ mod tests {
     #[test]
     fn what_is_wrong_with_the_sizes_says_which_are_right() {
         let problem = |max_bytes, keep_bytes| {
-            Rule { max_bytes, keep_bytes: Some(keep_bytes), ..Rule::default() }.problem()
+            let backup_count = 1;
+            Rule { max_bytes, keep_bytes: Some(keep_bytes), backup_count, ..Rule::default() }
+                .problem()
         };
         assert_eq!(problem(5, 11), None);
         let sentence = "a log that keeps 11 bytes needs files of at most half of that: set max_bytes to 5 or \

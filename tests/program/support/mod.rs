@@ -163,6 +163,9 @@ pub fn files_of(log: &Path) -> Vec<PathBuf> {
 
 /// The lines of a log, oldest first.
 pub fn lines_of(log: &Path) -> Vec<String> {
-    let text: Vec<u8> = files_of(log).iter().flat_map(|file| fs::read(file).unwrap()).collect();
-    String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
+    // A listener may rename a file between the look at its name and the look into it.
+    let text = wait_for("all files of the log to be there", || {
+        files_of(log).iter().map(fs::read).collect::<Result<Vec<_>, _>>().ok()
+    });
+    String::from_utf8(text.concat()).unwrap().lines().map(str::to_owned).collect()
 }
