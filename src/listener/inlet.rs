@@ -331,7 +331,7 @@ mod tests {
         let (arrivals, counts) = (Arc::default(), Arc::default());
         let stop = Stop::new(sender.clone());
         let inlet = Inlet::new(&arrivals, sender, stop, counts, ConnectionRoom::new(2))
-            .expect("an eventfd");
+            .expect("descriptors");
         (inlet, events, arrivals)
     }
 
