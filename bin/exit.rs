@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use logboom::config::{ConfigError, ConfigServerError};
 use logboom::control::PushError;
 use logboom::handler::HandlerError;
+use logboom::tail::TailError;
 use logboom::verify::VerifyError;
 use logboom::{AttachError, ListenError, LockError, QueueDirError};
 
@@ -73,6 +74,15 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             VerifyError::Pattern(_) | VerifyError::UnknownForm { .. } => Some(CONFIG),
             _ => Some(IO),
         };
+    }
+    if let Some(
+        TailError::UnknownForm { .. }
+        | TailError::NoTimes { .. }
+        | TailError::Pattern(_)
+        | TailError::TooManyLogs,
+    ) = cause.downcast_ref()
+    {
+        return Some(CONFIG);
     }
     if let Some(PushError::Refused { .. } | PushError::TooLarge { .. }) = cause.downcast_ref() {
         return Some(CONFIG);

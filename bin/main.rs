@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args, &cli.output),
         Command::Listen(args) => listen::run(args, &cli.output),
         Command::Log(args) => log::run(args),
-        Command::Tail(args) => tail::run(args),
+        Command::Tail(args) => tail::run(args, &cli.output),
         Command::Config(args) => config::run(args, &cli.output),
         Command::Ctl(args) => ctl::run(args),
         Command::Verify(args) => verify::run(args),

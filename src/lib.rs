@@ -32,7 +32,7 @@
 //! | `listener` | the receiving side |
 //! | `supervisor` | starting and watching workers |
 //! | `config` | configuration files, as `logging.config` of Python takes them |
-//! | `tail` | reading a log across its rotation |
+//! | `tail` | reading logs across their rotation, by level, time, worker, field, text |
 //! | `verify` | proving a log whole |
 //! | `compression` | compressed backups, written and read |
 //! | `conformance` | rules to check handlers, filters and formatters of your own by |
