@@ -11,6 +11,7 @@ mod log;
 mod options;
 mod run;
 mod signals;
+mod stats;
 mod status;
 mod supervise;
 mod tail;
@@ -48,6 +49,7 @@ enum Command {
     Listen(listen::Args),
     Log(log::Args),
     Tail(tail::Args),
+    Stats(stats::Args),
     Config(config::Args),
     Ctl(ctl::Args),
     Verify(verify::Args),
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Command::Listen(args) => listen::run(args, &cli.output),
         Command::Log(args) => log::run(args),
         Command::Tail(args) => tail::run(args, &cli.output),
+        Command::Stats(args) => stats::run(args),
         Command::Config(args) => config::run(args, &cli.output),
         Command::Ctl(args) => ctl::run(args),
         Command::Verify(args) => verify::run(args),

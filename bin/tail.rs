@@ -18,6 +18,7 @@ use logboom::handler::Color;
 use logboom::tail::{Form, Found, Query, QueryError, Reader, Start, Zone};
 
 use self::context::Context;
+pub(crate) use self::logs::paths;
 use self::output::{Output, Printer};
 use self::pager::Screen;
 use crate::options::{self, Format, OutputOptions, QueueOptions, complain};

@@ -62,9 +62,11 @@ mod tests {
 
     #[test]
     fn neither_colour_nor_what_was_found_reaches_over_a_newline() {
-        let text = painted(Level::ERROR, "failed\n\tcause\n", &[4..9]);
-        let expected =
-            "\x1b[31mfail\x1b[7med\x1b[27m\x1b[0m\n\x1b[31m\x1b[7m\tc\x1b[27mause\x1b[0m\n";
+        let text = painted(Level::ERROR, "failed\n\tcause\n", &[4..9, 12..14]);
+        let expected = concat!(
+            "\x1b[31mfail\x1b[7med\x1b[27m\x1b[0m\n",
+            "\x1b[31m\x1b[7m\tc\x1b[27maus\x1b[7me\x1b[27m\x1b[0m\n"
+        );
         assert_eq!(text, expected);
     }
 

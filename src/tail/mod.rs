@@ -19,6 +19,7 @@ mod query;
 mod reader;
 mod seek;
 mod source;
+mod stats;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,7 @@ pub use form::Form;
 pub use moment::{ParseInstantError, Zone};
 pub use query::{MAX_TESTS, Query, QueryError};
 pub use reader::{Found, MAX_LOGS, Reader, Start};
+pub use stats::{Counted, Interval, MAX_INTERVALS, MAX_NAMES, Stats, Summary};
 
 /// The current file of the log that the file at `path` is a backup of, by its name: `app.log` of `app.log.1`
 /// or `app.log.2026-11-22.zst`. None if no log calls its backups so.

@@ -221,6 +221,12 @@ impl Reader {
         forms.read(&text).filter(|read| read.has_level).map(|read| read.record.level)
     }
 
+    /// Whether the record is of a form that is known.
+    pub fn is_known(&mut self) -> bool {
+        let source = self.current.and_then(|at| self.sources.get_mut(at));
+        source.is_some_and(|source| source.forms().is_known())
+    }
+
     /// Whether the record is an object of JSON or a line of logfmt, and no text for people.
     pub fn is_structured(&mut self) -> bool {
         let source = self.current.and_then(|at| self.sources.get_mut(at));
