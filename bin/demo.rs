@@ -47,6 +47,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
     mut_arg("backup_names", |arg| arg.hide(true)),
     mut_arg("keep_age", |arg| arg.hide(true)),
     mut_arg("keep_bytes", |arg| arg.hide(true)),
+    mut_arg("min_free", |arg| arg.hide(true)),
+    mut_arg("at_disk_limit", |arg| arg.hide(true)),
     mut_arg("compress", |arg| arg.hide(true)),
     mut_arg("force", |force| force.hide(true))
 )]

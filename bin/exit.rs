@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use logboom::config::{ConfigError, ConfigServerError};
 use logboom::control::PushError;
 use logboom::handler::HandlerError;
+use logboom::receiver::DoorError;
 use logboom::tail::TailError;
 use logboom::verify::VerifyError;
 use logboom::{AttachError, ListenError, LockError, QueueDirError};
@@ -55,6 +56,9 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return match error {
             ListenError::Lock(error) => Some(lock(error)),
             ListenError::Directory(error) => Some(directory(error)),
+            ListenError::Handler(HandlerError::Other(error)) => {
+                error.is::<ConfigError>().then_some(CONFIG)
+            }
             _ => None,
         };
     }
@@ -93,7 +97,7 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<ConfigServerError>() {
         return Some(if matches!(error, ConfigServerError::Io { .. }) { IO } else { CONFIG });
     }
-    if cause.is::<ConfigError>() {
+    if cause.is::<ConfigError>() || cause.is::<DoorError>() {
         return Some(CONFIG);
     }
     if let Some(HandlerError::Lock(error)) = cause.downcast_ref::<HandlerError>() {

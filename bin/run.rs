@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use logboom::supervisor::{Outcome, Supervisor, WorkerCommand};
 use logboom::{Certainty, Context, Level, QueueDir};
 
+use crate::doors::DoorOptions;
 use crate::options::{
     ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
 };
@@ -56,6 +57,8 @@ pub(crate) struct Args {
     config: ConfigOptions,
     #[command(flatten)]
     config_server: ConfigServerOptions,
+    #[command(flatten)]
+    doors: DoorOptions,
     /// A field that goes with every record of this run, such as `build=17`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     context: Vec<Context>,
@@ -80,6 +83,8 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         supervise::listener(&queue, log.as_deref(), &args.log, path.as_deref(), output)?;
     listener.arg(format!("--supervised={}", args.stop_timeout));
     listener.args(args.config_server.flags());
+    args.doors.doors()?;
+    listener.args(args.doors.flags());
     if output.shows_records() {
         listener.arg("--console");
     }

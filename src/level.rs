@@ -149,6 +149,11 @@ impl LevelNames {
         self.0.get(&level).map_or_else(|| level.name(), |name| Cow::Borrowed(name))
     }
 
+    /// The levels in this table and their names, from the lowest up; none of the usual ones.
+    pub fn iter(&self) -> impl Iterator<Item = (Level, &str)> {
+        self.0.iter().map(|(level, name)| (*level, &**name))
+    }
+
     /// The level of a name in this table, in any ASCII case; else as [`Level::from_str`] reads it.
     ///
     /// # Errors

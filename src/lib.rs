@@ -32,6 +32,7 @@
 //! | `listener` | the receiving side |
 //! | `supervisor` | starting and watching workers |
 //! | `config` | configuration files, as `logging.config` of Python takes them |
+//! | `receiver` | records of other programs: Python's handlers, JSON lines, syslog |
 //! | `tail` | reading logs across their rotation, by level, time, worker, field, text |
 //! | `verify` | proving a log whole |
 //! | `compression` | compressed backups, written and read |
@@ -82,13 +83,14 @@ mod logger;
 mod logger_names;
 mod queue;
 #[cfg(feature = "receiver")]
-#[doc(hidden)]
 pub mod receiver;
 mod record;
 #[cfg(feature = "listener")]
 mod regular_file;
 #[cfg(feature = "listener")]
 mod rotation;
+#[cfg(any(feature = "config", feature = "receiver"))]
+mod socket_file;
 #[cfg(feature = "supervisor")]
 pub mod supervisor;
 #[cfg(feature = "tail")]

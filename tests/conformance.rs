@@ -263,12 +263,14 @@ fn a_filter_that_breaks_a_rule_is_told_which() {
         }
     };
     assert_eq!(broken(&conformance::filter(chance)), Rule::Deterministic);
+    let told = Told { times: 1, count: 1, clears: false, level: Level::INFO, worker: "worker-0" };
     for (told, expected) in [
-        (Told { times: 1, count: 1, clears: false, level: Level::CRITICAL }, Rule::SummaryTells),
-        (Told { times: 1, count: 0, clears: false, level: Level::INFO }, Rule::SummaryTells),
-        (Told { times: 1, count: 1 << 40, clears: false, level: Level::INFO }, Rule::SummaryCounts),
-        (Told { times: 9, count: 1, clears: false, level: Level::INFO }, Rule::SummaryCounts),
-        (Told { times: 0, count: 1, clears: true, level: Level::INFO }, Rule::SummariesAppend),
+        (Told { level: Level::CRITICAL, ..told }, Rule::SummaryTells),
+        (Told { worker: "nobody", ..told }, Rule::SummaryTells),
+        (Told { count: 0, ..told }, Rule::SummaryTells),
+        (Told { count: 1 << 40, ..told }, Rule::SummaryCounts),
+        (Told { times: 9, ..told }, Rule::SummaryCounts),
+        (Told { times: 0, clears: true, ..told }, Rule::SummariesAppend),
     ] {
         assert_eq!(broken(&conformance::filter(|| told)), expected);
     }
@@ -281,6 +283,7 @@ struct Told {
     count: u64,
     clears: bool,
     level: Level,
+    worker: &'static str,
 }
 
 impl Filter for Told {
@@ -297,6 +300,8 @@ impl Filter for Told {
         }
         self.times -= 1;
         let mut summary = Record::new(0, self.level, "web", "hidden");
+        let process = summary.process.to_mut();
+        (process.name, process.id) = (self.worker.into(), 4711);
         summary.fields.push(Field { key: "filtered".into(), value: Value::U64(self.count) });
         summaries.push(summary);
     }

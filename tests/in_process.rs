@@ -100,6 +100,22 @@ fn what_is_kept_back_is_written_when_the_program_ends() {
 }
 
 #[test]
+fn several_programs_write_one_rotated_file_by_a_configuration_of_python() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "version = 1\nformatters.p.format = '%(message)s'\n[handlers.all]\n\
+        class = 'concurrent_log_handler.ConcurrentRotatingFileHandler'\nfilename = 'DIR/all.log'\n\
+        maxBytes = 20\nbackupCount = 5\nuse_gzip = false\nformatter = 'p'\n[root]\nlevel = 'INFO'\nhandlers = ['all']\n";
+    let programs = [start(directory.path(), text), start(directory.path(), text)];
+    for number in 0..6 {
+        programs[number % 2].log(Level::INFO, "a", format_args!("line {number}"));
+    }
+    assert_eq!(lines(directory.path(), "all.log.2"), ["line 0", "line 1"]);
+    assert_eq!(lines(directory.path(), "all.log.1"), ["line 2", "line 3"]);
+    assert_eq!(lines(directory.path(), "all.log"), ["line 4", "line 5"]);
+    assert!(programs.iter().all(|program| program.stats().dropped == 0));
+}
+
+#[test]
 fn threads_tear_no_line() {
     const RECORDS: usize = 2000;
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Gives each decoder what real programs send, damaged. Seeded, so that a failure repeats.
+//! Gives each decoder what senders send, damaged. Seeded, so that a failure repeats.
 //!
 //! The corpus is that of the fuzz targets, `tests/fuzz/corpus`. `LOGBOOM_TEST_INPUTS` says how many
 //! inputs each decoder gets; scripts/test hands it on.

@@ -126,7 +126,7 @@ impl Config {
         &self,
         handler: &HandlerSettings,
     ) -> Result<Box<dyn Formatter>, HandlerError> {
-        self.formatter_settings(handler).formatter().map_err(HandlerError::other)
+        self.formatter_settings(handler).formatter(&self.level_names).map_err(HandlerError::other)
     }
 
     pub(super) fn formatter_settings(&self, handler: &HandlerSettings) -> FormatterSettings {
@@ -144,6 +144,9 @@ impl Config {
             HandlerKind::LogFile { path, rotation } => {
                 let file = rotation.builder(path).open(formatter)?;
                 return Ok(Opened::LogFile(Box::new(file)));
+            }
+            HandlerKind::LockedFile { path, rotation } => {
+                Box::new(rotation.builder(path).open_locked(formatter)?)
             }
             HandlerKind::NewFile { path, is_delayed } => {
                 let builder = FileHandler::builder(path).mode(FileMode::Truncate);

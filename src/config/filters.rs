@@ -8,7 +8,7 @@ use crate::filter::{
     ContextFilter, DuplicateFilter, Filter, FilterError, LevelRangeFilter, LoggerFilter,
     RateLimitFilter, RedactFilter, RegexFilter, SamplingFilter, Subject, WorkerFilter,
 };
-use crate::{Level, Value};
+use crate::{Level, LevelNames, Value};
 
 const CLASSES: &str = "logging.Filter, LevelRangeFilter, WorkerFilter, RegexFilter, RateLimitFilter, \
      DuplicateFilter, SamplingFilter, RedactFilter or ContextFilter";
@@ -29,7 +29,7 @@ pub(crate) enum FilterSettings {
 }
 
 impl FilterSettings {
-    pub(super) fn read(item: Item) -> Result<FilterSettings, Problem> {
+    pub(super) fn read(item: Item, names: &LevelNames) -> Result<FilterSettings, Problem> {
         let whole = item.clone();
         let mut table = item.table()?;
         let class = table.take("class");
@@ -40,16 +40,14 @@ impl FilterSettings {
                 let name = name.map(|item| item.text("a logger").map(str::to_owned)).transpose()?;
                 FilterSettings::Logger(name.unwrap_or_default())
             }
-            "LevelRangeFilter" => {
-                let mut level =
-                    |name, default| table.take(name).map_or(Ok(default), |item: Item| item.level());
-                FilterSettings::LevelRange(
-                    level("min", Level::NOTSET)?,
-                    level("max", Level::new(u8::MAX))?,
-                )
-            }
+            "LevelRangeFilter" => level_range(&mut table, names)?,
             "WorkerFilter" => {
-                FilterSettings::Worker(texts(table.need("workers", WORKERS)?, WORKERS)?)
+                let item = table.need("workers", WORKERS)?;
+                let names = texts(item.clone(), WORKERS)?;
+                if names.is_empty() {
+                    return Err(item.expected("one worker at least: without, no record passes"));
+                }
+                FilterSettings::Worker(names)
             }
             "RegexFilter" => regex(&mut table)?,
             "RateLimitFilter" => FilterSettings::RateLimit {
@@ -121,6 +119,18 @@ impl FilterSettings {
 }
 
 const WORKERS: &str = "a list of names of workers";
+
+fn level_range(table: &mut Table, names: &LevelNames) -> Result<FilterSettings, Problem> {
+    let min = table.take("min").map_or(Ok(Level::NOTSET), |item| item.level(names))?;
+    let Some(item) = table.take("max") else {
+        return Ok(FilterSettings::LevelRange(min, Level::new(u8::MAX)));
+    };
+    let max = item.level(names)?;
+    if max < min {
+        return Err(item.refused("below min: no record would pass"));
+    }
+    Ok(FilterSettings::LevelRange(min, max))
+}
 
 fn regex(table: &mut Table) -> Result<FilterSettings, Problem> {
     const SUBJECTS: &str = "message, logger, exception or fields.NAME";

@@ -2,10 +2,10 @@
 
 use super::error::Problem;
 use super::item::{Item, Table};
-use crate::Value;
 use crate::formatter::{
     DEFAULT_PATTERN, Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter, Style,
 };
+use crate::{LevelNames, Value};
 
 /// What Python's `Formatter` prints where nothing else is said.
 const MESSAGE_ONLY: &str = "%(message)s";
@@ -69,7 +69,7 @@ impl FormatterSettings {
         };
         table.end()?;
         // What the pattern itself has to be is known where it is read.
-        settings.formatter().map_err(|reason| whole.refused(reason))?;
+        settings.formatter(&LevelNames::new()).map_err(|reason| whole.refused(reason))?;
         Ok(settings)
     }
 
@@ -83,11 +83,14 @@ impl FormatterSettings {
     }
 
     /// The formatter, or why it cannot be made.
-    pub(crate) fn formatter(&self) -> Result<Box<dyn Formatter>, String> {
+    pub(crate) fn formatter(&self, names: &LevelNames) -> Result<Box<dyn Formatter>, String> {
+        let names = names.clone();
         Ok(match self {
-            FormatterSettings::Json => Box::new(JsonFormatter::new()),
-            FormatterSettings::Logfmt => Box::new(LogfmtFormatter::new()),
-            FormatterSettings::Pattern(pattern) => Box::new(pattern.formatter()?),
+            FormatterSettings::Json => Box::new(JsonFormatter::new().level_names(names)),
+            FormatterSettings::Logfmt => Box::new(LogfmtFormatter::new().level_names(names)),
+            FormatterSettings::Pattern(pattern) => {
+                Box::new(pattern.formatter()?.level_names(names))
+            }
         })
     }
 }

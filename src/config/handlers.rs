@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use super::error::Problem;
 use super::filters::texts;
 use super::item::{Item, Table};
+use super::locked::{concurrent_file, locked_file};
 use super::node::Data;
 use super::rotation::{Class, RotationSettings};
-use crate::Level;
 use crate::handler::Facility;
+use crate::{Level, LevelNames};
 
 const CLASSES: &str = "logging.StreamHandler, logging.FileHandler, logging.NullHandler, \
      logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, \
      logging.handlers.WatchedFileHandler, \
-     logging.handlers.MemoryHandler or logging.handlers.SysLogHandler";
+     logging.handlers.MemoryHandler, logging.handlers.SysLogHandler or \
+     logboom.LockedRotatingFileHandler";
 
 /// Python's handlers that have no counterpart here, and why.
 const REFUSED: [(&str, &str); 7] = [
@@ -69,6 +71,11 @@ pub(crate) enum HandlerKind {
         path: PathBuf,
         rotation: RotationSettings,
     },
+    /// A file that other processes write as well, in turns and without a listener.
+    LockedFile {
+        path: PathBuf,
+        rotation: RotationSettings,
+    },
     /// A file that begins anew with each start.
     NewFile {
         path: PathBuf,
@@ -94,17 +101,17 @@ pub(crate) enum SyslogPlace {
 }
 
 impl HandlerSettings {
-    pub(super) fn read(item: Item) -> Result<HandlerSettings, Problem> {
+    pub(super) fn read(item: Item, names: &LevelNames) -> Result<HandlerSettings, Problem> {
         let place = ItemPlace { key: item.key.clone(), line: item.node.line };
         let mut table = item.table()?;
         let class = table.need("class", CLASSES)?;
-        let kind = kind(&class, &mut table)?;
+        let kind = kind(&class, &mut table, names)?;
         let filters = table.take("filters").map(|item| texts(item, "a list of filters"));
         let formatter = table.take("formatter");
         let formatter =
             formatter.map(|item| item.text("a formatter").map(str::to_owned)).transpose()?;
         let settings = HandlerSettings {
-            level: table.take("level").map_or(Ok(Level::NOTSET), |item| item.level())?,
+            level: table.take("level").map_or(Ok(Level::NOTSET), |item| item.level(names))?,
             filters: filters.transpose()?.unwrap_or_default(),
             formatter,
             kind,
@@ -115,11 +122,11 @@ impl HandlerSettings {
     }
 }
 
-fn kind(class: &Item, table: &mut Table) -> Result<HandlerKind, Problem> {
+fn kind(class: &Item, table: &mut Table, names: &LevelNames) -> Result<HandlerKind, Problem> {
     let name = class.text(CLASSES)?;
     let last = name.rsplit('.').next().unwrap_or(name);
     let module = name.strip_suffix(last).unwrap_or_default();
-    if !matches!(module, "" | "logging." | "logging.handlers.") {
+    if !is_module_of(module, last) {
         return Err(class.expected(format_args!("{CLASSES}; no other code is run")));
     }
     match last {
@@ -127,14 +134,30 @@ fn kind(class: &Item, table: &mut Table) -> Result<HandlerKind, Problem> {
         "FileHandler" | "WatchedFileHandler" => file(table),
         "RotatingFileHandler" => rotating_file(Class::Rotating, class, table),
         "TimedRotatingFileHandler" => rotating_file(Class::TimedRotating, class, table),
+        "LockedRotatingFileHandler" => locked_file(class, table),
+        "ConcurrentRotatingFileHandler" => concurrent_file(Class::Locked, class, table),
+        "ConcurrentTimedRotatingFileHandler" => concurrent_file(Class::TimedLocked, class, table),
         "NullHandler" => Ok(HandlerKind::Null),
-        "MemoryHandler" => memory(table),
+        "MemoryHandler" => memory(table, names),
         "SysLogHandler" => syslog(table),
         _ => Err(match REFUSED.iter().find(|(refused, _)| *refused == last) {
             Some((_, reason)) => class.refused(format_args!("{name} has no counterpart: {reason}")),
             None => class.expected(CLASSES),
         }),
     }
+}
+
+/// Whether a class of this name is known by this module, or by none.
+fn is_module_of(module: &str, name: &str) -> bool {
+    let own: &[&str] = match name {
+        "LockedRotatingFileHandler" => &["logboom."],
+        // It enters its classes among those of Python.
+        "ConcurrentRotatingFileHandler" | "ConcurrentTimedRotatingFileHandler" => {
+            &["concurrent_log_handler.", "logging.handlers."]
+        }
+        _ => &["logging.", "logging.handlers."],
+    };
+    module.is_empty() || own.contains(&module)
 }
 
 fn stream(table: &mut Table) -> Result<HandlerKind, Problem> {
@@ -148,14 +171,15 @@ fn stream(table: &mut Table) -> Result<HandlerKind, Problem> {
 }
 
 /// What Python's `FileHandler` and all above it take.
-struct FileSettings {
-    path: PathBuf,
-    is_new: bool,
+pub(super) struct FileSettings {
+    pub(super) path: PathBuf,
+    /// The mode, where it begins anew.
+    pub(super) new: Option<Item>,
     is_delayed: bool,
 }
 
 impl FileSettings {
-    fn read(table: &mut Table) -> Result<FileSettings, Problem> {
+    pub(super) fn read(table: &mut Table) -> Result<FileSettings, Problem> {
         let path = table.need("filename", "a path")?;
         let path = match path.text("a path")? {
             "" => return Err(path.expected("a path")),
@@ -169,41 +193,41 @@ impl FileSettings {
         }
         // All text can be written in UTF-8: what happens to other text is nobody's concern.
         table.take("errors").map(|item| item.text("a text").map(drop)).transpose()?;
-        let is_new = table.take("mode").map(|item| match item.text("`a` or `w`")? {
-            "a" | "at" => Ok(false),
-            "w" | "wt" => Ok(true),
+        let new = table.take("mode").map(|item| match item.text("`a` or `w`")? {
+            "a" | "at" => Ok(None),
+            "w" | "wt" => Ok(Some(item)),
             _ => Err(item.expected("`a` or `w`")),
         });
-        let is_new = is_new.transpose()?.unwrap_or(false);
+        let new = new.transpose()?.flatten();
         let is_delayed = table.take("delay").map_or(Ok(false), |item| item.boolean())?;
-        Ok(FileSettings { path, is_new, is_delayed })
+        Ok(FileSettings { path, new, is_delayed })
     }
 }
 
 fn file(table: &mut Table) -> Result<HandlerKind, Problem> {
-    let FileSettings { path, is_new, is_delayed } = FileSettings::read(table)?;
-    Ok(match is_new {
-        true => HandlerKind::NewFile { path, is_delayed },
-        false => HandlerKind::LogFile { path, rotation: RotationSettings::default() },
+    let FileSettings { path, new, is_delayed } = FileSettings::read(table)?;
+    Ok(match new {
+        Some(_) => HandlerKind::NewFile { path, is_delayed },
+        None => HandlerKind::LogFile { path, rotation: RotationSettings::default() },
     })
 }
 
 /// With a size or times, Python does not begin anew either.
 fn rotating_file(class: Class, item: &Item, table: &mut Table) -> Result<HandlerKind, Problem> {
-    let FileSettings { path, is_new, is_delayed } = FileSettings::read(table)?;
+    let FileSettings { path, new, is_delayed } = FileSettings::read(table)?;
     let rotation = RotationSettings::read(class, item, table)?;
-    if is_new && rotation.max_bytes == 0 && rotation.rotate_at.is_none() {
+    if new.is_some() && rotation.max_bytes == 0 && rotation.rotate_at.is_none() {
         return Ok(HandlerKind::NewFile { path, is_delayed });
     }
     Ok(HandlerKind::LogFile { path, rotation })
 }
 
-fn memory(table: &mut Table) -> Result<HandlerKind, Problem> {
+fn memory(table: &mut Table, names: &LevelNames) -> Result<HandlerKind, Problem> {
     let records = "a number of records";
     let capacity = table.need("capacity", records)?.number(1..=u32::MAX.into(), records)?;
     Ok(HandlerKind::Memory {
         capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
-        flush_level: table.take("flushLevel").map_or(Ok(Level::ERROR), |item| item.level())?,
+        flush_level: table.take("flushLevel").map_or(Ok(Level::ERROR), |item| item.level(names))?,
         target: table.need("target", "a handler")?.text("a handler")?.to_owned(),
         releases_on_close: table.take("flushOnClose").map_or(Ok(true), |item| item.boolean())?,
     })

@@ -3,12 +3,16 @@
 //! Python evaluates `args` as code; here they are literals. What is read is brought into the schema
 //! of `dictConfig`, so that both forms are checked alike.
 
+#[cfg(test)]
+mod tests;
+
 use super::error::Problem;
 use super::literal;
 use super::node::{Data, Node, unreadable};
+use crate::logger_names::ROOT;
 
 /// Parameters of the classes, in the order of `args`.
-const PARAMETERS: [(&str, &[&str]); 8] = [
+const PARAMETERS: [(&str, &[&str]); 10] = [
     ("StreamHandler", &["stream"]),
     ("FileHandler", &["filename", "mode", "encoding", "delay", "errors"]),
     ("WatchedFileHandler", &["filename", "mode", "encoding", "delay", "errors"]),
@@ -30,6 +34,51 @@ const PARAMETERS: [(&str, &[&str]); 8] = [
             "errors",
         ],
     ),
+    (
+        "ConcurrentRotatingFileHandler",
+        &[
+            "filename",
+            "mode",
+            "maxBytes",
+            "backupCount",
+            "encoding",
+            "debug",
+            "delay",
+            "use_gzip",
+            "owner",
+            "chmod",
+            "umask",
+            "newline",
+            "terminator",
+            "unicode_error_policy",
+            "lock_file_directory",
+            "keep_file_open",
+        ],
+    ),
+    (
+        "ConcurrentTimedRotatingFileHandler",
+        &[
+            "filename",
+            "when",
+            "interval",
+            "backupCount",
+            "encoding",
+            "delay",
+            "utc",
+            "atTime",
+            "errors",
+            "maxBytes",
+            "use_gzip",
+            "owner",
+            "chmod",
+            "umask",
+            "newline",
+            "terminator",
+            "unicode_error_policy",
+            "lock_file_directory",
+            "keep_file_open",
+        ],
+    ),
     ("NullHandler", &[]),
     ("MemoryHandler", &["capacity", "flushLevel"]),
     ("SysLogHandler", &["address", "facility", "socktype"]),
@@ -41,8 +90,9 @@ struct Section {
     options: Vec<(String, usize, String)>,
 }
 
-/// Reads one logger, handler or formatter: its name, and its settings as a dictionary has them.
-type ReadSection = fn(&Section) -> Result<(String, Node), Problem>;
+/// Reads one logger, handler or formatter of this key: its name, and its settings as a dictionary has
+/// them.
+type ReadSection = fn(&str, &Section) -> Result<(String, Node), Problem>;
 
 pub(super) fn read(text: &str) -> Result<Node, Problem> {
     let sections = sections(text)?;
@@ -57,11 +107,11 @@ pub(super) fn read(text: &str) -> Result<Node, Problem> {
     let each = |kind: &str, read: ReadSection| {
         let keys = list(&format!("{kind}s"))?;
         let line = find(&sections, &format!("{kind}s"), 1)?.line;
-        let read = |key: &String| read(find(&sections, &format!("{kind}_{key}"), line)?);
+        let read = |key: &String| read(key, find(&sections, &format!("{kind}_{key}"), line)?);
         keys.iter().map(read).collect::<Result<Vec<_>, Problem>>()
     };
     let (roots, loggers): (Vec<_>, Vec<_>) =
-        each("logger", logger)?.into_iter().partition(|(name, _)| name == "root");
+        each("logger", logger)?.into_iter().partition(|(name, _)| name == ROOT);
     let mut entries = vec![("version".to_owned(), Node { line: 1, data: Data::Integer(1) })];
     entries.extend(roots);
     for (name, list) in [
@@ -83,7 +133,19 @@ fn sections(text: &str) -> Result<Vec<Section>, Problem> {
         if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
             continue;
         }
+        let option = sections.last_mut().and_then(|section| section.options.last_mut());
+        if let Some((_, _, value)) = option.filter(|_| content.starts_with([' ', '\t'])) {
+            value.push('\n');
+            value.push_str(trimmed);
+            continue;
+        }
         if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            if name == "DEFAULT" {
+                return Err(unreadable(
+                    line,
+                    "[DEFAULT] is not read: write its keys where they count",
+                ));
+            }
             if sections.iter().any(|section| section.name == name) {
                 return Err(unreadable(line, format_args!("[{name}] is there twice")));
             }
@@ -93,13 +155,6 @@ fn sections(text: &str) -> Result<Vec<Section>, Problem> {
         let Some(section) = sections.last_mut() else {
             return Err(unreadable(line, "expected a section such as [loggers]"));
         };
-        if content.starts_with([' ', '\t'])
-            && let Some((_, _, value)) = section.options.last_mut()
-        {
-            value.push('\n');
-            value.push_str(trimmed);
-            continue;
-        }
         let Some((key, value)) = trimmed.split_once(['=', ':']) else {
             return Err(unreadable(line, "expected a key, `=` and a value"));
         };
@@ -121,13 +176,16 @@ fn names(list: &str) -> Vec<String> {
     list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-fn logger(section: &Section) -> Result<(String, Node), Problem> {
-    let mut name = section.name.trim_start_matches("logger_").to_owned();
+fn logger(section_key: &str, section: &Section) -> Result<(String, Node), Problem> {
+    let mut name = section_key.to_owned();
     let mut entries = Vec::new();
     for (key, line, value) in &section.options {
         let data = match &**key {
+            // The root has none, whatever is written there, such as `(root)`.
             "qualname" => {
-                name.clone_from(value);
+                if section_key != ROOT {
+                    name.clone_from(value);
+                }
                 continue;
             }
             "handlers" => {
@@ -142,8 +200,7 @@ fn logger(section: &Section) -> Result<(String, Node), Problem> {
     Ok((name, Node { line: section.line, data: Data::Table(entries) }))
 }
 
-fn handler(section: &Section) -> Result<(String, Node), Problem> {
-    let name = section.name.trim_start_matches("handler_").to_owned();
+fn handler(name: &str, section: &Section) -> Result<(String, Node), Problem> {
     let class = section.options.iter().find(|(key, ..)| key == "class");
     let class = class.map_or("", |(_, _, value)| value.as_str());
     let mut entries = Vec::new();
@@ -173,7 +230,7 @@ fn handler(section: &Section) -> Result<(String, Node), Problem> {
             _ => entries.push((key.to_owned(), Node { line, data: Data::Text(value.clone()) })),
         }
     }
-    Ok((name, Node { line: section.line, data: Data::Table(entries) }))
+    Ok((name.to_owned(), Node { line: section.line, data: Data::Table(entries) }))
 }
 
 /// Gives the arguments of a class their names.
@@ -193,8 +250,7 @@ fn arguments(class: &str, args: Data, line: usize) -> Result<Vec<(String, Node)>
     Ok(names.iter().map(|name| (*name).to_owned()).zip(args).collect())
 }
 
-fn formatter(section: &Section) -> Result<(String, Node), Problem> {
-    let name = section.name.trim_start_matches("formatter_").to_owned();
+fn formatter(name: &str, section: &Section) -> Result<(String, Node), Problem> {
     let mut entries = Vec::new();
     for (key, line, value) in &section.options {
         let data = match &**key {
@@ -205,5 +261,5 @@ fn formatter(section: &Section) -> Result<(String, Node), Problem> {
         };
         entries.push((key.clone(), Node { line: *line, data }));
     }
-    Ok((name, Node { line: section.line, data: Data::Table(entries) }))
+    Ok((name.to_owned(), Node { line: section.line, data: Data::Table(entries) }))
 }

@@ -5,10 +5,13 @@ use std::ops::RangeInclusive;
 
 use super::error::Problem;
 use super::node::{Data, Node, escaped};
-use crate::{Level, Value};
+use crate::{Level, LevelNames, Value};
 
 /// Most entries that a table or list of a configuration may have.
 pub(super) const MAX_ENTRIES: usize = 4096;
+
+/// The key under which Python's `dictConfig` is given what to call.
+const FACTORY: &str = "()";
 
 /// One setting.
 #[derive(Clone, Debug)]
@@ -50,9 +53,11 @@ impl Item {
         }
     }
 
+    /// As in Python, 1 is true and 0 is false.
     pub(super) fn boolean(&self) -> Result<bool, Problem> {
         match self.node.data {
             Data::Bool(value) => Ok(value),
+            Data::Integer(number @ (0 | 1)) => Ok(number == 1),
             _ => Err(self.expected("true or false")),
         }
     }
@@ -73,16 +78,17 @@ impl Item {
         })
     }
 
-    pub(super) fn level(&self) -> Result<Level, Problem> {
+    pub(super) fn level(&self, names: &LevelNames) -> Result<Level, Problem> {
         let level = match &self.node.data {
-            Data::Text(text) => text.parse().ok(),
+            Data::Text(text) => names.level(text).ok(),
             Data::Integer(number) => u8::try_from(*number).ok().map(Level::new),
             _ => None,
         };
         level.ok_or_else(|| {
-            self.expected(
-                "NOTSET, TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or a number from 0 to 255",
-            )
+            let own: String = names.iter().map(|(_, name)| format!("{name}, ")).collect();
+            self.expected(format_args!(
+                "{own}NOTSET, TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or a number from 0 to 255"
+            ))
         })
     }
 
@@ -131,11 +137,14 @@ impl Table {
 
     /// The setting of this name, which has to be there.
     pub(super) fn need(&mut self, name: &'static str, what: &str) -> Result<Item, Problem> {
-        self.take(name).ok_or_else(|| Problem {
-            line: self.line,
-            key: self.key_of(name),
-            reason: format!("missing, expected {what}"),
-        })
+        if let Some(item) = self.take(name) {
+            return Ok(item);
+        }
+        if let Some((key, node)) = self.entries.iter().find(|(key, _)| key == FACTORY) {
+            return Err(self.unknown(key, node));
+        }
+        let reason = format!("missing, expected {what}");
+        Err(Problem { line: self.line, key: self.key_of(name), reason })
     }
 
     /// The settings of a table below this one; none where it is missing.
@@ -157,13 +166,19 @@ impl Table {
 
     /// Whether all settings were taken.
     pub(super) fn end(mut self) -> Result<(), Problem> {
-        let Some((key, node)) = self.entries.first() else { return Ok(()) };
         self.known.sort_unstable();
-        let reason = match &**key {
-            "()" => "factories are not called: nothing in a configuration is executed".to_owned(),
+        self.known.dedup();
+        self.entries.first().map_or(Ok(()), |(key, node)| Err(self.unknown(key, node)))
+    }
+
+    fn unknown(&self, key: &str, node: &Node) -> Problem {
+        let reason = match key {
+            FACTORY => {
+                "factories are not called: nothing in a configuration is executed".to_owned()
+            }
             _ => format!("unknown key, expected one of {}", self.known.join(", ")),
         };
-        Err(Problem { line: node.line, key: self.key_of(key), reason })
+        Problem { line: node.line, key: self.key_of(key), reason }
     }
 
     fn key_of(&self, name: &str) -> String {

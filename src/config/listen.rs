@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Config, ConfigError, Form, HandlerKind, HandlerSettings, Problem, QueueSetting};
 use crate::causes::with_causes;
 use crate::handler::HandlerError;
-use crate::listener::layout::{FileLayout, HandlerLayout, Layout, NamedQueue};
+use crate::listener::layout::{FileLayout, FixedDoors, HandlerLayout, Layout, NamedQueue};
 use crate::logger::Destination;
 use crate::{ListenError, ListenerBuilder, QueueDir, ReloadError, Reloader};
 
@@ -18,14 +18,17 @@ impl ListenerBuilder {
     ///
     /// A `FileHandler` or `RotatingFileHandler` is a [log file](Self::file), written exactly once,
     /// unless it begins anew (mode `w`); all others are [handlers](Self::handler) on threads of
-    /// their own. A handler that is on the way of a record twice gets it once. Where nothing else
+    /// their own. A `LockedRotatingFileHandler` is refused: a listener has its logs alone, and nobody
+    /// would see what the handler could not follow. A handler that is on the way of a record twice gets it once. Where nothing else
     /// is said, workers get the lowest level that any logger lets pass.
     ///
     /// # Errors
-    /// A formatter or a filter cannot be made.
+    /// A formatter or a filter cannot be made, or a handler is not for a listener.
     pub fn config(self, config: &Config) -> Result<ListenerBuilder, ListenError> {
         // Which queue it is was decided before, by flags or by this very configuration.
-        Ok(self.layout(config.layout()?))
+        let builder = self.layout(config.layout()?);
+        let doors = config.listener.doors.iter().map(|(_, door)| door.clone());
+        Ok(doors.fold(builder, ListenerBuilder::door))
     }
 
     /// Takes configurations while it runs, from `logboom ctl config push`. Whoever may talk to the
@@ -94,6 +97,7 @@ impl Config {
         let mut layout = Layout {
             source: Some(self.file.clone()),
             queue: self.named_queue(),
+            doors: self.fixed_doors(),
             has_handlers: self.has_handlers(),
             sync: self.listener.sync,
             drain_timeout: self.listener.drain_timeout,
@@ -105,6 +109,7 @@ impl Config {
         let config = Arc::new(self.clone());
         let (files, handlers) = (&mut layout.files, &mut layout.handlers);
         layout.plan = self.plan(|name, settings| {
+            self.check_handler(settings)?;
             if let HandlerKind::LogFile { path, rotation } = &settings.kind {
                 let formatter = self.formatter_of(settings)?;
                 let settings = rotation.builder(path);
@@ -122,6 +127,23 @@ impl Config {
         Ok(layout)
     }
 
+    /// What several processes write is not for a listener, also not behind a `MemoryHandler`.
+    fn check_handler(&self, handler: &HandlerSettings) -> Result<(), HandlerError> {
+        match &handler.kind {
+            HandlerKind::LockedFile { .. } => {
+                let reason = "a listener has its log alone: take logging.handlers.RotatingFileHandler here, \
+                              and this class in programs that log without a listener";
+                let problem = handler.item.below("class").problem(reason.to_owned());
+                let file = self.file.clone();
+                Err(HandlerError::other(ConfigError::Problem { file, problem }))
+            }
+            HandlerKind::Memory { target, .. } => {
+                self.handler(target).map_or(Ok(()), |target| self.check_handler(target))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// All that a handler itself works by, as text. Its level and filters are not its own concern.
     fn identity(&self, name: &str, handler: &HandlerSettings) -> String {
         let target = match &handler.kind {
@@ -131,7 +153,8 @@ impl Config {
             }
             _ => String::new(),
         };
-        format!("{name:?} {:?} {:?} {target}", handler.kind, self.formatter_settings(handler))
+        let formatter = self.formatter_settings(handler);
+        format!("{name:?} {:?} {formatter:?} {:?} {target}", handler.kind, self.level_names)
     }
 
     fn named_queue(&self) -> Option<NamedQueue> {
@@ -147,10 +170,23 @@ impl Config {
             }
             Err(error) => error.to_string(),
         };
-        let line = self.given.get(key).copied().unwrap_or(1);
-        let problem = Problem { line, key: key.to_owned(), reason };
-        let problem = ConfigError::Problem { file: self.file.clone(), problem }.to_string();
+        let problem = self.problem_of(key, reason);
         let directory = queue.map(|queue| queue.path().to_owned()).unwrap_or_default();
         Some(NamedQueue { directory, problem })
+    }
+
+    fn fixed_doors(&self) -> Option<FixedDoors> {
+        let doors = &self.listener.doors;
+        let reason =
+            "a running listener keeps its doors: leave this as it was, or start another listener";
+        let problem = || self.problem_of("listener.doors", reason.to_owned());
+        (!doors.is_empty())
+            .then(|| FixedDoors { identity: format!("{doors:?}"), problem: problem() })
+    }
+
+    fn problem_of(&self, key: &str, reason: String) -> String {
+        let line = self.given.get(key).copied().unwrap_or(1);
+        let problem = Problem { line, key: key.to_owned(), reason };
+        ConfigError::Problem { file: self.file.clone(), problem }.to_string()
     }
 }

@@ -1,8 +1,9 @@
 //! Literals of Python, and nothing else of it: texts, whole numbers, `True`, `False`, `None`, tuples,
-//! lists and dictionaries of them, and the names of the standard streams.
+//! lists and dictionaries of them, and the names of levels and of the standard streams.
 
 use super::error::Problem;
 use super::node::{Data, MAX_DEPTH, Node, escaped, too_deep, unreadable};
+use crate::Level;
 
 /// Names that mean what `ext://` means in a dictionary.
 const NAMES: [(&str, &str); 4] = [
@@ -11,6 +12,10 @@ const NAMES: [(&str, &str); 4] = [
     ("socket.SOCK_DGRAM", "ext://socket.SOCK_DGRAM"),
     ("socket.SOCK_STREAM", "ext://socket.SOCK_STREAM"),
 ];
+
+/// The names of levels, which are numbers where Python evaluates arguments.
+const LEVELS: [&str; 8] =
+    ["NOTSET", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL", "FATAL"];
 
 /// Reads one literal.
 pub(super) fn read(text: &str, line: usize) -> Result<Data, Problem> {
@@ -117,6 +122,10 @@ impl Reader<'_> {
             "None" => Data::Null,
             "True" => Data::Bool(true),
             "False" => Data::Bool(false),
+            _ if LEVELS.contains(&word) => {
+                let level: Level = word.parse().map_err(|_| self.no_literal())?;
+                Data::Integer(level.number().into())
+            }
             _ => match NAMES.iter().find(|(name, _)| *name == word) {
                 Some((_, text)) => Data::Text((*text).to_owned()),
                 None => Data::Integer(word.parse().map_err(|_| self.no_literal())?),
@@ -124,5 +133,73 @@ impl Reader<'_> {
         };
         self.rest = &self.rest[end..];
         Ok(data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(data: &Data) -> String {
+        match data {
+            Data::List(nodes) => {
+                let items: Vec<_> = nodes.iter().map(|node| shown(&node.data)).collect();
+                format!("[{}]", items.join(" "))
+            }
+            Data::Table(entries) => {
+                let entry = |(key, node): &(String, Node)| format!("{key}={}", shown(&node.data));
+                format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(" "))
+            }
+            data => data.to_string(),
+        }
+    }
+
+    #[test]
+    fn literals_mean_what_they_mean_in_python() {
+        for (text, expected) in [
+            ("()", "[]"),
+            (" ( 'a', 'a' , -5,)", r#"["a" "a" -5]"#),
+            ("[None, True, False]", "[null true false]"),
+            (r#"{'a': 1, "b" : (2,)}"#, "{a=1 b=[2]}"),
+            (r#"('it\'s', "\"\\\n\t")"#, r#"["it's" "\"\\\n\t"]"#),
+            ("(10, ERROR, WARN, FATAL, NOTSET)", "[10 40 30 50 0]"),
+            ("(sys.stderr,)", r#"["ext://sys.stderr"]"#),
+            ("socket.SOCK_STREAM", r#""ext://socket.SOCK_STREAM""#),
+        ] {
+            let data = read(text, 1).unwrap_or_else(|problem| panic!("{text}: {problem}"));
+            assert_eq!(shown(&data), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_literal_is_not_evaluated() {
+        for text in [
+            "",
+            "(",
+            "(1",
+            "1 2",
+            "(1 2)",
+            "(,)",
+            "{1: 2}",
+            "{'a'}",
+            "'a",
+            r"'\x41'",
+            "'a' 'b'",
+            "f()",
+            "1+1",
+            "1.5",
+            "b'a'",
+            "TRACE",
+            "error",
+            "sys.stdin",
+            "true",
+        ] {
+            let problem = read(text, 7).expect_err(text);
+            assert_eq!(problem.line, 7);
+            assert!(
+                problem.reason.ends_with("is no literal, and code is not executed"),
+                "{problem}"
+            );
+        }
     }
 }

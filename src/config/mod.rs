@@ -1,11 +1,12 @@
 //! Configuration: what Python's `logging.config` takes, as TOML, JSON or INI.
 //!
 //! The schema is that of `dictConfig` (Python docs, "Configuration dictionary schema"), so that the
-//! dictionary of a Python project is read as it is, with two tables of our own, `queue` and
-//! `listener`. Nothing in a configuration is executed: factories, and classes that are not among
+//! dictionary of a Python project is read as it is, with three tables of our own: `levels`, `queue`
+//! and `listener`. Nothing in a configuration is executed: factories, and classes that are not among
 //! those known here, are refused by name.
 
 mod build;
+mod doors;
 mod error;
 mod filters;
 mod formatters;
@@ -14,8 +15,10 @@ mod in_process;
 mod ini;
 mod item;
 mod json;
+mod levels;
 mod listen;
 mod literal;
+mod locked;
 mod loggers;
 mod node;
 mod references;
@@ -43,6 +46,7 @@ pub use self::show::Setting;
 
 use self::item::Item;
 use self::node::Node;
+use crate::LevelNames;
 use crate::queue::control::MAX_CONFIG_BYTES;
 use crate::regular_file;
 
@@ -110,6 +114,7 @@ impl Form {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub(crate) file: String,
+    pub(crate) level_names: LevelNames,
     pub(crate) formatters: Vec<(String, FormatterSettings)>,
     pub(crate) filters: Vec<(String, FilterSettings)>,
     pub(crate) handlers: Vec<(String, HandlerSettings)>,
@@ -214,20 +219,25 @@ impl Config {
         }
         // No loggers exist before: nothing is there to be disabled.
         table.take("disable_existing_loggers").map(|item| item.boolean()).transpose()?;
+        let level_names = levels::read(table.take_table("levels")?)?;
+        let names = &level_names;
+        let (root, others) = (table.take("root"), table.take_table("loggers")?);
+        let (root, loggers) = loggers::read(root, others, names)?;
         let config = Config {
             file: file.to_owned(),
-            formatters: each(table.take_table("formatters")?, |_, item| {
-                FormatterSettings::read(item)
+            formatters: each(table.take_table("formatters")?, FormatterSettings::read)?,
+            filters: each(table.take_table("filters")?, |item| FilterSettings::read(item, names))?,
+            handlers: each(table.take_table("handlers")?, |item| {
+                HandlerSettings::read(item, names)
             })?,
-            filters: each(table.take_table("filters")?, |_, item| FilterSettings::read(item))?,
-            handlers: each(table.take_table("handlers")?, |_, item| HandlerSettings::read(item))?,
-            root: table.take("root").map_or(Ok(Logger::root()), Logger::read_root)?,
-            loggers: each(table.take_table("loggers")?, Logger::read)?,
+            root,
+            loggers,
             queue: table.take("queue").map_or(Ok(QueueSetting::Default), service::read_queue)?,
-            listener: table
-                .take("listener")
-                .map_or(Ok(ListenerSettings::default()), service::read_listener)?,
+            listener: table.take("listener").map_or(Ok(ListenerSettings::default()), |item| {
+                service::read_listener(item, names)
+            })?,
             given,
+            level_names,
         };
         table.end()?;
         Ok(config)
@@ -236,11 +246,8 @@ impl Config {
 
 fn each<T>(
     entries: Vec<(String, Item)>,
-    read: impl Fn(&str, Item) -> Result<T, Problem>,
+    read: impl Fn(Item) -> Result<T, Problem>,
 ) -> Result<Vec<(String, T)>, Problem> {
-    let read = |(name, item): (String, Item)| {
-        let settings = read(&name, item)?;
-        Ok((name, settings))
-    };
+    let read = |(name, item)| Ok((name, read(item)?));
     entries.into_iter().map(read).collect()
 }

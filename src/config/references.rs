@@ -5,11 +5,9 @@ use std::path;
 
 use super::error::Problem;
 use super::handlers::ItemPlace;
-use super::item::below;
 use super::node::escaped;
 use super::{Config, FormatterSettings, HandlerKind, HandlerSettings};
 use crate::journal::MAX_FILES;
-use crate::logger_names::ROOT;
 
 /// How many names an error lists.
 const MAX_SHOWN_NAMES: usize = 20;
@@ -22,12 +20,9 @@ impl Config {
         let handlers = Names::of("handler", &self.handlers);
         let filters = Names::of("filter", &self.filters);
         let formatters = Names::of("formatter", &self.formatters).and(&BUILT_IN);
-        let root = (ROOT.to_owned(), &self.root);
-        let loggers = self.loggers.iter().map(|(name, logger)| (below("loggers", name), logger));
-        for (key, logger) in std::iter::once(root).chain(loggers) {
-            let place = ItemPlace { key, line: logger.line };
-            handlers.check(&logger.handlers, &place.below("handlers"))?;
-            filters.check(&logger.filters, &place.below("filters"))?;
+        for logger in self.loggers.iter().map(|(_, logger)| logger).chain([&self.root]) {
+            handlers.check(&logger.handlers, &logger.item.below("handlers"))?;
+            filters.check(&logger.filters, &logger.item.below("filters"))?;
         }
         for (_, HandlerSettings { filters: names, formatter, kind, item, .. }) in &self.handlers {
             filters.check(names, &item.below("filters"))?;
@@ -75,8 +70,9 @@ impl Config {
         let mut paths = HashMap::new();
         let mut log_files = 0;
         for (name, handler) in &self.handlers {
-            let (HandlerKind::LogFile { path, .. } | HandlerKind::NewFile { path, .. }) =
-                &handler.kind
+            let (HandlerKind::LogFile { path, .. }
+            | HandlerKind::LockedFile { path, .. }
+            | HandlerKind::NewFile { path, .. }) = &handler.kind
             else {
                 continue;
             };
@@ -98,7 +94,7 @@ impl Config {
 }
 
 impl ItemPlace {
-    fn below(&self, name: &str) -> ItemPlace {
+    pub(super) fn below(&self, name: &str) -> ItemPlace {
         ItemPlace { key: format!("{}.{name}", self.key), line: self.line }
     }
 

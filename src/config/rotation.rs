@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::error::Problem;
 use super::item::{Item, Table};
-use crate::handler::{Age, BackupNames, RotatingFileBuilder, RotatingFileHandler, Schedule};
+use crate::handler::{
+    Age, AtDiskLimit, BackupNames, RotatingFileBuilder, RotatingFileHandler, Schedule,
+};
 
 const WHEN: &str = "S, M, H, D, MIDNIGHT, or W0 (Monday) to W6";
 
@@ -19,6 +21,8 @@ pub(crate) struct RotationSettings {
     backup_names: BackupNames,
     keep_age: Option<Age>,
     keep_bytes: Option<u64>,
+    min_free: Option<u64>,
+    at_disk_limit: Option<AtDiskLimit>,
     #[cfg(feature = "compression")]
     compress: Option<crate::handler::Compression>,
 }
@@ -31,6 +35,20 @@ pub(crate) enum Class {
     File,
     Rotating,
     TimedRotating,
+    /// Several processes write it. Not one of Python's own.
+    Locked,
+    /// The same, by the keys of a `TimedRotatingFileHandler`.
+    TimedLocked,
+}
+
+impl Class {
+    fn is_timed(self) -> bool {
+        matches!(self, Class::TimedRotating | Class::TimedLocked)
+    }
+
+    fn is_locked(self) -> bool {
+        matches!(self, Class::Locked | Class::TimedLocked)
+    }
 }
 
 impl RotationSettings {
@@ -40,7 +58,7 @@ impl RotationSettings {
         item: &Item,
         table: &mut Table,
     ) -> Result<RotationSettings, Problem> {
-        let is_timed = class == Class::TimedRotating;
+        let is_timed = class.is_timed();
         let max_bytes = number(table.take("maxBytes"), u64::MAX, "a number of bytes")?;
         let backup_count = number(table.take("backupCount"), u32::MAX.into(), "a number of files")?;
         let text = |item: &Item, what: &str| item.text(what).map(str::to_owned);
@@ -58,6 +76,8 @@ impl RotationSettings {
         let keep_age =
             keep_age.map(|item| parsed(&item, &text(&item, "an age such as 30d")?)).transpose()?;
         let keep_bytes = table.take("keepBytes");
+        let min_free = number(table.take("minFree"), u64::MAX, "a number of bytes")?;
+        let at_disk_limit = table.take("atDiskLimit");
         #[cfg(feature = "compression")]
         let compress = table.take("compress");
         let settings = RotationSettings {
@@ -71,13 +91,20 @@ impl RotationSettings {
             backup_names,
             keep_age,
             keep_bytes: number(keep_bytes.clone(), u64::MAX, "a number of bytes")?,
+            min_free,
+            at_disk_limit: at_disk_limit
+                .clone()
+                .map(|item| parsed(&item, &text(&item, "hold-back or delete-oldest")?))
+                .transpose()?,
             #[cfg(feature = "compression")]
             compress: compress
                 .map(|item| parsed(&item, &text(&item, "zstd or gzip")?))
                 .transpose()?,
         };
-        match keep_bytes.zip(settings.builder(Path::new("")).problem()) {
-            Some((item, problem)) => Err(item.refused(problem)),
+        match settings.builder(Path::new("")).problem() {
+            Some(problem) => {
+                Err(keep_bytes.or(at_disk_limit).as_ref().unwrap_or(item).refused(problem))
+            }
             None => Ok(settings),
         }
     }
@@ -99,6 +126,12 @@ impl RotationSettings {
         if let Some(bytes) = self.keep_bytes {
             builder = builder.keep_bytes(bytes);
         }
+        if let Some(bytes) = self.min_free {
+            builder = builder.min_free(bytes);
+        }
+        if let Some(at_disk_limit) = self.at_disk_limit {
+            builder = builder.at_disk_limit(at_disk_limit);
+        }
         #[cfg(feature = "compression")]
         if let Some(compression) = self.compress {
             builder = builder.compress(compression);
@@ -112,6 +145,7 @@ impl RotationSettings {
             Class::File => "logging.FileHandler",
             Class::Rotating => "logging.handlers.RotatingFileHandler",
             Class::TimedRotating => "logging.handlers.TimedRotatingFileHandler",
+            Class::Locked | Class::TimedLocked => "logboom.LockedRotatingFileHandler",
         }
     }
 
@@ -123,12 +157,16 @@ impl RotationSettings {
             ("backupCount", self.backup_count.to_string()),
         ];
         values.extend(self.rotate_at.map(|schedule| ("rotateAt", text(&schedule))));
-        if self.class != Class::File {
+        if self.class != Class::File && !self.class.is_locked() {
             values.push(("rotateOnStart", self.rotate_on_start.to_string()));
+        }
+        if self.class != Class::File {
             values.push(("backupNames", text(&self.backup_names)));
         }
         values.extend(self.keep_age.map(|age| ("keepAge", text(&age))));
         values.extend(self.keep_bytes.map(|bytes| ("keepBytes", bytes.to_string())));
+        values.extend(self.min_free.map(|bytes| ("minFree", bytes.to_string())));
+        values.extend(self.at_disk_limit.map(|what| ("atDiskLimit", text(&what))));
         #[cfg(feature = "compression")]
         values.extend(self.compress.map(|compression| ("compress", text(&compression))));
         values

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::doors;
 use super::error::Problem;
 use super::item::Item;
-use crate::SyncPolicy;
+use crate::receiver::Door;
+use crate::{LevelNames, SyncPolicy};
 
 /// Longest time that a stop may be told to wait.
 const MAX_DRAIN_TIMEOUT_S: u64 = 24 * 60 * 60;
@@ -23,13 +25,15 @@ pub enum QueueSetting {
 }
 
 /// How the listener works, unless flags say so.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ListenerSettings {
     /// When log files are brought to the disk unasked.
     pub sync: Option<SyncPolicy>,
     /// How long a stop waits for workers and log files.
     pub drain_timeout: Option<Duration>,
+    /// Where it takes the records of other programs, each with its name.
+    pub doors: Vec<(String, Door)>,
 }
 
 pub(super) fn read_queue(item: Item) -> Result<QueueSetting, Problem> {
@@ -47,17 +51,25 @@ pub(super) fn read_queue(item: Item) -> Result<QueueSetting, Problem> {
     }
 }
 
-pub(super) fn read_listener(item: Item) -> Result<ListenerSettings, Problem> {
+pub(super) fn read_listener(item: Item, names: &LevelNames) -> Result<ListenerSettings, Problem> {
     const POLICIES: &str = "none, an interval such as 1s, a level, or every-batch";
     let mut table = item.table()?;
-    let sync = table
-        .take("sync")
-        .map(|item| item.text(POLICIES)?.parse().map_err(|_| item.expected(POLICIES)));
+    let sync = table.take("sync").map(|item| {
+        sync_policy(item.text(POLICIES)?, names).ok_or_else(|| item.expected(POLICIES))
+    });
     let drain_timeout = table.take("drain_timeout").map(|item| {
         item.number(0..=MAX_DRAIN_TIMEOUT_S, "a number of seconds").map(Duration::from_secs)
     });
-    let settings =
-        ListenerSettings { sync: sync.transpose()?, drain_timeout: drain_timeout.transpose()? };
+    let settings = ListenerSettings {
+        sync: sync.transpose()?,
+        drain_timeout: drain_timeout.transpose()?,
+        doors: table.take("doors").map_or(Ok(Vec::new()), doors::read)?,
+    };
     table.end()?;
     Ok(settings)
+}
+
+fn sync_policy(text: &str, names: &LevelNames) -> Option<SyncPolicy> {
+    let named = || names.level(text).ok().map(SyncPolicy::AtLevel);
+    text.parse().ok().or_else(named)
 }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use super::doors;
 use super::item::below;
 use super::node::{Data, Node, escaped};
 use super::{Config, HandlerKind, HandlerSettings, ListenerSettings, Logger, SyslogPlace};
-use crate::Level;
 use crate::listener::DEFAULT_DRAIN_TIMEOUT;
-use crate::logger_names::ROOT;
+use crate::{Level, LevelNames};
 
 /// One value that is in effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,9 @@ impl Config {
     /// well.
     pub fn settings(&self) -> Vec<Setting> {
         let mut shown = Shown { config: self, settings: Vec::new() };
+        for (level, name) in self.level_names.iter() {
+            shown.add(below("levels", name), level.number());
+        }
         for (name, formatter) in &self.formatters {
             shown.add(below("formatters", name), text(formatter.describe()));
         }
@@ -53,14 +56,20 @@ impl Config {
         for (name, handler) in &self.handlers {
             shown.handler(&below("handlers", name), handler);
         }
-        shown.logger(ROOT, &self.root);
-        for (name, logger) in &self.loggers {
-            shown.logger(&below("loggers", name), logger);
+        shown.logger(&self.root, None);
+        for (_, logger) in &self.loggers {
+            shown.logger(logger, Some(logger.propagate));
         }
-        let ListenerSettings { sync, drain_timeout } = self.listener;
+        let ListenerSettings { sync, drain_timeout, doors: all_doors } = &self.listener;
         shown.add("listener.sync".to_owned(), text(sync.unwrap_or_default()));
         let drain_timeout = drain_timeout.unwrap_or(DEFAULT_DRAIN_TIMEOUT);
         shown.add("listener.drain_timeout".to_owned(), drain_timeout.as_secs());
+        for (name, door) in all_doors {
+            let door_key = below("listener.doors", name);
+            for (key, value) in doors::values(door) {
+                shown.add(below(&door_key, key), value);
+            }
+        }
         shown.settings
     }
 }
@@ -77,23 +86,24 @@ impl Shown<'_> {
         self.settings.push(Setting { key, value: value.to_string(), source });
     }
 
-    fn logger(&mut self, key: &str, logger: &Logger) {
-        self.add(below(key, "level"), level(logger.level));
-        if key != ROOT {
-            self.add(below(key, "propagate"), logger.propagate);
+    fn logger(&mut self, logger: &Logger, propagate: Option<bool>) {
+        let key = |name| below(&logger.item.key, name);
+        self.add(key("level"), level(logger.level, &self.config.level_names));
+        if let Some(propagate) = propagate {
+            self.add(key("propagate"), propagate);
         }
-        self.add(below(key, "handlers"), list(&logger.handlers));
-        self.add(below(key, "filters"), list(&logger.filters));
+        self.add(key("handlers"), list(&logger.handlers));
+        self.add(key("filters"), list(&logger.filters));
     }
 
     fn handler(&mut self, key: &str, handler: &HandlerSettings) {
         self.add(below(key, "class"), text(handler.kind.class()));
-        self.add(below(key, "level"), level(handler.level));
+        self.add(below(key, "level"), level(handler.level, &self.config.level_names));
         self.add(below(key, "filters"), list(&handler.filters));
         if let Some(formatter) = &handler.formatter {
             self.add(below(key, "formatter"), text(formatter));
         }
-        for (name, value) in handler.kind.values() {
+        for (name, value) in handler.kind.values(&self.config.level_names) {
             self.add(below(key, name), value);
         }
     }
@@ -103,7 +113,9 @@ impl HandlerKind {
     fn class(&self) -> &'static str {
         match self {
             HandlerKind::Stdout | HandlerKind::Stderr => "logging.StreamHandler",
-            HandlerKind::LogFile { rotation, .. } => rotation.class(),
+            HandlerKind::LogFile { rotation, .. } | HandlerKind::LockedFile { rotation, .. } => {
+                rotation.class()
+            }
             HandlerKind::NewFile { .. } => "logging.FileHandler",
             HandlerKind::Null => "logging.NullHandler",
             HandlerKind::Memory { .. } => "logging.handlers.MemoryHandler",
@@ -111,11 +123,12 @@ impl HandlerKind {
         }
     }
 
-    fn values(&self) -> Vec<(&'static str, String)> {
+    fn values(&self, names: &LevelNames) -> Vec<(&'static str, String)> {
         match self {
             HandlerKind::Stdout => vec![("stream", text("ext://sys.stdout"))],
             HandlerKind::Stderr => vec![("stream", text("ext://sys.stderr"))],
-            HandlerKind::LogFile { path, rotation } => {
+            HandlerKind::LogFile { path, rotation }
+            | HandlerKind::LockedFile { path, rotation } => {
                 let mut values = vec![("filename", text(path.display()))];
                 values.append(&mut rotation.values());
                 values
@@ -128,7 +141,7 @@ impl HandlerKind {
             HandlerKind::Null => Vec::new(),
             HandlerKind::Memory { capacity, flush_level, target, releases_on_close } => vec![
                 ("capacity", capacity.to_string()),
-                ("flushLevel", level(*flush_level)),
+                ("flushLevel", level(*flush_level, names)),
                 ("target", text(target)),
                 ("flushOnClose", releases_on_close.to_string()),
             ],
@@ -147,10 +160,12 @@ fn text(value: impl fmt::Display) -> String {
     format!("\"{}\"", escaped(&value.to_string()))
 }
 
-fn level(level: Level) -> String {
-    match level.name() {
-        name if name.contains(' ') => level.number().to_string(),
-        name => text(name),
+/// The name of a level where that is read as this very level, else its number.
+fn level(level: Level, names: &LevelNames) -> String {
+    let name = names.name(level);
+    match names.level(&name) {
+        Ok(read) if read == level => text(name),
+        _ => level.number().to_string(),
     }
 }
 

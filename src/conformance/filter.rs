@@ -87,8 +87,10 @@ fn filtered(record: &Record<'_>) -> Option<u64> {
 fn check_summaries(report: &mut Report, outcome: &Outcome) {
     let Outcome { hidden, summaries, again, .. } = outcome;
     for summary in summaries {
-        let is_known =
-            |one: &Record<'_>| one.logger == summary.logger && one.level == summary.level;
+        let is_known = |one: &Record<'_>| {
+            let is_of_logger = one.logger == summary.logger && one.level == summary.level;
+            is_of_logger && one.process == summary.process
+        };
         let tells = filtered(summary).is_some_and(|count| count > 0) && hidden.iter().any(is_known);
         report.expect(Rule::SummaryTells, tells, || {
             format!(

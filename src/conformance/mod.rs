@@ -47,8 +47,8 @@ pub enum Rule {
     Deterministic,
     /// A filter that changes nothing makes no copy.
     NoNeedlessCopy,
-    /// A summary has the logger and the level of a record that was hidden, and the number of
-    /// records in its field `filtered`.
+    /// A summary has the logger, the level and the process of a record that was hidden, and the
+    /// number of records in its field `filtered`.
     SummaryTells,
     /// Summaries stand for records that were hidden, and for none twice.
     SummaryCounts,

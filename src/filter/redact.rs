@@ -16,10 +16,10 @@ pub const MAX_REDACTIONS: usize = 64;
 
 /// Replaces secrets by `***` before a handler sees them.
 ///
-/// The value of a named field is replaced, in the call and in its spans, whatever it is; names are
-/// compared without regard to ASCII case. What a pattern matches is replaced in the message, the
-/// exception, the names of spans and the text of fields; a number whose text matches is replaced
-/// as a whole. Names of loggers, workers, threads and files, and keys, stay as they are.
+/// The value of a named field is replaced, in the call, in its spans and in the context of the
+/// process, whatever it is; names are compared without regard to ASCII case. What a pattern matches
+/// is replaced in the message, the exception, the names of spans and the text of fields; a number
+/// whose text matches is replaced as a whole. Names of loggers, workers, threads and files, and keys, stay as they are.
 ///
 /// A record without a secret is not copied.
 ///
@@ -74,6 +74,11 @@ impl RedactFilter {
             || record.spans.iter().any(|span| {
                 self.matches(&span.name) || span.fields.iter().any(|field| self.is_secret(field))
             })
+            || self.has_secret_context(record)
+    }
+
+    fn has_secret_context(&self, record: &Record<'_>) -> bool {
+        record.process.context.iter().any(|field| self.is_secret(field))
     }
 
     fn matches(&self, text: &str) -> bool {
@@ -121,6 +126,12 @@ impl Filter for RedactFilter {
                 self.redact_text(&mut span.name);
                 span.fields.iter_mut().for_each(|field| self.redact_field(field));
             }
+            // Few processes have one: the others keep what all their records share.
+            if self.has_secret_context(record) {
+                let mut context = record.process.context.to_vec();
+                context.iter_mut().for_each(|field| self.redact_field(field));
+                record.process.to_mut().context = context.into();
+            }
         }
         Verdict::Pass
     }
@@ -159,11 +170,12 @@ mod tests {
         given.exception = Some("Error: 1234-5678\n at 87654321".into());
         given.fields = fields();
         given.spans = vec![Span { name: "pay 1234-5678".into(), fields: fields() }];
+        given.process.to_mut().context = fields().into();
         let seen = filtered(&mut filter(), &given).expect("it passes").into_owned();
         assert_eq!(seen.message, "card ***, twice ***, ***");
         assert_eq!(seen.exception.as_deref(), Some("Error: ***\n at ***"));
         assert_eq!(seen.spans[0].name, "pay ***");
-        for fields in [&seen.fields, &seen.spans[0].fields] {
+        for fields in [&seen.fields, &seen.spans[0].fields, &*seen.process.context] {
             let texts: Vec<_> = fields.iter().map(|field| field.value.to_string()).collect();
             assert_eq!(texts, ["***", "***", "of ***.", "***", "123456789"]);
         }
@@ -173,13 +185,15 @@ mod tests {
     #[test]
     fn each_place_alone_is_found() {
         let secret = || Cow::Borrowed("1234-5678");
-        let mut places = vec![record(0, "1234-5678"); 4];
+        let mut places = vec![record(0, "1234-5678"); 5];
         places[1].message = "".into();
         places[1].exception = Some(secret());
         places[2].message = "".into();
         places[2].spans = vec![Span { name: secret(), fields: Vec::new() }];
         places[3].message = "".into();
         places[3].spans = vec![Span { name: "s".into(), fields: fields() }];
+        places[4].message = "".into();
+        places[4].process.to_mut().context = fields().into();
         for place in places {
             let seen = filtered(&mut filter(), &place).expect("it passes");
             assert!(!format!("{seen:?}").contains("1234-5678"), "{seen:?}");

@@ -20,8 +20,8 @@ pub enum Subject {
     Logger,
     /// The text of an error or panic; a record without one has no text to match.
     Exception,
-    /// The value of the field with this key, of the call or of the innermost span that has it, as
-    /// it is printed; a record without it has no text to match.
+    /// The value of the field with this key that [`Record::field`] finds, as it is printed; a record
+    /// without it has no text to match.
     Field(String),
 }
 

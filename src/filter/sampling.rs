@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::windows::MAX_KEYS;
+use super::windows::{MAX_KEYS, follow};
 use super::{Filter, FilterError, Verdict};
 use crate::{Field, Level, Record, Value};
 
@@ -13,7 +13,8 @@ use crate::{Field, Level, Record, Value};
 /// in its field `filtered` how many of its logger were hidden since the one before it; how many
 /// came behind the last one is told at the end.
 ///
-/// Each of the first [`MAX_KEYS`] loggers is counted on its own, all further ones together.
+/// Each of the first [`MAX_KEYS`] loggers is counted on its own, all further ones together; what is told
+/// of them is in the name of the last.
 ///
 /// ```
 /// use logboom::filter::SamplingFilter;
@@ -33,7 +34,8 @@ pub struct SamplingFilter {
 struct Sample {
     /// Records since the last that has passed, with it.
     seen: u32,
-    last_hidden: Option<(i64, Level)>,
+    /// What it says beside the message.
+    last_hidden: Option<Record<'static>>,
 }
 
 impl SamplingFilter {
@@ -64,8 +66,7 @@ impl Filter for SamplingFilter {
         let every = self.every;
         let sample = self.sample(&record.logger);
         if sample.seen > 0 && sample.seen < every {
-            sample.seen += 1;
-            sample.last_hidden = Some((record.time_ns, record.level));
+            sample.hide(record);
             return Verdict::Hide;
         }
         let hidden = sample.hidden();
@@ -81,13 +82,11 @@ impl Filter for SamplingFilter {
             return;
         }
         let others = std::mem::take(&mut self.others);
-        for (logger, sample) in self.loggers.drain().chain([("".into(), others)]) {
-            if let (hidden @ 1.., Some((time_ns, level))) = (sample.hidden(), sample.last_hidden) {
+        for sample in self.loggers.drain().map(|(_, sample)| sample).chain([others]) {
+            if let (hidden @ 1.., Some(last)) = (sample.hidden(), sample.last_hidden) {
                 let message =
-                    format!("{hidden} records hidden since the last one of {}", self.every);
-                let mut summary = Record::new(time_ns, level, String::from(logger), message);
-                summary.fields.push(filtered(hidden));
-                summaries.push(summary);
+                    format!("{hidden} records hidden since the last one of {}", self.every).into();
+                summaries.push(Record { message, fields: vec![filtered(hidden)], ..last });
             }
         }
     }
@@ -98,6 +97,16 @@ impl Filter for SamplingFilter {
 }
 
 impl Sample {
+    fn hide(&mut self, record: &Record<'_>) {
+        self.seen += 1;
+        let last = self.last_hidden.get_or_insert_with(|| Record::new(0, record.level, "", ""));
+        if last.logger != record.logger {
+            last.logger = Cow::Owned(record.logger.to_string());
+        }
+        last.level = record.level;
+        follow(last, record);
+    }
+
     fn hidden(&self) -> u32 {
         self.seen.saturating_sub(1)
     }
@@ -114,7 +123,8 @@ mod tests {
 
     fn passing(filter: &mut SamplingFilter, logger: &str, count: i64) -> Vec<(i64, Option<u64>)> {
         let passes = |time| {
-            let record = Record::new(time, Level::INFO, logger, "");
+            let mut record = Record::new(time, Level::INFO, logger, "");
+            record.process.to_mut().name = "api-1".into();
             let seen = filtered(filter, &record)?;
             let hidden = seen.field("filtered").map(|value| match value {
                 Value::U64(hidden) => *hidden,
@@ -133,7 +143,8 @@ mod tests {
         assert_eq!(passing(&mut filter, "a", 3), [(2, Some(2))]);
         assert!(summaries(&mut filter, i64::MAX - 1).is_empty());
         let [summary] = &summaries(&mut filter, i64::MAX)[..] else { panic!("one summary") };
-        assert_eq!((&*summary.logger, summary.time_ns), ("b", 1));
+        assert_eq!((&*summary.logger, summary.time_ns, summary.level), ("b", 1, Level::INFO));
+        assert_eq!(&*summary.process.name, "api-1");
         assert_eq!(summary.message, "1 records hidden since the last one of 3");
     }
 
@@ -154,5 +165,7 @@ mod tests {
         assert_eq!(passing(&mut filter, "and another", 1).len(), 0);
         assert_eq!(filter.loggers.len(), MAX_KEYS);
         assert_eq!(passing(&mut filter, "7", 1).len(), 0);
+        let loggers = summaries(&mut filter, i64::MAX).into_iter().map(|summary| summary.logger);
+        assert_eq!(loggers.collect::<Vec<_>>(), ["7", "and another"]);
     }
 }

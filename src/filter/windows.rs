@@ -124,10 +124,15 @@ impl Window {
             Hidden { count: 0, record: Record::new(0, record.level, logger, message) }
         });
         hidden.count += 1;
-        hidden.record.time_ns = record.time_ns;
-        if *hidden.record.process != *record.process {
-            hidden.record.process = Cow::Owned(record.process.clone().into_owned());
-        }
+        follow(&mut hidden.record, record);
+    }
+}
+
+/// Gives `told` time and process of `record`, which was hidden after those that it tells of.
+pub(super) fn follow(told: &mut Record<'static>, record: &Record<'_>) {
+    told.time_ns = record.time_ns;
+    if *told.process != *record.process {
+        told.process = Cow::Owned(record.process.clone().into_owned());
     }
 }
 

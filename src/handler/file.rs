@@ -1,7 +1,8 @@
 //! Appends records to a file that never rotates.
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{self, Path, PathBuf};
 
 use super::line_buffer::LineBuffer;
@@ -9,8 +10,8 @@ use super::log_lock::LogLock;
 use super::{Handler, HandlerError};
 use crate::Record;
 use crate::formatter::Formatter;
-use crate::regular_file::{self, refused};
-use crate::rotation::{CurrentFile, create_directory};
+use crate::regular_file::{self, FileError, refused};
+use crate::rotation::{CurrentFile, create_directory, log_of};
 
 /// What becomes of the lines that a file has when it is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +27,8 @@ pub enum FileMode {
 ///
 /// It holds no lock and never rotates: use a
 /// [`RotatingFileHandler`](super::RotatingFileHandler), which without a size never rotates either,
-/// for a log that nobody else may write. A log whose lock somebody holds is never emptied.
+/// for a log that nobody else may write. A log whose lock somebody holds is never emptied, nor are
+/// backups and lock files of logs, nor a file with several names (hard links).
 ///
 /// At most 64 KiB of records wait in memory (one longer record is let in alone) until they are
 /// written by [`flush`](Handler::flush) or by the records after them. Dropping the handler discards
@@ -86,8 +88,8 @@ impl FileBuilder {
     /// Modes are 0640 for the file and 0750 for directories, less the umask.
     ///
     /// # Errors
-    /// The path is no regular file, the file is to be emptied and is a log that somebody else writes, or
-    /// the system refuses.
+    /// The path is no regular file, the file is to be emptied and may belong to a log, or the system
+    /// refuses.
     pub fn open(self, formatter: impl Formatter + 'static) -> Result<FileHandler, HandlerError> {
         // Names the same file after a change of the working directory.
         let path = path::absolute(&self.path).map_err(refused("open", &self.path))?;
@@ -146,13 +148,29 @@ impl FileHandler {
     }
 }
 
+/// Empties the file, or makes it, unless it belongs to a log.
 fn truncate(path: &Path) -> Result<(), HandlerError> {
+    if let Some((what, log)) = log_of(path) {
+        let reason = format!("it has the name of {what} of {}: choose another path", log.display());
+        return Err(not_ours(path, reason).into());
+    }
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o640);
     let file = regular_file::open(path, &mut options).map_err(refused("open", path))?;
     // Whoever holds it counts on what stands in the file.
     let _lock = LogLock::acquire(path)?;
+    // Its lock would be beside another name.
+    let names = file.metadata().map_err(refused("examine", path))?.nlink();
+    if names > 1 {
+        let reason =
+            format!("it has {names} names, one of which may be a log: choose another path");
+        return Err(not_ours(path, reason).into());
+    }
     Ok(file.set_len(0).map_err(refused("truncate", path))?)
+}
+
+fn not_ours(path: &Path, reason: String) -> FileError {
+    refused("empty", path)(io::Error::new(io::ErrorKind::InvalidInput, reason))
 }
 
 impl Handler for FileHandler {
@@ -236,6 +254,34 @@ mod tests {
         log.close().unwrap();
         open().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[test]
+    fn what_may_belong_to_a_log_is_not_emptied() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let log = at("app.log");
+        let _log = RotatingFileHandler::builder(&log).open(message()).unwrap();
+        fs::write(&log, "text\n").unwrap();
+        fs::write(at("app.log.1"), "text\n").unwrap();
+        fs::hard_link(&log, at("linked")).unwrap();
+        let lock = fs::read_to_string(at(".app.log.lock")).unwrap();
+        for (name, said) in [
+            ("linked", "it has 2 names"),
+            ("app.log.1", "it has the name of a backup of "),
+            (".app.log.lock", "it has the name of a lock file of "),
+        ] {
+            let open = FileHandler::builder(at(name)).mode(FileMode::Truncate).open(message());
+            let HandlerError::Io { operation, source, .. } = open.err().unwrap() else {
+                panic!("another error")
+            };
+            assert_eq!(operation, "empty");
+            assert!(source.to_string().starts_with(said), "{source}");
+        }
+        for name in ["app.log", "app.log.1", "linked"] {
+            assert_eq!(fs::read_to_string(at(name)).unwrap(), "text\n");
+        }
+        assert_eq!(fs::read_to_string(at(".app.log.lock")).unwrap(), lock);
     }
 
     #[test]

@@ -144,7 +144,8 @@ impl LockedRotatingFileHandler {
         let is_due = |file: &CurrentFile, rotation: &mut Rotation| {
             rotation.is_due(line.len() as u64, file.size_bytes())
         };
-        if is_elsewhere || is_due(file, rotation) {
+        let lacks_space = rotation.lacks_space(file, line.len() as u64)?;
+        if is_elsewhere || lacks_space || is_due(file, rotation) {
             if !lock.is_in_place()? {
                 return Ok(false);
             }
@@ -156,6 +157,7 @@ impl LockedRotatingFileHandler {
                 reopen(file, rotation)?;
             }
         }
+        rotation.ensure_space(file, line.len() as u64)?;
         file.append_whole(line)?;
         Ok(true)
     }

@@ -21,7 +21,8 @@ use crate::regular_file::FileError;
 use crate::{LockError, Record};
 
 pub use crate::rotation::{
-    Age, BackupNames, ParseAgeError, ParseBackupNamesError, ParseScheduleError, Schedule,
+    Age, AtDiskLimit, BackupNames, ParseAgeError, ParseAtDiskLimitError, ParseBackupNamesError,
+    ParseScheduleError, Schedule,
 };
 #[cfg(feature = "compression")]
 pub use crate::rotation::{Compression, ParseCompressionError};

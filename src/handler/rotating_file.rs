@@ -156,6 +156,9 @@ impl RotatingFileHandler {
             && place != Place::Deleted
         {
             if self.file.size_bytes() >= segment.offset + self.lines.written_bytes() {
+                if place == Place::AtPath {
+                    self.ensure_space()?;
+                }
                 return Ok(Some(segment));
             }
             // Others have cut the file amid the segment or before: what is left of it goes as well.
@@ -165,6 +168,7 @@ impl RotatingFileHandler {
         if place != Place::AtPath {
             self.reopen()?;
         }
+        self.ensure_space()?;
         self.file.mend()?;
         self.segment = Some(self.file.segment(self.lines.pending()));
         Ok(self.segment)
@@ -264,10 +268,25 @@ impl RotatingFileHandler {
         if self.lock.claim_once(|segment| file.has(segment))? {
             self.rotation.take_over();
         }
+        if self.rotation.has_disk_limit() && !self.lines.is_partly_written() {
+            self.reopen_if_moved()?;
+        }
+        self.ensure_space()?;
         let RotatingFileHandler { file, lock, lines, rotation, .. } = self;
         lines.write_at_path(file, |file| reopen(file, lock, rotation))?;
         rotation.settled();
         Ok(())
+    }
+
+    /// Makes sure that the lines may be written. What is begun is completed, also where that takes the
+    /// last room: it would be a torn line for as long as there is none.
+    fn ensure_space(&mut self) -> Result<(), HandlerError> {
+        let bytes = self.lines.pending_bytes();
+        if bytes == 0 {
+            return Ok(());
+        }
+        let ensured = self.rotation.ensure_space(&self.file, bytes);
+        if self.lines.is_partly_written() { Ok(()) } else { Ok(ensured?) }
     }
 
     fn rotate_file(&mut self) -> Result<(), HandlerError> {

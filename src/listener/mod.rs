@@ -19,6 +19,8 @@ mod files;
 mod gather;
 mod handshake;
 mod hub;
+mod inlet;
+mod inlets;
 mod lane;
 mod lanes;
 pub(crate) mod layout;
@@ -33,6 +35,7 @@ mod reload;
 mod room;
 mod rotate;
 mod round;
+mod source_counts;
 mod stop;
 mod sync;
 mod sync_policy;
@@ -49,6 +52,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use builder::ListenerBuilder;
+#[cfg(feature = "receiver")]
+pub(crate) use inlet::{Inlet, InletLane, RecordSource};
 pub use reload::{ReloadError, Reloader};
 pub use rotate::Rotate;
 pub use stop::Stop;
@@ -61,11 +66,15 @@ use self::drain::Drain;
 use self::files::Files;
 use self::gather::Pace;
 use self::hub::{Hub, StatusBase};
+#[cfg(not(feature = "receiver"))]
+use self::inlet::RecordSource;
+use self::inlets::Inlets;
 use self::lanes::Lanes;
 use self::notices::Notices;
 use self::outlets::Outlets;
 use self::receive::{Event, start_bell};
 use self::recovery::Recovery;
+use self::room::Room;
 use self::tasks::Tasks;
 use self::threads::Threads;
 use crate::filter::Filter;
@@ -104,6 +113,14 @@ pub enum ListenError {
     QueueRemoved {
         /// The queue directory.
         path: PathBuf,
+    },
+    /// A door for records of other programs cannot be opened, or there are too many.
+    #[error("cannot open the door `{door}`")]
+    Door {
+        /// What it is, and where.
+        door: String,
+        /// What the system said.
+        source: io::Error,
     },
     /// The operating system refused.
     #[error("cannot {operation} in {path}")]
@@ -147,6 +164,7 @@ pub struct QueueListener {
     files: Vec<RotatingFileHandler>,
     handlers: Vec<(String, Box<dyn Handler>)>,
     filters: Vec<Box<dyn Filter>>,
+    sources: Vec<Box<dyn RecordSource>>,
     plan: Plan,
     sync: SyncPolicy,
     drain_timeout: Duration,
@@ -217,7 +235,12 @@ impl QueueListener {
         let outlets = Outlets::start(self.handlers).map_err(io("start a handler"))?;
         // Known before anybody can ask.
         hub.set_counts(Counts { handlers: outlets.status(), ..Counts::default() });
-        let threads = Threads::start(&hub, self.socket, sender, &stop, self.reloader, status)
+        let has_sources = !self.sources.is_empty();
+        let room = Room::of_this_process(has_sources).map_err(io("read the descriptor limit"))?;
+        let inlets = Inlets::start(self.sources, &sender, &stop, room.connections)
+            .map_err(io("start the doors"))?;
+        hub.set_sources(inlets.counts());
+        let threads = Threads::start(&hub, self.socket, sender, &stop, self.reloader, status, room)
             .map_err(io("start the threads"))?;
         let bell = Bell::open(&self.queue)
             .map_err(|error| io("open the bell")(io::Error::other(error)))?;
@@ -249,6 +272,7 @@ impl QueueListener {
             drain_timeout: self.drain_timeout,
             channels: Channels::new(Arc::clone(&hub)),
             lanes: Lanes::new(&self.queue),
+            inlets,
             bell,
             counts: Counts::default(),
             batch_records: 0,
@@ -266,7 +290,8 @@ impl QueueListener {
         }
         let report = drain.run();
         hub.wait_told(FAREWELL_TIMEOUT);
-        let Drain { files, events, bound, has_lost_queue, .. } = drain;
+        let Drain { files, events, bound, inlets, has_lost_queue, .. } = drain;
+        inlets.remove();
         // First, so that the receiving thread finds nobody to receive for, and ends.
         drop(events);
         // Before the door closes: nobody may connect behind the last one that it serves.

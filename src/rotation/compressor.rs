@@ -16,6 +16,7 @@ use std::thread;
 
 use super::backups::{Written, delete_at, unfinished_path};
 use super::outage::Outage;
+use super::space::free_bytes;
 use crate::backups::{self, Backup, BackupName, Compression, Origin};
 use crate::compression::compress;
 use crate::fault;
@@ -135,9 +136,12 @@ impl Job {
         if written.is_ended { Ok(()) } else { delete_at(&unfinished_path(&self.current)) }
     }
 
-    /// Writes the compressed form of a backup; nothing where that has gone.
+    /// Writes the compressed form of a backup; nothing where that has gone, or there is no room for both.
     fn compress_aside(&self, inode: u64) -> Result<Option<Compressed>, FileError> {
         let Some((source, found)) = self.open(inode)? else { return Ok(None) };
+        if !self.has_space(&source, found.len())? {
+            return Ok(None);
+        }
         let temporary = unfinished_path(&self.current);
         let Some(mut out) = self.create(&temporary, found.mode())? else { return Ok(None) };
         let origin = Origin::of(&found);
@@ -158,6 +162,15 @@ impl Job {
                 Err(refused("compress to", &temporary)(error))
             }
         }
+    }
+
+    /// Whether so much may be free for a while that a compressed form as large as the text fits.
+    fn has_space(&self, source: &File, size_bytes: u64) -> Result<bool, FileError> {
+        let Some(min_free_bytes) = lock(&self.written).min_free_bytes else { return Ok(true) };
+        let free_bytes = free_bytes(source);
+        let free_bytes =
+            free_bytes.map_err(refused("look for free space beside", &self.current))?;
+        Ok(free_bytes >= min_free_bytes.saturating_add(size_bytes))
     }
 
     /// A new file at `path`, unless the log was let go.

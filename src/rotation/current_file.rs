@@ -9,6 +9,7 @@ use std::time::UNIX_EPOCH;
 use nix::errno::Errno;
 
 use super::Schedule;
+use super::space::free_bytes;
 use crate::fault;
 use crate::file_id::FileId;
 use crate::regular_file::{self, FileError, refused};
@@ -170,6 +171,11 @@ impl CurrentFile {
         synced.map_err(refused("sync", &self.path))?;
         self.files_changed = false;
         Ok(())
+    }
+
+    /// How much of its file system is free.
+    pub(super) fn free_bytes(&self) -> Result<u64, FileError> {
+        free_bytes(&self.file).map_err(refused("look for free space beside", &self.path))
     }
 
     pub(super) fn id(&self) -> FileId {

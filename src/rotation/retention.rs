@@ -20,7 +20,7 @@ pub(super) fn kept(rule: Rule, count: usize, now_s: i64, facts: &mut impl Facts)
     if rule.backup_count > 0 {
         kept = kept.min(usize::try_from(rule.backup_count).unwrap_or(usize::MAX));
     }
-    if let Some(keep_bytes) = rule.keep_bytes {
+    if let Some(keep_bytes) = rule.deletes_beyond() {
         // The file that is written may grow so far.
         let mut room = keep_bytes.saturating_sub(rule.max_bytes);
         let fits = |index: &usize| match room.checked_sub(facts.size_bytes(*index)) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::Schedule;
+use super::{AtDiskLimit, Schedule};
 #[cfg(feature = "compression")]
 use crate::backups::Compression;
 
@@ -23,6 +23,9 @@ pub(crate) struct Rule {
     pub(crate) keep_age: Option<Duration>,
     /// How large the log may be, with the file that is written.
     pub(crate) keep_bytes: Option<u64>,
+    /// How much of its file system stays free.
+    pub(crate) min_free_bytes: Option<u64>,
+    pub(crate) at_disk_limit: Option<AtDiskLimit>,
     #[cfg(feature = "compression")]
     pub(crate) compression: Option<Compression>,
 }
@@ -84,23 +87,62 @@ pub(super) struct Shift {
     pub(super) to: u32,
 }
 
+/// How the current file becomes a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// The number of a backup that has to go first, or is replaced by the first rename.
+    pub(super) replaced: Option<u32>,
+    /// In the order in which they have to be done.
+    pub(super) shifts: Vec<Shift>,
+}
+
 impl Rule {
     /// What is wrong with the settings.
     pub(crate) fn problem(self) -> Option<String> {
-        let Rule { max_bytes, keep_bytes: Some(keep_bytes), .. } = self else { return None };
+        let Rule { max_bytes, keep_bytes, min_free_bytes, at_disk_limit, .. } = self;
+        if at_disk_limit.is_some() && keep_bytes.is_none() && min_free_bytes.is_none() {
+            let problem =
+                "at_disk_limit says what happens at keep_bytes and min_free: set one of them";
+            return Some(problem.to_owned());
+        }
+        let keep_bytes = keep_bytes?;
         if keep_bytes < 2 {
             return Some(format!(
                 "keep_bytes is {keep_bytes}: set it to twice max_bytes at least, or leave it out"
             ));
         }
+        if self.held_back_beyond().is_some() {
+            return None;
+        }
         let half = keep_bytes / 2;
-        (max_bytes == 0 || max_bytes > half).then(|| {
+        if max_bytes == 0 || max_bytes > half {
             let unlimited = if max_bytes == 0 { ", which is no limit" } else { "" };
-            format!(
+            return Some(format!(
                 "a log that keeps {keep_bytes} bytes needs files of at most half of that: set max_bytes \
                  to {half} or less, not to {max_bytes}{unlimited}"
+            ));
+        }
+        (!self.rotates()).then(|| {
+            format!(
+                "a log without backups has none to delete at keep_bytes, {keep_bytes}: set backup_count to 1 \
+                 or more, or at_disk_limit to hold-back"
             )
         })
+    }
+
+    /// How large the log may be, where it is held back then.
+    pub(super) fn held_back_beyond(self) -> Option<u64> {
+        self.keep_bytes.filter(|_| self.at_disk_limit == Some(AtDiskLimit::HoldBack))
+    }
+
+    /// How large the log may be, where the oldest backups are deleted then.
+    pub(super) fn deletes_beyond(self) -> Option<u64> {
+        self.keep_bytes.filter(|_| self.at_disk_limit != Some(AtDiskLimit::HoldBack))
+    }
+
+    /// Whether the oldest backups are deleted where too little is free.
+    pub(super) fn deletes_for_free_space(self) -> bool {
+        self.at_disk_limit == Some(AtDiskLimit::DeleteOldest)
     }
 
     /// Whether backups are compressed.
@@ -127,16 +169,28 @@ impl Rule {
             && size_bytes.saturating_add(line_bytes) >= self.max_bytes
     }
 
-    /// The renames that make number 0 free, in the order they have to be done.
+    /// What makes number 0 free. `next_taken` is the first number above another that the log has, and
+    /// `may_have` whether nobody else has the number that a backup is to get.
     ///
-    /// Only backups below the first free number move; if none is free the top one is replaced
-    /// first. So whoever is stopped between two renames and plans anew loses no further backup.
-    pub(super) fn shifts(self, is_taken: impl Fn(u32) -> bool) -> impl Iterator<Item = Shift> {
-        let mut top = self.backup_count.min(1);
-        while top < self.backup_count && is_taken(top) {
-            top += 1;
+    /// Each moves to the next number that it may have, and none passes by another. Only those below the
+    /// first free number move; if none is free the top one is replaced first. So whoever is stopped
+    /// between two renames and plans anew loses no further backup.
+    pub(super) fn plan(
+        self,
+        next_taken: impl Fn(u32) -> Option<u32>,
+        may_have: impl Fn(Shift) -> bool,
+    ) -> Plan {
+        let (mut shifts, mut moving, mut lowest) = (Vec::new(), Some(0), 1);
+        while let Some(from) = moving
+            && shifts.len() < self.backup_count as usize
+            && let Some(to) = (lowest..u32::MAX).find(|to| may_have(Shift { from, to: *to }))
+        {
+            shifts.push(Shift { from, to });
+            moving = next_taken(from).filter(|next| *next <= to);
+            lowest = to + 1;
         }
-        (1..=top).rev().map(|to| Shift { from: to - 1, to })
+        shifts.reverse();
+        Plan { replaced: moving.filter(|from| *from > 0), shifts }
     }
 }
 
@@ -153,7 +207,8 @@ mod tests {
 
     fn plan(backup_count: u32, files: &Files) -> Vec<Shift> {
         let rule = Rule { backup_count, ..Rule::default() };
-        rule.shifts(|number| files.contains_key(&number)).collect()
+        let next_taken = |number| files.range(number + 1..).next().map(|(number, _)| *number);
+        rule.plan(next_taken, |_| true).shifts
     }
 
     fn rename(files: &mut Files, shift: Shift) {
@@ -201,7 +256,9 @@ mod tests {
     #[test]
     fn what_is_wrong_with_the_sizes_says_which_are_right() {
         let problem = |max_bytes, keep_bytes| {
-            Rule { max_bytes, keep_bytes: Some(keep_bytes), ..Rule::default() }.problem()
+            let backup_count = 1;
+            Rule { max_bytes, keep_bytes: Some(keep_bytes), backup_count, ..Rule::default() }
+                .problem()
         };
         assert_eq!(problem(5, 11), None);
         let sentence = "a log that keeps 11 bytes needs files of at most half of that: set max_bytes to 5 or \
@@ -218,6 +275,24 @@ mod tests {
     fn at_the_limit_the_top_backup_is_replaced_first() {
         assert_eq!(numbers(&plan(3, &taken(&[0, 1, 2, 3]))), [(2, 3), (1, 2), (0, 1)]);
         assert_eq!(numbers(&plan(1, &taken(&[0, 1]))), [(0, 1)]);
+    }
+
+    #[test]
+    fn a_number_that_others_have_is_passed_by() {
+        let plan = |backup_count, taken: &[u32], foreign: &[(u32, u32)]| {
+            let rule = Rule { backup_count, ..Rule::default() };
+            let next_taken = |number| taken.iter().copied().find(|taken| *taken > number);
+            let may_have = |shift: Shift| !foreign.contains(&(shift.from, shift.to));
+            let Plan { replaced, shifts } = rule.plan(next_taken, may_have);
+            (replaced, numbers(&shifts))
+        };
+        assert_eq!(plan(5, &[], &[(0, 1), (0, 2)]), (None, vec![(0, 3)]));
+        assert_eq!(plan(5, &[1, 2], &[(2, 3)]), (None, vec![(2, 4), (1, 2), (0, 1)]));
+        // The one that stands between is older, and stays so.
+        assert_eq!(plan(5, &[1, 2, 3], &[(1, 2)]), (None, vec![(3, 5), (2, 4), (1, 3), (0, 1)]));
+        // As many as there may be, whatever their numbers.
+        assert_eq!(plan(2, &[1, 3], &[(1, 2)]), (Some(3), vec![(1, 3), (0, 1)]));
+        assert_eq!(plan(2, &[1, 2], &[(1, 2)]), (Some(2), vec![(1, 3), (0, 1)]));
     }
 
     #[test]

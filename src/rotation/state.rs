@@ -9,8 +9,10 @@ use super::compressor::Compressor;
 use super::outage::Outage;
 use super::period::stamp_at;
 use super::rule::{BackupNames, Rule};
+use super::space::Space;
 use super::timer::Timer;
 use crate::backups::{Backup, StampForm};
+use crate::fault;
 use crate::record::now_ns;
 use crate::regular_file::FileError;
 
@@ -23,6 +25,7 @@ pub(crate) struct Rotation {
     waits_for_start: bool,
     now_ns: fn() -> i64,
     deleting: Outage,
+    space: Space,
     written: Arc<Mutex<Written>>,
     #[cfg(feature = "compression")]
     compressor: Option<Compressor>,
@@ -41,6 +44,7 @@ impl Rotation {
             waits_for_start: false,
             now_ns,
             deleting: Outage::default(),
+            space: Space::default(),
             #[cfg(feature = "compression")]
             compressor: rule
                 .compression
@@ -49,6 +53,7 @@ impl Rotation {
             written,
             has_new_backups: true,
         };
+        rotation.tell_min_free();
         rotation.begin(file);
         rotation.waits_for_start = rule.rotates_on_start;
         Ok(rotation)
@@ -73,6 +78,31 @@ impl Rotation {
     /// Whether a file of this size can be rotated.
     pub(crate) fn may_rotate(&self, size_bytes: u64) -> bool {
         size_bytes > 0 && self.rule.rotates()
+    }
+
+    /// Whether the log may have to be held back.
+    pub(crate) fn has_disk_limit(&self) -> bool {
+        self.rule.min_free_bytes.is_some() || self.rule.held_back_beyond().is_some()
+    }
+
+    /// Makes sure that `bytes` may be written to `file`, which is open: below the size at which the log is
+    /// held back, and above what has to stay free; for that the oldest backups go where that is the rule.
+    pub(crate) fn ensure_space(&mut self, file: &CurrentFile, bytes: u64) -> Result<(), FileError> {
+        if !self.has_disk_limit() {
+            return Ok(());
+        }
+        let written = Arc::clone(&self.written);
+        let _written = written.lock().unwrap_or_else(PoisonError::into_inner);
+        self.space.ensure(self.rule, &mut self.backups, file, bytes)
+    }
+
+    /// Whether [`ensure_space`](Self::ensure_space) would delete backups.
+    pub(crate) fn lacks_space(
+        &mut self,
+        file: &CurrentFile,
+        bytes: u64,
+    ) -> Result<bool, FileError> {
+        self.space.lacks(self.rule, file, bytes)
     }
 
     /// Makes the current file a backup, leaves no current file, and deletes the backups that may not stay
@@ -103,6 +133,7 @@ impl Rotation {
     /// The log goes on with `file`, which was just opened.
     pub(crate) fn begin(&mut self, file: &CurrentFile) {
         self.waits_for_start = false;
+        self.space.forget_backups();
         self.lock().inode = file.inode();
         let Some(schedule) = self.rule.rotate_at else { return };
         let now_s = self.now_s();
@@ -120,9 +151,19 @@ impl Rotation {
             self.change_compression(rule, file);
         }
         self.rule = rule;
+        self.space.forget();
+        self.tell_min_free();
         if !is_same_schedule {
             self.timer = None;
             self.begin(file);
+        }
+    }
+
+    /// Lets the compressor know how much has to stay free.
+    fn tell_min_free(&self) {
+        #[cfg(feature = "compression")]
+        {
+            self.lock().min_free_bytes = self.rule.min_free_bytes;
         }
     }
 
@@ -178,6 +219,7 @@ impl Rotation {
     /// What the log should say of its backups.
     pub(crate) fn take_notices(&mut self) -> Vec<String> {
         let mut notices = Vec::from_iter(self.deleting.take_notice());
+        notices.extend(self.space.take_notice(self.backups.current()));
         self.of_compressor(|outage| notices.extend(outage.take_notice()));
         notices
     }
@@ -197,7 +239,7 @@ impl Rotation {
     }
 
     fn now_s(&self) -> i64 {
-        (self.now_ns)().div_euclid(1_000_000_000)
+        fault::clock_ns((self.now_ns)()).div_euclid(1_000_000_000)
     }
 
     /// Takes another clock, as if `file` were just opened by it.

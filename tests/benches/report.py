@@ -42,9 +42,10 @@ def print_columns(rows):
         print("  ".join(left + right))
 
 
-def markdown(rows):
+def markdown(rows, names=2):
+    """A table whose first columns are names and whose others are numbers."""
     head, *rest = rows
-    lines = [head, ["---"] * 2 + ["---:"] * (len(head) - 2), *rest]
+    lines = [head, ["---"] * names + ["---:"] * (len(head) - names), *rest]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -155,11 +156,25 @@ def write(directory, rounds, results, growth, latency):
         }
         name = f"bench-{axis}.svg"
         plots.lines(directory / name, x_name, y_name, series)
-        parts.append(f"![{y_name} by {x_name}]({name})\n")
+        parts += [f"{y_name} by {x_name}:\n", markdown(growth_rows(lines, y_name), names=1),
+                  f"![{y_name} by {x_name}]({name})\n"]
     (directory / "bench.md").write_text("\n".join(parts))
 
 
+def growth_rows(lines, name):
+    """Each way with its medians, and what the listener had in memory where that is known."""
+    points = list(next(iter(lines.values())))
+    rows = [("way", *(f"{x:,}" for x in points))]
+    for way, line in lines.items():
+        rows.append((way, *(f"{spread(line[x], name)[0]:,.0f}" for x in points)))
+    for way, line in lines.items():
+        if all("collector_rss_kb" in figures for x in points for figures in line[x]):
+            sizes = (spread(line[x], "collector_rss_kb")[0] for x in points)
+            rows.append((f"{way}, MB of the listener", *(f"{size / 1000:,.1f}" for size in sizes)))
+    return rows
+
+
 def file_system(directory):
-    command = ["stat", "--file-system", "--format=%T", str(directory)]
+    command = ["findmnt", "--noheadings", "--output=FSTYPE", "--target", str(directory)]
     kind = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     return "tmpfs" if kind == "tmpfs" else f"disk ({kind})"

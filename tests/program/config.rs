@@ -43,6 +43,26 @@ fn a_configuration_is_checked_before_it_is_used() {
 }
 
 #[test]
+fn a_file_that_several_processes_write_is_not_for_a_listener() {
+    let place = Place::new();
+    let handler =
+        "[handlers.file]\nclass = 'logboom.LockedRotatingFileHandler'\nfilename = 'app.log'\n";
+    let memory = "[handlers.memory]\nclass = 'MemoryHandler'\ncapacity = 9\ntarget = 'file'\n";
+    for (attached, more) in [("file", ""), ("memory", memory)] {
+        let config = format!("version = 1\n{handler}{more}[root]\nhandlers = ['{attached}']\n");
+        fs::write(place.path("logboom.toml"), config).unwrap();
+        assert_eq!(place.run(&["config", "check", "logboom.toml"]).status.code(), Some(0));
+        let output = place.run(&["listen"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        let place_of_it =
+            "logboom: logboom.toml:2: handlers.file.class: a listener has its log alone: ";
+        assert!(said.starts_with(place_of_it), "{said}");
+        assert!(!place.log().exists());
+    }
+}
+
+#[test]
 fn each_value_is_shown_with_its_source() {
     let place = Place::new();
     fs::write(place.path("logboom.toml"), CONFIG).unwrap();
@@ -69,6 +89,21 @@ fn each_value_is_shown_with_its_source() {
     assert!(queue(&by_file).ends_with("/configured\"  # logboom.toml"), "{by_file}");
     assert!(queue(&shown(true, &[])).ends_with("/q\"  # environment"));
     assert!(queue(&shown(true, &["--queue", "flagged"])).ends_with("/flagged\"  # flag"));
+}
+
+#[test]
+fn the_environment_names_a_configuration_unless_it_is_empty() {
+    let place = Place::new();
+    fs::write(place.path("logboom.toml"), CONFIG).unwrap();
+    fs::write(place.path("other.toml"), CONFIG.replace("DEBUG", "ERROR")).unwrap();
+    for (named, expected) in [
+        ("other.toml", "root.level = \"ERROR\"  # other.toml:7"),
+        ("", "root.level = \"DEBUG\"  # logboom.toml:7"),
+    ] {
+        let shown = place.logboom(&["config", "show"]).env("LOGBOOM_CONFIG", named).output();
+        let text = String::from_utf8(shown.unwrap().stdout).unwrap();
+        assert!(text.lines().any(|line| line == expected), "{named:?}: {text}");
+    }
 }
 
 /// Logs what `role` asks for.
@@ -214,6 +249,26 @@ fn each_log_is_whole_whatever_happens_to_the_listener() {
         let records = lines.iter().filter(|line| !line.starts_with("logboom ")).count();
         assert_eq!(records, expected, "{name}.log has records of others");
     }
+}
+
+#[test]
+fn levels_with_names_of_ones_own_are_set_and_printed() {
+    let place = Place::new();
+    let config = "version = 1
+        levels = { VERBOSE = 15, NOTICE = 25 }
+        formatters.plain.format = '%(levelname)s %(message)s'
+        handlers.file = { class = 'FileHandler', filename = 'own.log', formatter = 'plain' }
+        root = { level = 'NOTICE', handlers = ['file'] }";
+    fs::write(place.path("logboom.toml"), config).unwrap();
+    let listener = place.serve(place.logboom(&["listen"]));
+    for (level, message) in [("15", "low"), ("25", "own"), ("30", "usual")] {
+        let sent = place.run(&["log", "-l", level, message]);
+        assert_eq!(sent.status.code(), Some(0), "{sent:?}");
+    }
+    listener.stop();
+    let lines = lines(&place, "own.log");
+    let lines: Vec<_> = lines.iter().filter(|line| !line.contains("filtered")).collect();
+    assert_eq!(lines, ["NOTICE own", "WARNING usual"]);
 }
 
 #[test]

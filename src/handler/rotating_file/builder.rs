@@ -12,7 +12,9 @@ use crate::handler::log_lock::LogLock;
 use crate::regular_file::refused;
 #[cfg(feature = "compression")]
 use crate::rotation::Compression;
-use crate::rotation::{BackupNames, CurrentFile, Rotation, Rule, Schedule, create_directory};
+use crate::rotation::{
+    AtDiskLimit, BackupNames, CurrentFile, Rotation, Rule, Schedule, create_directory,
+};
 
 /// The settings of a [`RotatingFileHandler`] that is not open yet.
 #[derive(Clone, Debug)]
@@ -76,6 +78,28 @@ impl RotatingFileBuilder {
         self
     }
 
+    /// How much of the log's file system stays free for others, in bytes, as the system counts them for
+    /// those without privileges. Looked at before each write, by what the last look has found: a look
+    /// counts for a second and for 1 MiB of writes. So the log itself leaves less only by what others
+    /// write meanwhile. A line that is begun is completed. Default: no limit.
+    ///
+    /// Backups are not compressed while there is no room for both forms of one.
+    pub fn min_free(mut self, bytes: u64) -> RotatingFileBuilder {
+        self.rule.min_free_bytes = Some(bytes);
+        self
+    }
+
+    /// What happens at [`keep_bytes`](Self::keep_bytes) and [`min_free`](Self::min_free). Default: at
+    /// `keep_bytes` the oldest backups are deleted, at `min_free` records are held back.
+    ///
+    /// Where backups are deleted for `min_free` and their space does not get free, since somebody has
+    /// them open, it is waited five seconds before further ones go. A log that is held back at
+    /// `keep_bytes` takes a longer record than that only when it is empty.
+    pub fn at_disk_limit(mut self, at_disk_limit: AtDiskLimit) -> RotatingFileBuilder {
+        self.rule.at_disk_limit = Some(at_disk_limit);
+        self
+    }
+
     /// Compresses backups, one at a time, on a thread of its own. A backup has its compressed form when
     /// that is complete and on the disk; what is not compressed when the handler is closed is for the
     /// next start. While one is compressed, its new form takes room besides. Default: not.
@@ -111,7 +135,7 @@ impl RotatingFileBuilder {
     /// # Errors
     /// [`LockError::Held`](crate::LockError::Held) inside [`HandlerError::Lock`] if another handler
     /// has this log; [`HandlerError::Io`] if the path is no regular file, the system refuses, or
-    /// `keep_bytes` is less than two files need.
+    /// the limits do not fit each other, as where `keep_bytes` is less than two files need.
     pub fn open(
         self,
         formatter: impl Formatter + 'static,

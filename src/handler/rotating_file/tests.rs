@@ -254,7 +254,7 @@ fn a_log_that_keeps_less_than_two_files_is_refused() {
     for (max_bytes, keep_bytes, is_right) in
         [(10, 20, true), (10, 19, false), (0, 1000, false), (10, u64::MAX, true)]
     {
-        let builder = place.builder().max_bytes(max_bytes).keep_bytes(keep_bytes);
+        let builder = place.builder().max_bytes(max_bytes).keep_bytes(keep_bytes).backup_count(1);
         assert_eq!(builder.open(Message).is_ok(), is_right, "{max_bytes} {keep_bytes}");
     }
 }

@@ -3,8 +3,11 @@
 #![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used)]
 
 mod command;
+mod door;
+mod load;
 pub mod logs;
 mod process;
+mod python;
 pub mod sequence;
 mod small_disk;
 pub mod strace;
@@ -22,7 +25,9 @@ use tempfile::TempDir;
 pub use self::command::{
     by_channel, copy_program, unprivileged, with_descriptor_limit, with_hard_descriptor_limit,
 };
+pub use self::load::Load;
 pub use self::process::{Listener, Process, is_alive, processes_with, signal};
+pub use self::python::pythons;
 pub use self::small_disk::SmallDisk;
 pub use self::worker::{ROLE, Worker, hear, role, say, worker_script};
 
@@ -163,6 +168,9 @@ pub fn files_of(log: &Path) -> Vec<PathBuf> {
 
 /// The lines of a log, oldest first.
 pub fn lines_of(log: &Path) -> Vec<String> {
-    let text: Vec<u8> = files_of(log).iter().flat_map(|file| fs::read(file).unwrap()).collect();
-    String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
+    // A listener may rename a file between the look at its name and the look into it.
+    let text = wait_for("all files of the log to be there", || {
+        files_of(log).iter().map(fs::read).collect::<Result<Vec<_>, _>>().ok()
+    });
+    String::from_utf8(text.concat()).unwrap().lines().map(str::to_owned).collect()
 }
