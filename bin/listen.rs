@@ -25,6 +25,7 @@ use crate::{exit, signals};
   logboom listen --rotate-at midnight --backup-names date --keep-age 30d
   logboom listen --python-tcp 127.0.0.1:9020 --syslog-socket ./log.sock
   ./service 2>&1 | logboom listen --json-stdin --log logs/service.log
+  logboom listen --route 'logs/{worker}.log' --route 'logs/by-level/{level}.log'
 
 SIGUSR1 rotates the log files, as `logboom ctl rotate` does. SIGHUP loads the configuration again and
 reopens log files that others have moved, as logrotate does; without it they are reopened within a second.")]
@@ -70,6 +71,9 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
             format.formatter().map_err(HandlerError::other)
         });
     }
+    for route in args.log.routes()? {
+        builder = builder.route(route);
+    }
     if let Some(sync) = args.log.sync {
         builder = builder.sync(sync);
     }
@@ -97,15 +101,16 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     let listener = builder.bind()?;
     let _servers = args.config_server.start(&listener.reloader())?;
     reload_on_hang_up(listener.reloader(), config_path)?;
-    let (stop, rotate) = (listener.stop_handle(), listener.rotate_handle());
+    let rotate = listener.rotate_handle();
     let link = match args.supervised {
         None => {
+            let stop = listener.stop_handle();
             on_signals(rotate, move || stop.request())?;
             None
         }
         Some(seconds) => {
             let stop_timeout = Duration::from_secs(seconds.into());
-            let link = SupervisorLink::from_stdin(queue, stop, stop_timeout);
+            let link = SupervisorLink::from_stdin(&listener, stop_timeout);
             // A signal that everybody gets is for the supervisor to act on: its workers still log.
             on_signals(rotate, || ())?;
             Some(link.context("cannot watch the link to the supervisor")?)

@@ -34,7 +34,7 @@
 //! | `config` | configuration files, as `logging.config` of Python takes them |
 //! | `receiver` | records of other programs: Python's handlers, JSON lines, syslog |
 //! | `zeromq` | sending and taking records by ZeroMQ |
-//! | `tail` | reading a log across its rotation |
+//! | `tail` | reading logs across their rotation, by level, time, worker, field, text |
 //! | `verify` | proving a log whole |
 //! | `compression` | compressed backups, written and read |
 //! | `conformance` | rules to check handlers, filters and formatters of your own by |
@@ -99,6 +99,8 @@ pub mod tail;
 #[cfg(feature = "verify")]
 pub mod verify;
 mod worker;
+#[cfg(any(feature = "config", feature = "supervisor"))]
+pub mod worker_settings;
 #[cfg(feature = "zeromq")]
 pub mod zeromq;
 

@@ -6,7 +6,10 @@ use std::fmt;
 use super::doors;
 use super::item::below;
 use super::node::{Data, Node, escaped};
-use super::{Config, HandlerKind, HandlerSettings, ListenerSettings, Logger, SyslogPlace};
+use super::{
+    Config, HandlerKind, HandlerSettings, ListenerSettings, Logger, RouteSettings, SyslogPlace,
+    handlers,
+};
 use crate::listener::DEFAULT_DRAIN_TIMEOUT;
 use crate::{Level, LevelNames};
 
@@ -40,7 +43,7 @@ fn collect(key: &str, node: &Node, keys: &mut HashMap<String, usize>) {
 }
 
 impl Config {
-    /// All settings of loggers, handlers and the listener that are in effect, those of defaults as
+    /// All settings of loggers, handlers, the listener and workers that are in effect, those of defaults as
     /// well.
     pub fn settings(&self) -> Vec<Setting> {
         let mut shown = Shown { config: self, settings: Vec::new() };
@@ -68,6 +71,12 @@ impl Config {
             let door_key = below("listener.doors", name);
             for (key, value) in doors::values(door) {
                 shown.add(below(&door_key, key), value);
+            }
+        }
+        for (name, worker) in &self.workers {
+            let key = below("workers", name);
+            for (name, value) in worker.values() {
+                shown.add(below(&key, name), value);
             }
         }
         shown.settings
@@ -113,6 +122,7 @@ impl HandlerKind {
     fn class(&self) -> &'static str {
         match self {
             HandlerKind::Stdout | HandlerKind::Stderr => "logging.StreamHandler",
+            HandlerKind::Routed(_) => handlers::ROUTING,
             HandlerKind::LogFile { rotation, .. } | HandlerKind::LockedFile { rotation, .. } => {
                 rotation.class()
             }
@@ -131,6 +141,12 @@ impl HandlerKind {
             | HandlerKind::LockedFile { path, rotation } => {
                 let mut values = vec![("filename", text(path.display()))];
                 values.append(&mut rotation.values());
+                values
+            }
+            HandlerKind::Routed(RouteSettings { template, rotation, max_open_files }) => {
+                let mut values = vec![("filename", text(template))];
+                values.append(&mut rotation.values());
+                values.push(("maxOpenFiles", max_open_files.to_string()));
                 values
             }
             HandlerKind::NewFile { path, is_delayed } => vec![
@@ -156,7 +172,7 @@ impl HandlerKind {
     }
 }
 
-fn text(value: impl fmt::Display) -> String {
+pub(super) fn text(value: impl fmt::Display) -> String {
     format!("\"{}\"", escaped(&value.to_string()))
 }
 
@@ -169,7 +185,7 @@ fn level(level: Level, names: &LevelNames) -> String {
     }
 }
 
-fn list(names: &[String]) -> String {
+pub(super) fn list(names: &[String]) -> String {
     let names: Vec<_> = names.iter().map(text).collect();
     format!("[{}]", names.join(", "))
 }

@@ -8,7 +8,9 @@ mod locked_file;
 mod log_lock;
 mod memory;
 mod null;
+mod path_template;
 mod rotating_file;
+mod routing_file;
 mod stream;
 mod syslog;
 
@@ -33,7 +35,11 @@ pub use locked_file::LockedRotatingFileHandler;
 pub(crate) use log_lock::{LogLock, OnUnresolved};
 pub use memory::{MAX_MEMORY_BYTES, MemoryHandler};
 pub use null::NullHandler;
+pub(crate) use path_template::RoutedPaths;
+pub use path_template::{MAX_VALUE_BYTES, ParsePathTemplateError, PathTemplate};
 pub use rotating_file::{RotatingFileBuilder, RotatingFileHandler};
+pub(crate) use routing_file::RoutedFile;
+pub use routing_file::{DEFAULT_MAX_OPEN_FILES, MAX_OPEN_FILES, RoutingFileHandler};
 pub use stream::StreamHandler;
 pub use syslog::{
     Facility, ParseFacilityError, SyslogAddress, SyslogBuilder, SyslogFormat, SyslogHandler,

@@ -64,7 +64,7 @@ use self::bound::Bound;
 use self::channels::Channels;
 use self::counts::Counts;
 use self::drain::Drain;
-use self::files::Files;
+use self::files::{Files, Routes};
 use self::gather::Pace;
 use self::hub::{Hub, StatusBase};
 use self::inlets::Inlets;
@@ -161,6 +161,7 @@ impl From<HandlerError> for ListenError {
 pub struct QueueListener {
     queue: QueueDir,
     files: Vec<RotatingFileHandler>,
+    routes: Routes,
     handlers: Vec<(String, Box<dyn Handler>)>,
     filters: Vec<Box<dyn Filter>>,
     sources: Vec<Box<dyn RecordSource>>,
@@ -189,6 +190,12 @@ impl QueueListener {
     /// How to stop this listener.
     pub fn stop_handle(&self) -> Stop {
         self.stop.clone()
+    }
+
+    /// The queue that it serves.
+    #[cfg(feature = "supervisor")]
+    pub(crate) fn queue(&self) -> &QueueDir {
+        &self.queue
     }
 
     /// How to give this listener another configuration while it runs.
@@ -253,6 +260,7 @@ impl QueueListener {
             says_filtered: false,
             files: Files::new(
                 self.files,
+                self.routes,
                 self.journal,
                 self.sync,
                 Arc::clone(&hub),

@@ -12,7 +12,7 @@ const REFUSED: [(&str, &str); 49] = [
     ("version = 1", "2: duplicate key"),
     (
         "handler = 1",
-        "2: handler: unknown key, expected one of disable_existing_loggers, filters, formatters, handlers, incremental, levels, listener, loggers, queue, root, version",
+        "2: handler: unknown key, expected one of disable_existing_loggers, filters, formatters, handlers, incremental, levels, listener, loggers, queue, root, version, workers",
     ),
     (
         "incremental = true",
@@ -49,7 +49,7 @@ const REFUSED: [(&str, &str); 49] = [
     ),
     (
         "[handlers.h]",
-        "2: handlers.h.class: missing, expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler, logging.handlers.SysLogHandler or logboom.LockedRotatingFileHandler",
+        "2: handlers.h.class: missing, expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler, logging.handlers.SysLogHandler, logboom.RoutingFileHandler or logboom.LockedRotatingFileHandler",
     ),
     (
         "[handlers.h]\n'()' = 'my.factory'\nclass = 'NullHandler'",
@@ -61,7 +61,7 @@ const REFUSED: [(&str, &str); 49] = [
     ),
     (
         "[handlers.h]\nclass = 'my.Handler'",
-        "3: handlers.h.class: found \"my.Handler\", expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler, logging.handlers.SysLogHandler or logboom.LockedRotatingFileHandler; no other code is run",
+        "3: handlers.h.class: found \"my.Handler\", expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler, logging.handlers.SysLogHandler, logboom.RoutingFileHandler or logboom.LockedRotatingFileHandler; no other code is run",
     ),
     (
         "[handlers.h]\nclass = 'logging.handlers.SMTPHandler'",
