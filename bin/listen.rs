@@ -13,6 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use crate::options::{
     ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
 };
+use crate::sockets::SocketOptions;
 use crate::{exit, signals};
 
 /// Receive the records of all workers of a queue and write them to one rotated file
@@ -20,6 +21,7 @@ use crate::{exit, signals};
 #[command(after_help = "Examples:
   logboom listen --log logs/app.log --max-bytes 100MB --backup-count 5
   logboom listen --queue jobs --format json
+  logboom listen --logboom-socket ./central.sock --logboom-tcp 127.0.0.1:9021
   logboom listen --rotate-at midnight --backup-names date --keep-age 30d
 
 SIGUSR1 rotates the log files, as `logboom ctl rotate` does. SIGHUP loads the configuration again and
@@ -33,6 +35,8 @@ pub(crate) struct Args {
     config: ConfigOptions,
     #[command(flatten)]
     config_server: ConfigServerOptions,
+    #[command(flatten)]
+    sockets: SocketOptions,
     /// Print every record to standard output as well
     #[arg(long)]
     console: bool,
@@ -59,6 +63,9 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         builder = builder.fallback_file(args.log.builder(&queue), move || {
             format.formatter().map_err(HandlerError::other)
         });
+    }
+    for address in args.sockets.addresses() {
+        builder = builder.socket(address);
     }
     if let Some(sync) = args.log.sync {
         builder = builder.sync(sync);

@@ -11,6 +11,7 @@ mod log;
 mod options;
 mod run;
 mod signals;
+mod sockets;
 mod status;
 mod supervise;
 mod tail;

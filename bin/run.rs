@@ -13,6 +13,7 @@ use logboom::{Certainty, Context, Level, QueueDir};
 use crate::options::{
     ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
 };
+use crate::sockets::SocketOptions;
 use crate::{exit, supervise};
 
 /// How long the reason of the end may take into the log.
@@ -56,6 +57,8 @@ pub(crate) struct Args {
     config: ConfigOptions,
     #[command(flatten)]
     config_server: ConfigServerOptions,
+    #[command(flatten)]
+    sockets: SocketOptions,
     /// A field that goes with every record of this run, such as `build=17`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     context: Vec<Context>,
@@ -80,6 +83,7 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         supervise::listener(&queue, log.as_deref(), &args.log, path.as_deref(), output)?;
     listener.arg(format!("--supervised={}", args.stop_timeout));
     listener.args(args.config_server.flags());
+    listener.args(args.sockets.flags());
     if output.shows_records() {
         listener.arg("--console");
     }

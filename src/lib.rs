@@ -88,7 +88,11 @@ mod record;
 #[cfg(feature = "listener")]
 mod regular_file;
 #[cfg(feature = "listener")]
+mod relay;
+#[cfg(feature = "listener")]
 mod rotation;
+#[cfg(feature = "listener")]
+mod socket_file;
 #[cfg(feature = "supervisor")]
 pub mod supervisor;
 #[cfg(feature = "tail")]

@@ -8,14 +8,14 @@ use super::item::{Item, Table};
 use super::locked::{concurrent_file, locked_file};
 use super::node::Data;
 use super::rotation::{Class, RotationSettings};
-use crate::handler::Facility;
+use crate::handler::{Facility, SocketAddress};
 use crate::{Level, LevelNames};
 
 const CLASSES: &str = "logging.StreamHandler, logging.FileHandler, logging.NullHandler, \
      logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, \
      logging.handlers.WatchedFileHandler, \
-     logging.handlers.MemoryHandler, logging.handlers.SysLogHandler or \
-     logboom.LockedRotatingFileHandler";
+     logging.handlers.MemoryHandler, logging.handlers.SysLogHandler, \
+     logboom.LockedRotatingFileHandler or logboom.SocketHandler";
 
 /// Python's handlers that have no counterpart here, and why.
 const REFUSED: [(&str, &str); 7] = [
@@ -26,7 +26,8 @@ const REFUSED: [(&str, &str); 7] = [
     ("BufferingHandler", "it writes nowhere: use logging.handlers.MemoryHandler"),
     (
         "SocketHandler",
-        "it sends pickles, which nobody should unpack: use logging.handlers.SysLogHandler",
+        "it sends pickles: use logboom.SocketHandler to a listener of logboom, or \
+         logging.handlers.SysLogHandler",
     ),
     (
         "DatagramHandler",
@@ -42,6 +43,9 @@ const REFUSED: [(&str, &str); 7] = [
     ),
     ("NTEventLogHandler", "it is for Windows"),
 ];
+
+/// Most bytes that a `logboom.SocketHandler` may be told to keep.
+const MAX_KEPT_BYTES: u64 = 1 << 40;
 
 /// Where records end, and which.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +91,12 @@ pub(crate) enum HandlerKind {
         flush_level: Level,
         target: String,
         releases_on_close: bool,
+    },
+    /// To another listener.
+    Socket {
+        address: SocketAddress,
+        /// Most that is kept unacknowledged; none: the default.
+        max_bytes: Option<usize>,
     },
     Syslog {
         address: SyslogPlace,
@@ -140,6 +150,7 @@ fn kind(class: &Item, table: &mut Table, names: &LevelNames) -> Result<HandlerKi
         "NullHandler" => Ok(HandlerKind::Null),
         "MemoryHandler" => memory(table, names),
         "SysLogHandler" => syslog(table),
+        "SocketHandler" if module == "logboom." => socket(table),
         _ => Err(match REFUSED.iter().find(|(refused, _)| *refused == last) {
             Some((_, reason)) => class.refused(format_args!("{name} has no counterpart: {reason}")),
             None => class.expected(CLASSES),
@@ -151,6 +162,7 @@ fn kind(class: &Item, table: &mut Table, names: &LevelNames) -> Result<HandlerKi
 fn is_module_of(module: &str, name: &str) -> bool {
     let own: &[&str] = match name {
         "LockedRotatingFileHandler" => &["logboom."],
+        "SocketHandler" => &["logboom.", "logging.handlers."],
         // It enters its classes among those of Python.
         "ConcurrentRotatingFileHandler" | "ConcurrentTimedRotatingFileHandler" => {
             &["concurrent_log_handler.", "logging.handlers."]
@@ -158,6 +170,17 @@ fn is_module_of(module: &str, name: &str) -> bool {
         _ => &["logging.", "logging.handlers."],
     };
     module.is_empty() || own.contains(&module)
+}
+
+fn socket(table: &mut Table) -> Result<HandlerKind, Problem> {
+    const ADDRESS: &str = "a path such as ./app.sock, or 127.0.0.1:9021";
+    let address = table.need("address", ADDRESS)?;
+    let bytes = "a number of bytes";
+    let max_bytes = table.take("maxBytes").map(|item| item.number(1..=MAX_KEPT_BYTES, bytes));
+    Ok(HandlerKind::Socket {
+        address: address.text(ADDRESS)?.parse().map_err(|_| address.expected(ADDRESS))?,
+        max_bytes: max_bytes.transpose()?.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+    })
 }
 
 fn stream(table: &mut Table) -> Result<HandlerKind, Problem> {

@@ -1,7 +1,6 @@
 //! Configurations over a socket, as Python's `logging.config.listen` takes them.
 
 mod secret;
-mod socket_file;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -17,10 +16,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt};
 
 pub use self::secret::Secret;
-use self::socket_file::SocketFile;
 use super::{Form, MAX_FILE_BYTES};
 use crate::causes::with_causes;
 use crate::queue::rendezvous::read_until;
+use crate::socket_file::{self, SocketFile};
 use crate::{ReloadError, Reloader};
 
 /// Most connections at once; one more is told so.
@@ -88,7 +87,8 @@ impl ConfigServer {
     /// # Errors
     /// Something else is at the path, or the system refuses.
     pub fn unix(path: &Path, reloader: Reloader) -> Result<ConfigServer, ConfigServerError> {
-        let (socket, file) = socket_file::open(path)?;
+        let (socket, file) =
+            socket_file::listen(path, 0o600).map_err(refused("listen at", path.display()))?;
         let server = Server { door: Door::Unix(socket), secret: None, reloader };
         server.start(Some(file)).map_err(refused("start a thread for", path.display()))
     }

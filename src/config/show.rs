@@ -113,6 +113,7 @@ impl HandlerKind {
             HandlerKind::Null => "logging.NullHandler",
             HandlerKind::Memory { .. } => "logging.handlers.MemoryHandler",
             HandlerKind::Syslog { .. } => "logging.handlers.SysLogHandler",
+            HandlerKind::Socket { .. } => "logboom.SocketHandler",
         }
     }
 
@@ -138,6 +139,10 @@ impl HandlerKind {
                 ("target", text(target)),
                 ("flushOnClose", releases_on_close.to_string()),
             ],
+            HandlerKind::Socket { address, max_bytes } => {
+                let max_bytes = max_bytes.map(|bytes| ("maxBytes", bytes.to_string()));
+                [("address", text(address))].into_iter().chain(max_bytes).collect()
+            }
             HandlerKind::Syslog { address, facility } => {
                 let address = match address {
                     SyslogPlace::Path(path) => text(path.display()),

@@ -214,7 +214,7 @@ const REFUSED: [(&str, &str); 48] = [
     ),
     (
         "[handlers.h]",
-        "2: handlers.h.class: missing, expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler, logging.handlers.SysLogHandler or logboom.LockedRotatingFileHandler",
+        "2: handlers.h.class: missing, expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler, logging.handlers.SysLogHandler, logboom.LockedRotatingFileHandler or logboom.SocketHandler",
     ),
     (
         "[handlers.h]\n'()' = 'my.factory'\nclass = 'NullHandler'",
@@ -226,7 +226,7 @@ const REFUSED: [(&str, &str); 48] = [
     ),
     (
         "[handlers.h]\nclass = 'my.Handler'",
-        "3: handlers.h.class: found \"my.Handler\", expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler, logging.handlers.SysLogHandler or logboom.LockedRotatingFileHandler; no other code is run",
+        "3: handlers.h.class: found \"my.Handler\", expected logging.StreamHandler, logging.FileHandler, logging.NullHandler, logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, logging.handlers.WatchedFileHandler, logging.handlers.MemoryHandler, logging.handlers.SysLogHandler, logboom.LockedRotatingFileHandler or logboom.SocketHandler; no other code is run",
     ),
     (
         "[handlers.h]\nclass = 'logging.handlers.SMTPHandler'",

@@ -9,6 +9,7 @@ mod log_lock;
 mod memory;
 mod null;
 mod rotating_file;
+mod socket;
 mod stream;
 mod syslog;
 
@@ -20,6 +21,7 @@ use crate::causes::with_causes;
 use crate::regular_file::FileError;
 use crate::{LockError, Record};
 
+pub use crate::relay::{ParseSocketAddressError, SocketAddress};
 pub use crate::rotation::{
     Age, AtDiskLimit, BackupNames, ParseAgeError, ParseAtDiskLimitError, ParseBackupNamesError,
     ParseScheduleError, Schedule,
@@ -34,6 +36,7 @@ pub(crate) use log_lock::{LogLock, OnUnresolved};
 pub use memory::{MAX_MEMORY_BYTES, MemoryHandler};
 pub use null::NullHandler;
 pub use rotating_file::{RotatingFileBuilder, RotatingFileHandler};
+pub use socket::{SocketBuilder, SocketHandler};
 pub use stream::StreamHandler;
 pub use syslog::{
     Facility, ParseFacilityError, SyslogAddress, SyslogBuilder, SyslogFormat, SyslogHandler,

@@ -12,6 +12,7 @@ use super::layout::{FileLayout, Layout, NextFile, NextHandler};
 use super::receive::MAX_WAITING_BATCHES;
 use super::recovery::Recovery;
 use super::reload::{ReadConfig, ReloadError, Reloader};
+use super::senders;
 use super::tasks::{Exchange, Tasks};
 use super::{ListenError, QueueListener, Rotate, Stop, SyncPolicy};
 use crate::Level;
@@ -22,6 +23,7 @@ use crate::handler::{
 };
 use crate::journal::Journal;
 use crate::queue::QueueDir;
+use crate::relay::SocketAddress;
 
 /// Settings of a [`QueueListener`].
 #[must_use = "a builder does nothing until `bind`"]
@@ -30,6 +32,7 @@ pub struct ListenerBuilder {
     pub(super) files: Vec<RotatingFileHandler>,
     pub(super) handlers: Vec<(String, Box<dyn Handler>)>,
     pub(super) filters: Vec<Box<dyn Filter>>,
+    sockets: Vec<SocketAddress>,
     /// Of loggers, in their order.
     levels: Vec<(String, Level)>,
     layout: Layout,
@@ -48,6 +51,7 @@ impl ListenerBuilder {
             files: Vec::new(),
             handlers: Vec::new(),
             filters: Vec::new(),
+            sockets: Vec::new(),
             levels: Vec::new(),
             layout: Layout::plain(),
             fallback: None,
@@ -73,6 +77,18 @@ impl ListenerBuilder {
         handler: impl Handler + 'static,
     ) -> ListenerBuilder {
         self.handlers.push((name.into(), Box::new(handler)));
+        self
+    }
+
+    /// Receives the records of a [`SocketHandler`](crate::handler::SocketHandler) at this address, from
+    /// the time of [`bind`](Self::bind) on; at most at 16. A unix socket is this user's and root's
+    /// alone; TCP is bound at loopback addresses only, where anybody on the machine can connect.
+    ///
+    /// What is acknowledged is written to the log files. At most 64 senders, or a thirty-second part of
+    /// the descriptors, are received from at a time, each with a lane of 260 KiB in shared memory; who is
+    /// silent for 30 seconds is let go, and one that is away for a minute has its lane given up.
+    pub fn socket(mut self, address: SocketAddress) -> ListenerBuilder {
+        self.sockets.push(address);
         self
     }
 
@@ -185,6 +201,7 @@ impl ListenerBuilder {
             let path = queue.path().to_owned();
             ListenError::Io { operation: "open the journal", path, source }
         })?;
+        let senders = senders::Opened::at(&queue, &self.sockets)?;
         let recovery = unresolved.map(|batch| Recovery::take(batch, &files)).transpose()?;
         let (sender, events) = sync_channel(MAX_WAITING_BATCHES);
         let stop = Stop::new(sender.clone());
@@ -204,6 +221,7 @@ impl ListenerBuilder {
             socket,
             journal,
             recovery,
+            senders,
             hub,
             tasks,
             reloader,

@@ -19,6 +19,7 @@ use super::recovery::Recovery;
 use super::refusal::Refusal;
 use super::rotate::Rotate;
 use super::round::{Item, LaneInput, Merge, Merged, Source};
+use super::senders::Senders;
 use super::stop::Stop;
 use super::tasks::Tasks;
 use crate::logger::{Delivery, Filters, Routing};
@@ -61,6 +62,7 @@ pub(super) struct Drain {
     pub(super) notices: Notices,
     pub(super) channels: Channels,
     pub(super) lanes: Lanes,
+    pub(super) senders: Senders,
     pub(super) counts: Counts,
     /// Records in the batch.
     pub(super) batch_records: u64,
@@ -98,6 +100,8 @@ impl Drain {
             }
         }
         self.tasks.close();
+        // Before the last look: what they put into lanes later would stay there.
+        self.senders.close();
         if !self.has_lost_queue {
             self.lanes.look();
         }
@@ -105,7 +109,8 @@ impl Drain {
         self.hub.begin_stop();
         while !self.stop.left(self.drain_timeout).is_zero() {
             let quiet = !self.round(STOP_TICK);
-            if quiet && self.hub.open_lanes() == 0 && !self.lanes.are_being_left() {
+            let may_more_end = self.lanes.are_being_left() || !self.senders.are_done();
+            if quiet && self.hub.open_lanes() == 0 && !may_more_end {
                 break;
             }
         }
@@ -182,8 +187,8 @@ impl Drain {
         while let Some(Merged { input, source, end, item }) = merge.next() {
             let tally = &mut tallies[input];
             match item {
-                Item::Record(record) => {
-                    tally.missing += self.expect(source, record.seq, 1);
+                Item::Record { record, seq } => {
+                    tally.missing += self.expect(source, seq, 1);
                     tally.records += 1;
                     self.unwritten_records += u64::from(matches!(source, Source::Channel(_)));
                     self.emit(record);

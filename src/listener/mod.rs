@@ -33,6 +33,7 @@ mod reload;
 mod room;
 mod rotate;
 mod round;
+mod senders;
 mod stop;
 mod sync;
 mod sync_policy;
@@ -66,6 +67,7 @@ use self::notices::Notices;
 use self::outlets::Outlets;
 use self::receive::{Event, start_bell};
 use self::recovery::Recovery;
+use self::senders::Senders;
 use self::tasks::Tasks;
 use self::threads::Threads;
 use crate::filter::Filter;
@@ -104,6 +106,14 @@ pub enum ListenError {
     QueueRemoved {
         /// The queue directory.
         path: PathBuf,
+    },
+    /// Records of a [`SocketHandler`](crate::handler::SocketHandler) cannot be received there.
+    #[error("cannot receive records at {address}")]
+    Receive {
+        /// The path or address.
+        address: String,
+        /// What the system said, or why the address is refused.
+        source: io::Error,
     },
     /// The operating system refused.
     #[error("cannot {operation} in {path}")]
@@ -154,6 +164,7 @@ pub struct QueueListener {
     socket: UnixListener,
     journal: Journal,
     recovery: Option<Recovery>,
+    senders: senders::Opened,
     hub: Arc<Hub>,
     tasks: Arc<Tasks>,
     reloader: Reloader,
@@ -224,6 +235,8 @@ impl QueueListener {
         let bell = Arc::new(bell);
         start_bell(Arc::clone(&bell), stop.clone(), Arc::clone(&hub))
             .map_err(io("start the threads"))?;
+        let senders = Senders::start(self.senders, &self.queue, &hub, &bell)
+            .map_err(io("start the threads"))?;
         let mut drain = Drain {
             bound: self.bound,
             has_lost_queue: false,
@@ -249,6 +262,7 @@ impl QueueListener {
             drain_timeout: self.drain_timeout,
             channels: Channels::new(Arc::clone(&hub)),
             lanes: Lanes::new(&self.queue),
+            senders,
             bell,
             counts: Counts::default(),
             batch_records: 0,
@@ -266,7 +280,8 @@ impl QueueListener {
         }
         let report = drain.run();
         hub.wait_told(FAREWELL_TIMEOUT);
-        let Drain { files, events, bound, has_lost_queue, .. } = drain;
+        let Drain { files, events, bound, senders, has_lost_queue, .. } = drain;
+        drop(senders);
         // First, so that the receiving thread finds nobody to receive for, and ends.
         drop(events);
         // Before the door closes: nobody may connect behind the last one that it serves.

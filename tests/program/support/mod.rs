@@ -5,6 +5,7 @@
 mod command;
 pub mod logs;
 mod process;
+pub mod sender;
 pub mod sequence;
 mod small_disk;
 pub mod strace;

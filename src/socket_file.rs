@@ -1,0 +1,101 @@
+//! The file of a unix socket: taken over from a process that was killed, never from a living one,
+//! and removed in the end.
+
+use std::fs::{self, Metadata, Permissions};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+
+/// Removed on drop, unless another one is there by then.
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    metadata: Metadata,
+}
+
+/// Listens for streams at `path`; who may connect says `mode`. Never blocks, nor does the socket.
+///
+/// # Errors
+/// Somebody listens there, something else is there, or the system refuses.
+pub(crate) fn listen(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFile)> {
+    remove_left(path, SockType::Stream)?;
+    let socket = UnixListener::bind(path)?;
+    socket.set_nonblocking(true)?;
+    Ok((socket, SocketFile::of(path, mode)?))
+}
+
+impl SocketFile {
+    fn of(path: &Path, mode: u32) -> io::Result<SocketFile> {
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+        // Names the same file after a change of the working directory.
+        let path = std::path::absolute(path)?;
+        let metadata = fs::symlink_metadata(&path)?;
+        Ok(SocketFile { path, metadata })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Numbers of inodes are used again at once.
+        let id = |found: &Metadata| (found.dev(), found.ino(), found.created().ok());
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| id(&found) == id(&self.metadata)) {
+            let _left_behind = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes a socket at which nobody listens any more. Whether that is so is asked again when it has
+/// a name that nobody else knows: meanwhile another process may have put its own there.
+fn remove_left(path: &Path, kind: SockType) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if !is_socket || !is_left(path, kind) {
+        // Binding says what is there.
+        return Ok(());
+    }
+    let aside = path.with_file_name(format!(".lb{}", std::process::id()));
+    fs::rename(path, &aside)?;
+    if !is_left(&aside, kind) {
+        fs::hard_link(&aside, path)?;
+    }
+    fs::remove_file(&aside)
+}
+
+fn is_left(path: &Path, kind: SockType) -> bool {
+    let connected =
+        UnixAddr::new(path).and_then(|address| connect(nonblocking(kind)?.as_raw_fd(), &address));
+    connected == Err(Errno::ECONNREFUSED)
+}
+
+fn nonblocking(kind: SockType) -> nix::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    socket(AddressFamily::Unix, kind, flags, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_socket_that_nobody_serves_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let (living, file) = listen(&path, 0o600).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(listen(&path, 0o600).err().unwrap().kind(), io::ErrorKind::AddrInUse);
+        // As a kill leaves it.
+        drop(living);
+        std::mem::forget(file);
+        let (_living, file) = listen(&path, 0o640).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        fs::rename(&path, directory.path().join("moved")).unwrap();
+        fs::write(&path, "foreign").unwrap();
+        assert!(listen(&path, 0o600).is_err());
+        drop(file);
+        assert_eq!(fs::read(&path).unwrap(), b"foreign");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+}
