@@ -18,8 +18,9 @@ use crate::options::{ConfigOptions, OutputOptions, QueueOptions};
   logboom config show dict.json
 
 A configuration has the schema of Python's logging.config.dictConfig, in TOML, or in JSON where its
-name ends so, and the tables `queue` (name or directory) and `listener` (sync, drain_timeout). Where
-its name ends in .ini, .conf or .cfg, it has the form of fileConfig, with literal arguments only.")]
+name ends so, and the tables `levels` (names of one's own), `queue` (name or directory) and `listener`
+(sync, drain_timeout, doors). Where its name ends in .ini, .conf or .cfg, it has the form of fileConfig,
+with literal arguments only.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use logboom::config::{ConfigError, ConfigServerError};
 use logboom::control::PushError;
 use logboom::handler::HandlerError;
+use logboom::receiver::DoorError;
 use logboom::verify::VerifyError;
 use logboom::{AttachError, ListenError, LockError, QueueDirError};
 
@@ -90,7 +91,7 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<ConfigServerError>() {
         return Some(if matches!(error, ConfigServerError::Io { .. }) { IO } else { CONFIG });
     }
-    if cause.is::<ConfigError>() {
+    if cause.is::<ConfigError>() || cause.is::<DoorError>() {
         return Some(CONFIG);
     }
     if let Some(HandlerError::Lock(error)) = cause.downcast_ref::<HandlerError>() {

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use logboom::handler::{HandlerError, StreamHandler};
+use logboom::receiver::{Door, DoorForm, DoorPlace};
 use logboom::supervisor::SupervisorLink;
 use logboom::{QueueListener, Reloader, Rotate};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 
+use crate::doors::DoorOptions;
 use crate::options::{
     ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
 };
@@ -23,6 +25,8 @@ use crate::{exit, signals};
   logboom listen --queue jobs --format json
   logboom listen --logboom-socket ./central.sock --logboom-tcp 127.0.0.1:9021
   logboom listen --rotate-at midnight --backup-names date --keep-age 30d
+  logboom listen --python-tcp 127.0.0.1:9020 --syslog-socket ./log.sock
+  ./service 2>&1 | logboom listen --json-stdin --log logs/service.log
 
 SIGUSR1 rotates the log files, as `logboom ctl rotate` does. SIGHUP loads the configuration again and
 reopens log files that others have moved, as logrotate does; without it they are reopened within a second.")]
@@ -37,6 +41,12 @@ pub(crate) struct Args {
     config_server: ConfigServerOptions,
     #[command(flatten)]
     sockets: SocketOptions,
+    #[command(flatten)]
+    doors: DoorOptions,
+    /// Take JSON objects, one on a line, from standard input; other lines become messages. Its end stops
+    /// the listener
+    #[arg(long, help_heading = "Records from other programs", conflicts_with = "supervised")]
+    json_stdin: bool,
     /// Print every record to standard output as well
     #[arg(long)]
     console: bool,
@@ -83,6 +93,13 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     }
     if let Some(level) = args.log.level {
         builder = builder.level("root", level);
+    }
+    for door in args.doors.doors()? {
+        builder = builder.door(door);
+    }
+    if args.json_stdin {
+        let door = Door::new(DoorForm::Json, DoorPlace::Stdin)?;
+        builder = builder.door(args.doors.set(door));
     }
     let listener = builder.bind()?;
     let _servers = args.config_server.start(&listener.reloader())?;

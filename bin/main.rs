@@ -4,6 +4,7 @@ mod bench;
 mod config;
 mod ctl;
 mod demo;
+mod doors;
 mod exit;
 mod level;
 mod listen;

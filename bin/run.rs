@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use logboom::supervisor::{Outcome, Supervisor, WorkerCommand};
 use logboom::{Certainty, Context, Level, QueueDir};
 
+use crate::doors::DoorOptions;
 use crate::options::{
     ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
 };
@@ -59,6 +60,8 @@ pub(crate) struct Args {
     config_server: ConfigServerOptions,
     #[command(flatten)]
     sockets: SocketOptions,
+    #[command(flatten)]
+    doors: DoorOptions,
     /// A field that goes with every record of this run, such as `build=17`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     context: Vec<Context>,
@@ -84,6 +87,8 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     listener.arg(format!("--supervised={}", args.stop_timeout));
     listener.args(args.config_server.flags());
     listener.args(args.sockets.flags());
+    args.doors.doors()?;
+    listener.args(args.doors.flags());
     if output.shows_records() {
         listener.arg("--console");
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use logboom::control::{ConfigStatus, LevelCount, Status, WorkerStatus};
+use logboom::control::{ConfigStatus, DoorStatus, LevelCount, Status, WorkerStatus};
 
 use crate::options::plain;
 
@@ -21,6 +21,9 @@ Keys of --json:
   truncations        how often others have truncated a log file; the log says which
   damaged_lanes      lanes that could not be read to their end; the log says where they are kept
   handlers           [{name, handled, failed, dropped, last_error}], those beside the log files
+  doors              [{name, peers, records, dropped, overflowed, pauses, refused}]: those for records
+                     of other programs; dropped by us, overflowed in the kernel, refused [[reason,
+                     connections or datagrams]]
   sync               {policy, syncs, failed, last_sync_ns}
   config             {source, loaded_ns, refusal}; refusal is null, or {source, reason, time_ns}: the
                      last configuration that was refused
@@ -71,6 +74,7 @@ pub(crate) fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
             ),
         )?;
     }
+    status.doors.iter().try_for_each(|door| print_door(door, out))?;
     print_workers(&status.workers, out)?;
     if status.more_workers > 0 {
         line(out, format_args!("and {} more", status.more_workers))?;
@@ -123,6 +127,23 @@ fn print_counts(status: &Status, out: &mut impl Write) -> io::Result<()> {
     }
     for (reason, count) in &status.refused {
         line(out, format_args!("refused   {count}: {reason}"))?;
+    }
+    Ok(())
+}
+
+fn print_door(door: &DoorStatus, out: &mut impl Write) -> io::Result<()> {
+    let DoorStatus { name, peers, records, dropped, overflowed, pauses, refused, .. } = door;
+    let mut text = format!("door      {name}: {peers} peers, {records} records");
+    for (count, what) in
+        [(dropped, "dropped"), (overflowed, "dropped by the kernel"), (pauses, "pauses")]
+    {
+        if *count > 0 {
+            text += &format!(", {count} {what}");
+        }
+    }
+    line(out, format_args!("{text}"))?;
+    for (reason, count) in refused {
+        line(out, format_args!("  refused {count}: {reason}"))?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Supervisor, listener and ten workers, all processes of this one program, and one rotated file:
 //! "Logging to a single file from multiple processes" of Python's logging cookbook.
+//!
 //! `cargo run --example hello_workers --features listener`
 
 use std::error::Error;

@@ -1,5 +1,6 @@
 //! Context that crosses processes: the fields of a run go with each record of the parent and of the
 //! child it starts; the request that the child works for goes with the records of the child.
+//!
 //! `cargo run --example inherited_context --features listener`
 
 use std::error::Error;

@@ -1,5 +1,7 @@
 //! A program that logs alone, by a configuration: everything to one file, errors to another, and
 //! one noisy logger apart.
+//!
+//! `cargo run --example log_alone --features config`
 
 use std::error::Error;
 use std::fs;

@@ -1,5 +1,6 @@
 //! Fields that belong to a logger rather than to a call, fixed or computed at each call: "Using
 //! LoggerAdapters to impart contextual information" of Python's logging cookbook.
+//!
 //! `cargo run --example logger_adapter --features listener`
 
 use std::error::Error;

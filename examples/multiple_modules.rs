@@ -1,5 +1,6 @@
 //! A main module and an auxiliary one, each with loggers of its own name, and one log: "Using logging
 //! in multiple modules" of Python's logging cookbook.
+//!
 //! `cargo run --example multiple_modules --features listener`
 
 use std::error::Error;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 pub use crate::queue::status::{
-    ConfigRefusal, ConfigStatus, Flushed, HandlerStatus, LevelCount, LevelReport, LevelStatus,
-    Rotated, Status, StopReport, SyncStatus, Trouble, WorkerName, WorkerStatus,
+    ConfigRefusal, ConfigStatus, DoorStatus, Flushed, HandlerStatus, LevelCount, LevelReport,
+    LevelStatus, Rotated, Status, StopReport, SyncStatus, Trouble, WorkerName, WorkerStatus,
 };
 
 use crate::queue::QueueDir;

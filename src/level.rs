@@ -149,8 +149,8 @@ impl LevelNames {
         self.0.get(&level).map_or_else(|| level.name(), |name| Cow::Borrowed(name))
     }
 
-    /// The names that are not the usual ones, from the lowest level up.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Level, &str)> {
+    /// The levels in this table and their names, from the lowest up; none of the usual ones.
+    pub fn iter(&self) -> impl Iterator<Item = (Level, &str)> {
         self.0.iter().map(|(level, name)| (*level, &**name))
     }
 

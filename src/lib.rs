@@ -32,6 +32,7 @@
 //! | `listener` | the receiving side |
 //! | `supervisor` | starting and watching workers |
 //! | `config` | configuration files, as `logging.config` of Python takes them |
+//! | `receiver` | records of other programs: Python's handlers, JSON lines, syslog |
 //! | `tail` | reading a log across its rotation |
 //! | `verify` | proving a log whole |
 //! | `compression` | compressed backups, written and read |
@@ -82,7 +83,6 @@ mod logger;
 mod logger_names;
 mod queue;
 #[cfg(feature = "receiver")]
-#[doc(hidden)]
 pub mod receiver;
 mod record;
 #[cfg(feature = "listener")]

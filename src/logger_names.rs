@@ -5,6 +5,10 @@ use std::borrow::Cow;
 /// The name under which the root of the tree is printed.
 pub(crate) const ROOT: &str = "root";
 
+/// Longest name of a logger that is configured or whose level is set, in bytes.
+#[cfg(feature = "listener")]
+pub(crate) const MAX_NAME_BYTES: usize = 1024;
+
 /// Longest name that is brought into its canonical form without an allocation.
 const MAX_BUFFERED_BYTES: usize = 256;
 

@@ -28,6 +28,8 @@ pub struct Record<'a> {
     pub file: Option<Cow<'a, str>>,
     /// Line of the call in [`file`](Self::file), from 1.
     pub line: Option<u32>,
+    /// Function of the call, where that is known: records of Python have it.
+    pub function: Option<Cow<'a, str>>,
     /// Text of an error or panic with its backtrace, kept apart from the message.
     pub exception: Option<Cow<'a, str>>,
     /// Typed key-value pairs: of the scopes the call was made in, outermost first, of adapters, and
@@ -60,6 +62,7 @@ impl<'a> Record<'a> {
             message: message.into(),
             file: None,
             line: None,
+            function: None,
             exception: None,
             fields: Vec::new(),
             spans: Vec::new(),
@@ -88,6 +91,7 @@ impl<'a> Record<'a> {
             message: own(self.message),
             file: self.file.map(own),
             line: self.line,
+            function: self.function.map(own),
             exception: self.exception.map(own),
             fields: self.fields.into_iter().map(Field::into_owned).collect(),
             spans: self.spans.into_iter().map(Span::into_owned).collect(),
@@ -108,7 +112,8 @@ impl Record<'_> {
             |span: &Span<'_>| size_of::<Span<'_>>() + span.name.len() + memory_bytes(&span.fields);
         let Process { name, program, .. } = &*self.process;
         let names = self.logger.len() + self.thread.name.len() + name.len() + program.len();
-        let texts = self.message.len() + text(&self.file) + text(&self.exception);
+        let texts = self.message.len() + text(&self.file) + text(&self.function);
+        let texts = texts + text(&self.exception);
         let spans: usize = self.spans.iter().map(span).sum();
         size_of::<Record<'_>>() + names + texts + memory_bytes(&self.fields) + spans
     }

@@ -28,6 +28,19 @@ pub(crate) fn listen(path: &Path, mode: u32) -> io::Result<(UnixListener, Socket
     Ok((socket, SocketFile::of(path, mode)?))
 }
 
+/// The same for datagrams; each comes with the credentials of its sender.
+#[cfg(feature = "receiver")]
+pub(crate) fn receive(path: &Path, mode: u32) -> io::Result<(OwnedFd, SocketFile)> {
+    use nix::sys::socket::{bind, setsockopt, sockopt};
+
+    remove_left(path, SockType::Datagram)?;
+    let socket = nonblocking(SockType::Datagram)?;
+    // Before anybody can send.
+    setsockopt(&socket, sockopt::PassCred, &true)?;
+    bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok((socket, SocketFile::of(path, mode)?))
+}
+
 impl SocketFile {
     fn of(path: &Path, mode: u32) -> io::Result<SocketFile> {
         fs::set_permissions(path, Permissions::from_mode(mode))?;
@@ -97,5 +110,14 @@ mod tests {
         drop(file);
         assert_eq!(fs::read(&path).unwrap(), b"foreign");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    #[cfg(feature = "receiver")]
+    fn a_socket_of_another_kind_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let (_datagrams, _file) = receive(&path, 0o600).unwrap();
+        assert!(listen(&path, 0o600).is_err() && receive(&path, 0o600).is_err());
     }
 }

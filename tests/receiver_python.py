@@ -246,4 +246,5 @@ def main():
         print(json.dumps(answer(frame)))
 
 
-main()
+if __name__ == "__main__":
+    main()

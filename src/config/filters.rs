@@ -42,7 +42,12 @@ impl FilterSettings {
             }
             "LevelRangeFilter" => level_range(&mut table, names)?,
             "WorkerFilter" => {
-                FilterSettings::Worker(texts(table.need("workers", WORKERS)?, WORKERS)?)
+                let item = table.need("workers", WORKERS)?;
+                let names = texts(item.clone(), WORKERS)?;
+                if names.is_empty() {
+                    return Err(item.expected("one worker at least: without, no record passes"));
+                }
+                FilterSettings::Worker(names)
             }
             "RegexFilter" => regex(&mut table)?,
             "RateLimitFilter" => FilterSettings::RateLimit {

@@ -39,20 +39,17 @@ impl Builder {
     /// # Errors
     /// A handler cannot be opened.
     pub fn config(self, config: &Config) -> Result<Builder, HandlerError> {
-        let (mut destinations, mut names) = (Vec::new(), Vec::new());
+        let mut handlers = Vec::new();
         let plan = config.plan(|name, settings| {
-            destinations.push(config.open(settings)?);
-            names.push(name.to_owned());
-            Ok(Destination::Handler(destinations.len() - 1))
+            let handler = config.open(settings)?;
+            handlers.push(Attached { name: name.to_owned(), handler, is_failing: false });
+            Ok(Destination::Handler(handlers.len() - 1))
         })?;
         let routing = Routing::new(plan);
         let filter = routing.lowest_level().to_facade().as_str();
-        let failing = vec![false; names.len()];
         let state = State {
             routing,
-            destinations,
-            names,
-            failing,
+            handlers,
             deliveries: Vec::new(),
             next_seq: 0,
             dropped: 0,
@@ -71,15 +68,21 @@ struct InProcess {
 
 struct State {
     routing: Routing,
-    destinations: Vec<Opened>,
-    names: Vec<String>,
-    /// Which have failed the last time: an outage is told once.
-    failing: Vec<bool>,
+    /// By their numbers in the routing.
+    handlers: Vec<Attached>,
     /// Of one record; kept for its memory.
     deliveries: Vec<Delivery>,
     next_seq: u64,
     dropped: u64,
     is_closed: bool,
+}
+
+/// A handler that a logger leads to.
+struct Attached {
+    name: String,
+    handler: Opened,
+    /// It has failed the last time: an outage is told once.
+    is_failing: bool,
 }
 
 impl InProcess {
@@ -162,14 +165,14 @@ impl State {
             if but == Some(index) {
                 continue;
             }
-            let handler = self.destinations[index].handler();
+            let Attached { name, handler, is_failing } = &mut self.handlers[index];
+            let handler = handler.handler();
             let outcome = handler.handle(changed.as_ref().unwrap_or(record));
             let failed = outcome.and_then(|()| handler.flush()).err();
-            let was_failing = std::mem::replace(&mut self.failing[index], failed.is_some());
+            let was_failing = std::mem::replace(is_failing, failed.is_some());
             if let Some(error) = failed {
                 self.dropped += 1;
                 if !was_failing {
-                    let name = &self.names[index];
                     let text = format!("handler {name} failed: {}", with_causes(&error));
                     failures.push((index, text));
                 }
@@ -192,9 +195,9 @@ impl State {
 
     fn close(&mut self) {
         self.summarize(i64::MAX);
-        for destination in self.destinations.drain(..) {
+        for attached in self.handlers.drain(..) {
             // Nobody is left to be told.
-            let _failed = destination.close();
+            let _failed = attached.handler.close();
         }
     }
 }

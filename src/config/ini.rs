@@ -3,6 +3,9 @@
 //! Python evaluates `args` as code; here they are literals. What is read is brought into the schema
 //! of `dictConfig`, so that both forms are checked alike.
 
+#[cfg(test)]
+mod tests;
+
 use super::error::Problem;
 use super::literal;
 use super::node::{Data, Node, unreadable};

@@ -23,6 +23,12 @@ pub(super) fn read(entries: Vec<(String, Item)>) -> Result<LevelNames, Problem> 
         if let Some((_, other)) = names.iter().find(|(known, _)| *known == level) {
             return Err(item.refused(format_args!("{} is called {other} already", level.number())));
         }
+        if let Some((_, other)) = names.iter().find(|(_, known)| known.eq_ignore_ascii_case(&name))
+        {
+            return Err(
+                item.refused(format_args!("{other} is the same name: case makes no difference"))
+            );
+        }
         names = names.with(level, name);
     }
     Ok(names)
@@ -109,6 +115,10 @@ mod tests {
             ("levels.LOUD = 256", "c:2: levels.LOUD: found 256, expected the number of a level, 0 to 255".to_owned()),
             ("levels.12 = 13", "c:2: levels.12: the name of a level is no number".to_owned()),
             ("levels = { A = 25, B = 25 }", "c:2: levels.B: 25 is called A already".to_owned()),
+            (
+                "levels = { Notice = 25, NOTICE = 26 }",
+                "c:2: levels.Notice: NOTICE is the same name: case makes no difference".to_owned(),
+            ),
             ("levels.\"\" = 1", format!("c:2: levels.\"\": {name}")),
             (&long, format!("c:2: {long}").replace(" = 1", &format!(": {name}"))),
             ("levels.A = 1\nroot.level = 'B'", "c:3: root.level: found \"B\", expected A, NOTSET, TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or a number from 0 to 255".to_owned()),

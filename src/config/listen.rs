@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Config, ConfigError, Form, HandlerKind, HandlerSettings, Problem, QueueSetting};
 use crate::causes::with_causes;
 use crate::handler::HandlerError;
-use crate::listener::layout::{FileLayout, HandlerLayout, Layout, NamedQueue};
+use crate::listener::layout::{FileLayout, FixedDoors, HandlerLayout, Layout, NamedQueue};
 use crate::logger::Destination;
 use crate::{ListenError, ListenerBuilder, QueueDir, ReloadError, Reloader};
 
@@ -26,7 +26,9 @@ impl ListenerBuilder {
     /// A formatter or a filter cannot be made, or a handler is not for a listener.
     pub fn config(self, config: &Config) -> Result<ListenerBuilder, ListenError> {
         // Which queue it is was decided before, by flags or by this very configuration.
-        Ok(self.layout(config.layout()?))
+        let builder = self.layout(config.layout()?);
+        let doors = config.listener.doors.iter().map(|(_, door)| door.clone());
+        Ok(doors.fold(builder, ListenerBuilder::door))
     }
 
     /// Takes configurations while it runs, from `logboom ctl config push`. Whoever may talk to the
@@ -95,6 +97,7 @@ impl Config {
         let mut layout = Layout {
             source: Some(self.file.clone()),
             queue: self.named_queue(),
+            doors: self.fixed_doors(),
             has_handlers: self.has_handlers(),
             sync: self.listener.sync,
             drain_timeout: self.listener.drain_timeout,
@@ -167,10 +170,23 @@ impl Config {
             }
             Err(error) => error.to_string(),
         };
-        let line = self.given.get(key).copied().unwrap_or(1);
-        let problem = Problem { line, key: key.to_owned(), reason };
-        let problem = ConfigError::Problem { file: self.file.clone(), problem }.to_string();
+        let problem = self.problem_of(key, reason);
         let directory = queue.map(|queue| queue.path().to_owned()).unwrap_or_default();
         Some(NamedQueue { directory, problem })
+    }
+
+    fn fixed_doors(&self) -> Option<FixedDoors> {
+        let doors = &self.listener.doors;
+        let reason =
+            "a running listener keeps its doors: leave this as it was, or start another listener";
+        let problem = || self.problem_of("listener.doors", reason.to_owned());
+        (!doors.is_empty())
+            .then(|| FixedDoors { identity: format!("{doors:?}"), problem: problem() })
+    }
+
+    fn problem_of(&self, key: &str, reason: String) -> String {
+        let line = self.given.get(key).copied().unwrap_or(1);
+        let problem = Problem { line, key: key.to_owned(), reason };
+        ConfigError::Problem { file: self.file.clone(), problem }.to_string()
     }
 }

@@ -6,11 +6,8 @@ use super::error::Problem;
 use super::filters::texts;
 use super::handlers::ItemPlace;
 use super::item::Item;
-use crate::logger_names::{ROOT, canonical};
+use crate::logger_names::{MAX_NAME_BYTES, ROOT, canonical};
 use crate::{Level, LevelNames};
-
-/// Longest name of a logger, in bytes.
-const MAX_NAME_BYTES: usize = 1024;
 
 /// One logger.
 #[derive(Clone, Debug, PartialEq)]

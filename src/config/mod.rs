@@ -6,6 +6,7 @@
 //! those known here, are refused by name.
 
 mod build;
+mod doors;
 mod error;
 mod filters;
 mod formatters;

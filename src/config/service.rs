@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::doors;
 use super::error::Problem;
 use super::item::Item;
+use crate::receiver::Door;
 use crate::{LevelNames, SyncPolicy};
 
 /// Longest time that a stop may be told to wait.
@@ -23,13 +25,15 @@ pub enum QueueSetting {
 }
 
 /// How the listener works, unless flags say so.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ListenerSettings {
     /// When log files are brought to the disk unasked.
     pub sync: Option<SyncPolicy>,
     /// How long a stop waits for workers and log files.
     pub drain_timeout: Option<Duration>,
+    /// Where it takes the records of other programs, each with its name.
+    pub doors: Vec<(String, Door)>,
 }
 
 pub(super) fn read_queue(item: Item) -> Result<QueueSetting, Problem> {
@@ -56,8 +60,11 @@ pub(super) fn read_listener(item: Item, names: &LevelNames) -> Result<ListenerSe
     let drain_timeout = table.take("drain_timeout").map(|item| {
         item.number(0..=MAX_DRAIN_TIMEOUT_S, "a number of seconds").map(Duration::from_secs)
     });
-    let settings =
-        ListenerSettings { sync: sync.transpose()?, drain_timeout: drain_timeout.transpose()? };
+    let settings = ListenerSettings {
+        sync: sync.transpose()?,
+        drain_timeout: drain_timeout.transpose()?,
+        doors: table.take("doors").map_or(Ok(Vec::new()), doors::read)?,
+    };
     table.end()?;
     Ok(settings)
 }

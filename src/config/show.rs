@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use super::doors;
 use super::item::below;
 use super::node::{Data, Node, escaped};
 use super::{Config, HandlerKind, HandlerSettings, ListenerSettings, Logger, SyslogPlace};
@@ -59,10 +60,16 @@ impl Config {
         for (_, logger) in &self.loggers {
             shown.logger(logger, Some(logger.propagate));
         }
-        let ListenerSettings { sync, drain_timeout } = self.listener;
+        let ListenerSettings { sync, drain_timeout, doors: all_doors } = &self.listener;
         shown.add("listener.sync".to_owned(), text(sync.unwrap_or_default()));
         let drain_timeout = drain_timeout.unwrap_or(DEFAULT_DRAIN_TIMEOUT);
         shown.add("listener.drain_timeout".to_owned(), drain_timeout.as_secs());
+        for (name, door) in all_doors {
+            let door_key = below("listener.doors", name);
+            for (key, value) in doors::values(door) {
+                shown.add(below(&door_key, key), value);
+            }
+        }
         shown.settings
     }
 }

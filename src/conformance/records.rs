@@ -43,6 +43,7 @@ fn odd_names() -> Record<'static> {
     let mut record = Record::new(0, Level::INFO, evil, "odd names");
     record.file = Some(evil.into());
     record.line = Some(u32::MAX);
+    record.function = Some(evil.into());
     record.thread.name = evil.into();
     record.thread.id = u64::MAX;
     let process = record.process.to_mut();

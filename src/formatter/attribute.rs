@@ -12,6 +12,9 @@ use crate::Record;
 /// What Python prints for the file of a call it could not find.
 const UNKNOWN_FILE: &str = "(unknown file)";
 
+/// And for its function.
+const UNKNOWN_FUNCTION: &str = "(unknown function)";
+
 /// One attribute of a record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Attribute {
@@ -27,6 +30,7 @@ pub(super) enum Text {
     Context,
     Fields,
     FileName,
+    FunctionName,
     Lane,
     LevelName,
     Logger,
@@ -62,12 +66,13 @@ pub(super) enum NumberValue {
     Float(f64),
 }
 
-const ATTRIBUTES: [(&str, Attribute); 23] = [
+const ATTRIBUTES: [(&str, Attribute); 24] = [
     ("asctime", Attribute::Asctime),
     ("context", Attribute::Text(Text::Context)),
     ("created", Attribute::Number(Number::Created)),
     ("fields", Attribute::Text(Text::Fields)),
     ("filename", Attribute::Text(Text::FileName)),
+    ("funcName", Attribute::Text(Text::FunctionName)),
     ("lane", Attribute::Text(Text::Lane)),
     ("levelname", Attribute::Text(Text::LevelName)),
     ("levelno", Attribute::Number(Number::Level)),
@@ -117,6 +122,7 @@ impl Text {
             Text::Logger => &*record.logger,
             Text::PathName => path_name(record),
             Text::FileName => file_name(path_name(record)),
+            Text::FunctionName => record.function.as_deref().unwrap_or(UNKNOWN_FUNCTION),
             Text::Module => module(file_name(path_name(record))),
             Text::ProcessName => &*record.process.name,
             Text::Program => &*record.process.program,
@@ -212,6 +218,7 @@ mod tests {
     fn what_a_record_does_not_know_prints_as_in_python() {
         let record = Record::new(0, Level::new(15), "", "");
         assert_eq!(text(Text::PathName, &record), "(unknown file)");
+        assert_eq!(text(Text::FunctionName, &record), "(unknown function)");
         assert_eq!(text(Text::Spans, &record), "");
         assert_eq!(text(Text::LevelName, &record), "Level 15");
         assert_eq!(Number::Line.value(&record), NumberValue::Int(0));

@@ -80,8 +80,7 @@ impl Conversion {
 
     fn cut_and_pad(&self, start: usize, out: &mut Vec<u8>) {
         if let Some(precision) = self.precision {
-            let past_end = (start..out.len()).filter(|at| begins_char(out[*at])).nth(precision);
-            out.truncate(past_end.unwrap_or(out.len()));
+            cut(start, precision, out);
         }
         self.pad(start, out);
     }
@@ -182,7 +181,13 @@ pub(super) fn push_plain(value: NumberValue, out: &mut Vec<u8>) -> serde_json::R
     }
 }
 
-fn count_chars(text: &[u8]) -> usize {
+/// Keeps so many characters of the text that begins at `start`.
+pub(super) fn cut(start: usize, chars: usize, out: &mut Vec<u8>) {
+    let past_end = (start..out.len()).filter(|at| begins_char(out[*at])).nth(chars);
+    out.truncate(past_end.unwrap_or(out.len()));
+}
+
+pub(super) fn count_chars(text: &[u8]) -> usize {
     if text.is_ascii() {
         return text.len();
     }

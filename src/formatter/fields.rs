@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::Multiline;
 use super::escape::{is_control, push_quoted};
-use crate::{Field, Record, Value};
+use crate::{Field, Record, Span, Value};
 
 /// Lists longer than this are compared through a table, so that a hostile one costs linear time.
 const PAIRWISE_FIELDS: usize = 16;
@@ -17,8 +17,7 @@ pub(super) fn push_fields(record: &Record<'_>, multiline: Multiline, out: &mut V
     if record.fields.is_empty() && record.spans.is_empty() {
         return;
     }
-    let of_spans = record.spans.iter().flat_map(|span| &span.fields);
-    for field in last_of_each_key(of_spans.chain(&record.fields)) {
+    for field in visible(&record.spans, &record.fields) {
         push_field(field, multiline, out);
     }
 }
@@ -35,6 +34,14 @@ fn push_field(field: &Field<'_>, multiline: Multiline, out: &mut Vec<u8>) {
     push_word(&field.key, multiline, out);
     out.push(b'=');
     push_value(&field.value, multiline, out);
+}
+
+/// The fields of the spans, root first, and of the call; of those with the same key the innermost.
+pub(super) fn visible<'r, 'a: 'r>(
+    spans: &'r [Span<'a>],
+    fields: &'r [Field<'a>],
+) -> impl Iterator<Item = &'r Field<'a>> {
+    last_of_each_key(spans.iter().flat_map(|span| &span.fields).chain(fields))
 }
 
 /// The fields in their order, without those whose key comes again.
@@ -60,12 +67,16 @@ fn push_value(value: &Value<'_>, multiline: Multiline, out: &mut Vec<u8>) {
 }
 
 fn push_word(word: &str, multiline: Multiline, out: &mut Vec<u8>) {
-    let is_special = |c: char| matches!(c, '=' | '"' | '\\') || c.is_whitespace() || is_control(c);
     if word.is_empty() || word.contains(is_special) {
         push_quoted(word, multiline, out);
     } else {
         out.extend_from_slice(word.as_bytes());
     }
+}
+
+/// Whether `c` cannot stand in a word without quotes.
+pub(super) fn is_special(c: char) -> bool {
+    matches!(c, '=' | '"' | '\\') || c.is_whitespace() || is_control(c)
 }
 
 #[cfg(test)]

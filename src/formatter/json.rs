@@ -15,7 +15,7 @@ use crate::{Field, LevelNames, Record, Span, Value};
 ///
 /// The keys, in this order: `time` (RFC 3339 in UTC, nine digits of a second), `level`, `levelno`,
 /// `logger`, `message`, `worker`, `pid`, `program`, `thread`, `thread_id`, `file`, `line`,
-/// `exception`, `spans` (a list of `name` and `fields`, root first), `fields` (an object), `context`
+/// `function`, `exception`, `spans` (a list of `name` and `fields`, root first), `fields` (an object), `context`
 /// (an object: what is true of each record of the process), `lane` (16 hexadecimal digits), `seq`. What a record does not have is left out.
 ///
 /// No object has a key twice: of fields with the same key the last is printed. Numbers that JSON
@@ -100,6 +100,8 @@ pub(super) struct Object<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) line: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) function: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) exception: Option<&'r str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "spans")]
     pub(super) spans: &'r [Span<'r>],
@@ -127,6 +129,7 @@ impl<'r> Object<'r> {
             thread_id: Some(record.thread.id).filter(|id| *id != 0),
             file: record.file.as_deref(),
             line: record.line,
+            function: record.function.as_deref(),
             exception: record.exception.as_deref(),
             spans: &record.spans,
             fields: &record.fields,
@@ -217,6 +220,7 @@ mod tests {
         let record = Record {
             file: Some("src/a.rs".into()),
             line: Some(3),
+            function: Some("run".into()),
             exception: Some("boom".into()),
             spans: vec![
                 Span { name: "root".into(), fields: Vec::new() },
@@ -232,7 +236,7 @@ mod tests {
         let expected = concat!(
             r#"{"time":"1970-01-01T00:00:00.000000000Z","level":"ERROR","levelno":40,"#,
             r#""logger":"web","message":"failed","worker":"api-1","pid":7,"program":"api","#,
-            r#""thread":"main","thread_id":8,"file":"src/a.rs","line":3,"exception":"boom","#,
+            r#""thread":"main","thread_id":8,"file":"src/a.rs","line":3,"function":"run","exception":"boom","#,
             r#""spans":[{"name":"root"},{"name":"leaf","fields":{"id":1}}],"fields":{"id":1},"#,
             r#""context":{"run_id":"5f"},"#,
             r#""lane":"000000000000beef","seq":18446744073709551615}"#

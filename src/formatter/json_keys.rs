@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::fields::last_of_each_key;
+use super::fields::visible;
 use super::json::{self, Object, Scalar};
 use crate::{Field, Span};
 
@@ -21,7 +21,7 @@ enum Key {
 /// What is printed of the fields where they stand beside the other keys.
 const FLAT: &str = "*";
 
-const OWN: [&str; 18] = [
+const OWN: [&str; 19] = [
     "time",
     "level",
     "levelno",
@@ -34,6 +34,7 @@ const OWN: [&str; 18] = [
     "thread_id",
     "file",
     "line",
+    "function",
     "exception",
     "spans",
     "fields",
@@ -113,8 +114,7 @@ impl Serialize for Chosen<'_> {
 
 impl Chosen<'_> {
     fn serialize_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let of_spans = self.object.spans.iter().flat_map(|span| &span.fields);
-        for field in last_of_each_key(of_spans.chain(self.object.fields)) {
+        for field in visible(self.object.spans, self.object.fields) {
             if self.keys.is_taken(&field.key) {
                 let name = format!("fields.{}", field.key);
                 map.serialize_entry(&name, &Scalar(&field.value))?;
@@ -173,6 +173,7 @@ impl Chosen<'_> {
             }
             "file" if object.file.is_some() => map.serialize_entry(name, &object.file),
             "line" if object.line.is_some() => map.serialize_entry(name, &object.line),
+            "function" if object.function.is_some() => map.serialize_entry(name, &object.function),
             "exception" if object.exception.is_some() => {
                 map.serialize_entry(name, &object.exception)
             }
@@ -228,10 +229,14 @@ mod tests {
         (process.name, process.program, process.id) = ("w".into(), "p".into(), 9);
         record.fields.push(Field { key: "k".into(), value: Value::F64(f64::NAN) });
         record.spans.push(Span { name: "s".into(), fields: record.fields.clone() });
+        record.process.to_mut().context = record.fields.clone().into();
         let mut unchosen = Vec::new();
         JsonFormatter::new().format(&record, &mut unchosen);
         let all = super::OWN.map(|own| (own, own));
         assert_eq!(line(&all, &record).as_bytes(), unchosen);
+        for own in super::OWN {
+            assert!(line(&[(own, own)], &record).starts_with(&format!("{{\"{own}\":")), "{own}");
+        }
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::io::Write;
 use super::Formatter;
 use super::datetime::Clock;
 use super::escape::is_control;
-use super::fields::last_of_each_key;
+use super::fields::{is_special, visible};
 use crate::{LevelNames, Record, Value};
 
 /// The keys that are not fields.
-const OWN_KEYS: [&str; 12] = [
+const OWN_KEYS: [&str; 13] = [
     "time",
     "level",
     "logger",
@@ -20,6 +20,7 @@ const OWN_KEYS: [&str; 12] = [
     "thread",
     "file",
     "line",
+    "function",
     "spans",
     "exception",
 ];
@@ -27,8 +28,8 @@ const OWN_KEYS: [&str; 12] = [
 /// Prints each record as `key=value` pairs on one line, as `logfmt` is read by most tools.
 ///
 /// The keys, in this order: `time` (RFC 3339 in UTC, nine digits of a second), `level`, `logger`,
-/// `message`, `worker`, `pid`, `program`, `thread`, `file`, `line`, `spans` (names joined by `:`),
-/// the fields of spans and call, `exception`. What a record does not have is left out.
+/// `message`, `worker`, `pid`, `program`, `thread`, `file`, `line`, `function`, `spans` (names joined by
+/// `:`), the fields of spans and call, `exception`. What a record does not have is left out.
 ///
 /// Numbers, `true`, `false` and `null` stand bare. Text stands in quotes, with the escapes of JSON,
 /// if it is empty, has a space, a quote, an `=`, a backslash or a control character, or would be
@@ -89,6 +90,7 @@ impl Formatter for LogfmtFormatter {
         if let Some(line) = record.line {
             push(out, format_args!(" line={line}"));
         }
+        push_some("function", record.function.as_deref().unwrap_or_default(), out);
         let names: Vec<_> = record.spans.iter().map(|span| &*span.name).collect();
         push_some("spans", &names.join(":"), out);
         push_fields(record, out);
@@ -97,8 +99,7 @@ impl Formatter for LogfmtFormatter {
 }
 
 fn push_fields(record: &Record<'_>, out: &mut Vec<u8>) {
-    let of_spans = record.spans.iter().flat_map(|span| &span.fields);
-    for field in last_of_each_key(of_spans.chain(&record.fields)) {
+    for field in visible(&record.spans, &record.fields) {
         out.push(b' ');
         if OWN_KEYS.contains(&&*field.key) {
             out.extend_from_slice(b"fields.");
@@ -148,10 +149,6 @@ fn push_text(text: &str, out: &mut Vec<u8>) {
         }
     }
     out.push(b'"');
-}
-
-fn is_special(c: char) -> bool {
-    matches!(c, '=' | '"' | '\\') || c.is_whitespace() || is_control(c)
 }
 
 /// Whether bare text would be read as a value that is no text.

@@ -203,11 +203,11 @@ fn parse_attribute<'p>(
 pub(super) fn no_attribute(name: &str) -> PatternError {
     let advice = match name {
         "args" | "msg" => "arguments are already in the message, write `%(message)s`",
-        "exc_info" | "exc_text" | "stack_info" => {
+        "exc_info" | "exc_text" => {
             "errors and backtraces follow the record by themselves, leave it out"
         }
-        "funcName" => "functions are not recorded, write `%(module)s` or `%(spans)s`",
-        "taskName" => "tasks are not recorded, write `%(spans)s` or `%(threadName)s`",
+        "stack_info" => "records of Python have it as a field, write `%(fields.stack_info)s`",
+        "taskName" => "records of Python have it as a field, write `%(fields.taskName)s`",
         _ => return PatternError::Unknown { name: name.to_owned() },
     };
     PatternError::NotRecorded { name: name.to_owned(), advice }
@@ -264,10 +264,9 @@ mod tests {
             ),
             ("%(Message)s", "unknown attribute `Message`"),
             ("%()s", "unknown attribute ``"),
-            ("%(funcName)s", "no attribute `funcName`: functions are not recorded"),
             ("%(msg)s", "write `%(message)s`"),
             ("%(exc_text)s", "leave it out"),
-            ("%(taskName)s", "`%(threadName)s`"),
+            ("%(taskName)s", "write `%(fields.taskName)s`"),
             ("%(message)", "write `%(message)s`"),
             ("%(message)5", "write `%(message)s`"),
             ("%(message)r", "cannot be converted by `r`"),

@@ -23,7 +23,7 @@ pub const DEFAULT_PATTERN: &str =
 /// Prints records by a pattern, as the `%` style of Python's `logging.Formatter` does.
 ///
 /// Attributes have Python's names and types (Python docs, "LogRecord attributes"): `asctime`,
-/// `created`, `filename`, `levelname`, `levelno`, `lineno`, `message`, `module`, `msecs`, `name`,
+/// `created`, `filename`, `funcName`, `levelname`, `levelno`, `lineno`, `message`, `module`, `msecs`, `name`,
 /// `pathname`, `process`, `processName`, `relativeCreated`, `thread`, `threadName`. More are
 /// - `fields`: nothing, or ` key=value other="quoted value"` with a space before each; fields of
 ///   spans come first, from the root, and of the same key only the innermost is printed;

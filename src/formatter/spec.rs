@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use super::attribute::{Attribute, NumberValue};
-use super::conversion::push_plain;
+use super::conversion::{count_chars, cut, push_plain};
 use super::parse::MAX_WIDTH;
 use super::value::Source;
 
@@ -118,8 +118,7 @@ impl Spec {
     /// wanted, the precision is for its decimals.
     pub(super) fn fit_text(&self, start: usize, out: &mut Vec<u8>) {
         if let Some(precision) = self.precision.filter(|_| !self.wants_number()) {
-            let past_end = (start..out.len()).filter(|at| begins_char(out[*at])).nth(precision);
-            out.truncate(past_end.unwrap_or(out.len()));
+            cut(start, precision, out);
         }
         self.pad(Align::Left, start, start, out);
     }
@@ -151,8 +150,7 @@ impl Spec {
 
     /// Fills up what begins at `start`, whose sign ends at `digits`.
     fn pad(&self, own_align: Align, start: usize, digits: usize, out: &mut Vec<u8>) {
-        let printed = out[start..].iter().filter(|byte| begins_char(**byte)).count();
-        let missing = self.width.saturating_sub(printed);
+        let missing = self.width.saturating_sub(count_chars(&out[start..]));
         if missing == 0 {
             return;
         }
@@ -224,8 +222,4 @@ fn number(text: &str) -> Result<(usize, &str), &'static str> {
         Ok(number) if number <= MAX_WIDTH => Ok((number, rest)),
         _ => Err(TOO_WIDE),
     }
-}
-
-fn begins_char(byte: u8) -> bool {
-    byte & 0b1100_0000 != 0b1000_0000
 }

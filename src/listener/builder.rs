@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::bound::{Bound, SocketPlace};
 use super::current::{Current, Fixed};
 use super::hub::Hub;
+use super::inlet::RecordSource;
+use super::inlets::MAX_SOURCES;
 use super::layout::{FileLayout, Layout, NextFile, NextHandler};
 use super::receive::MAX_WAITING_BATCHES;
 use super::recovery::Recovery;
@@ -33,6 +35,7 @@ pub struct ListenerBuilder {
     pub(super) handlers: Vec<(String, Box<dyn Handler>)>,
     pub(super) filters: Vec<Box<dyn Filter>>,
     sockets: Vec<SocketAddress>,
+    sources: Vec<Box<dyn RecordSource>>,
     /// Of loggers, in their order.
     levels: Vec<(String, Level)>,
     layout: Layout,
@@ -52,6 +55,7 @@ impl ListenerBuilder {
             handlers: Vec::new(),
             filters: Vec::new(),
             sockets: Vec::new(),
+            sources: Vec::new(),
             levels: Vec::new(),
             layout: Layout::plain(),
             fallback: None,
@@ -100,6 +104,13 @@ impl ListenerBuilder {
         formatter: impl Fn() -> Result<Box<dyn Formatter>, HandlerError> + Send + Sync + 'static,
     ) -> ListenerBuilder {
         self.fallback = Some(FallbackFile { settings, formatter: Box::new(formatter) });
+        self
+    }
+
+    /// Takes records from this source as well; it is opened when the listener is bound.
+    #[cfg(feature = "receiver")]
+    pub(crate) fn source(mut self, source: impl RecordSource + 'static) -> ListenerBuilder {
+        self.sources.push(Box::new(source));
         self
     }
 
@@ -179,6 +190,7 @@ impl ListenerBuilder {
         let fixed = Fixed {
             queue: queue.clone(),
             named_queue: layout.queue.as_ref().map(|named| named.directory.clone()),
+            doors: layout.doors.as_ref().map(|doors| doors.identity.clone()),
             on_unresolved: self.on_unresolved,
             fallback: self.fallback,
             levels: self.levels,
@@ -202,6 +214,7 @@ impl ListenerBuilder {
             ListenError::Io { operation: "open the journal", path, source }
         })?;
         let senders = senders::Opened::at(&queue, &self.sockets)?;
+        let sources = open_sources(self.sources)?;
         let recovery = unresolved.map(|batch| Recovery::take(batch, &files)).transpose()?;
         let (sender, events) = sync_channel(MAX_WAITING_BATCHES);
         let stop = Stop::new(sender.clone());
@@ -214,6 +227,7 @@ impl ListenerBuilder {
             files,
             handlers,
             filters,
+            sources,
             plan: exchange.plan,
             sync: exchange.sync,
             drain_timeout: exchange.drain_timeout,
@@ -231,6 +245,19 @@ impl ListenerBuilder {
             events,
         })
     }
+}
+
+fn open_sources(
+    mut sources: Vec<Box<dyn RecordSource>>,
+) -> Result<Vec<Box<dyn RecordSource>>, ListenError> {
+    for (index, source) in sources.iter_mut().enumerate() {
+        let opened = match index {
+            0..MAX_SOURCES => source.open(),
+            _ => Err(io::Error::other(format!("a listener has at most {MAX_SOURCES} doors"))),
+        };
+        opened.map_err(|error| ListenError::Door { door: source.name(), source: error })?;
+    }
+    Ok(sources)
 }
 
 /// Those that are not of the listener's own.

@@ -22,6 +22,8 @@ pub(super) struct Fixed {
     pub(super) queue: QueueDir,
     /// The directory of the queue that the first configuration has named, which flags come before.
     pub(super) named_queue: Option<PathBuf>,
+    /// The doors that the first configuration has named.
+    pub(super) doors: Option<String>,
     pub(super) on_unresolved: OnUnresolved,
     pub(super) fallback: Option<FallbackFile>,
     /// Of loggers, in their order.
@@ -38,6 +40,16 @@ impl Fixed {
 
     fn drain_timeout(&self, layout: &Layout) -> Duration {
         self.drain_timeout.or(layout.drain_timeout).unwrap_or(DEFAULT_DRAIN_TIMEOUT)
+    }
+
+    /// A configuration that names no doors leaves those that there are.
+    fn check_doors(&self, layout: &Layout) -> Result<(), ReloadError> {
+        match &layout.doors {
+            Some(named) if self.doors.as_ref() != Some(&named.identity) => {
+                Err(ReloadError::Refused { reason: named.problem.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_queue(&self, layout: &Layout) -> Result<(), ReloadError> {
@@ -82,6 +94,7 @@ impl Current {
         created: &mut Vec<PathBuf>,
     ) -> Result<(Exchange, Current), ReloadError> {
         fixed.check_queue(&layout)?;
+        fixed.check_doors(&layout)?;
         let (sync, drain_timeout) = (fixed.sync(&layout), fixed.drain_timeout(&layout));
         let Layout { source, has_handlers, files: mut wanted, handlers, mut plan, .. } = layout;
         if let Some(fallback) = fixed.fallback.as_ref().filter(|_| !has_handlers) {

@@ -10,6 +10,7 @@ use super::counts::{Counts, Tally};
 use super::files::Files;
 use super::gather::Pace;
 use super::hub::{FinishedFlush, Hub};
+use super::inlets::Inlets;
 use super::lanes::{Lanes, Tails};
 use super::notices::Notices;
 use super::outlet::{Recipients, Told};
@@ -63,14 +64,15 @@ pub(super) struct Drain {
     pub(super) channels: Channels,
     pub(super) lanes: Lanes,
     pub(super) senders: Senders,
+    pub(super) inlets: Inlets,
     pub(super) counts: Counts,
     /// Records in the batch.
     pub(super) batch_records: u64,
-    /// Those of them that came by the Channel transport: they are nowhere else.
+    /// Those of them that came by the Channel transport or an inlet: they are nowhere else.
     pub(super) unwritten_records: u64,
     pub(super) pace: Pace,
-    /// The last flush of `ctl`, and how far the lanes had come when it was asked for.
-    pub(super) flush: Option<(u64, Tails)>,
+    /// The last flush of `ctl`, and how far lanes and inlets had come when it was asked for.
+    pub(super) flush: Option<(u64, Tails, u64)>,
     pub(super) rotate: Rotate,
 }
 
@@ -107,10 +109,12 @@ impl Drain {
         }
         self.lanes.stop_at_tails();
         self.hub.begin_stop();
+        self.inlets.close();
         while !self.stop.left(self.drain_timeout).is_zero() {
             let quiet = !self.round(STOP_TICK);
-            let may_more_end = self.lanes.are_being_left() || !self.senders.are_done();
-            if quiet && self.hub.open_lanes() == 0 && !may_more_end {
+            let may_more_come =
+                self.lanes.are_being_left() || !self.inlets.are_done() || !self.senders.are_done();
+            if quiet && self.hub.open_lanes() == 0 && !may_more_come {
                 break;
             }
         }
@@ -160,6 +164,7 @@ impl Drain {
         let batches = self.gather(patience);
         let mut marks = Marks::default();
         let mut inputs = self.channels.sort(batches, &mut marks);
+        inputs.append(&mut self.inlets.take());
         if !self.files.has_given_up() {
             // What stays in the lanes is for the next listener.
             inputs.append(&mut self.lanes.read());
@@ -190,7 +195,7 @@ impl Drain {
                 Item::Record { record, seq } => {
                     tally.missing += self.expect(source, seq, 1);
                     tally.records += 1;
-                    self.unwritten_records += u64::from(matches!(source, Source::Channel(_)));
+                    self.unwritten_records += u64::from(!matches!(source, Source::Ring(_)));
                     self.emit(record);
                     if let Source::Ring(index) = source {
                         self.lanes.get_mut(index).set_thread(&record.thread);
@@ -222,6 +227,8 @@ impl Drain {
                 Source::Channel(lane) => {
                     self.channels.get_mut(lane).map_or(0, ChannelLane::take_waits)
                 }
+                // No worker, who has counts of its own.
+                Source::Inlet => continue,
             };
             self.hub.count(input.lane, &input.process, &tally);
         }
@@ -234,6 +241,7 @@ impl Drain {
                 self.channels.get_mut(lane).map(|lane| Arc::clone(&lane.process))
             }
             Source::Ring(index) => Some(Arc::clone(&self.lanes.get_mut(index).process)),
+            Source::Inlet => None,
         };
         if let Some(process) = process {
             self.notices.damage(&process);
@@ -251,6 +259,8 @@ impl Drain {
                 let lane = self.lanes.get_mut(index);
                 (&lane.process, &mut lane.next_seq)
             }
+            // Numbered in this process.
+            Source::Inlet => return 0,
         };
         let missing = seq.saturating_sub(*next_seq);
         if missing > 0 {
@@ -363,11 +373,13 @@ impl Drain {
     /// Number of the last flush for which the lanes are written far enough.
     fn passed_flush(&mut self) -> u64 {
         let last = self.hub.last_flush();
-        if self.flush.as_ref().is_none_or(|(number, _)| *number != last) {
-            self.flush = Some((last, self.lanes.tails()));
+        if self.flush.as_ref().is_none_or(|(number, ..)| *number != last) {
+            self.flush = Some((last, self.lanes.tails(), self.inlets.tail()));
         }
         match &mut self.flush {
-            Some((number, tails)) if self.lanes.has_passed(tails) => {
+            Some((number, tails, tail))
+                if self.lanes.has_passed(tails) && self.inlets.have_passed(*tail) =>
+            {
                 tails.forget();
                 *number
             }
@@ -376,6 +388,7 @@ impl Drain {
     }
 
     fn finish(&mut self) -> StopReport {
+        self.counts.missing += self.inlets.abandon();
         self.summarize(i64::MAX);
         self.settle();
         self.lanes.close();

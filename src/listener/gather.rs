@@ -76,6 +76,7 @@ impl Drain {
                     }
                     batches.push(batch);
                 }
+                Ok(Event::Arrived) => deadline = deadline.min(Instant::now() + GATHER),
                 Ok(Event::Wake) => deadline = Instant::now().min(deadline),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }

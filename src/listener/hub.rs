@@ -18,6 +18,7 @@ pub(super) use self::status::StatusBase;
 use super::counts::{Counts, Tally};
 use super::levels::Levels;
 use super::refusal::Refusal;
+use super::source_counts::SourceCounts;
 use crate::Process;
 use crate::level_table::LevelTable;
 use crate::queue::control::{Reply, ToWorker, TransportKind, Update, WorkerFacts};
@@ -65,6 +66,7 @@ struct State {
     stopping: bool,
     ended: bool,
     report: Option<StopReport>,
+    sources: Vec<Arc<SourceCounts>>,
 }
 
 struct Worker {

@@ -13,6 +13,7 @@ pub(crate) struct Layout {
     /// Where it is from, for people; nothing where there is no configuration.
     pub(crate) source: Option<String>,
     pub(crate) queue: Option<NamedQueue>,
+    pub(crate) doors: Option<FixedDoors>,
     /// Whether it says where records go. Otherwise they go to the fallback file.
     pub(crate) has_handlers: bool,
     pub(crate) files: Vec<FileLayout>,
@@ -29,6 +30,7 @@ impl Layout {
         Layout {
             source: None,
             queue: None,
+            doors: None,
             has_handlers: false,
             files: Vec::new(),
             handlers: Vec::new(),
@@ -43,6 +45,14 @@ impl Layout {
 pub(crate) struct NamedQueue {
     pub(crate) directory: PathBuf,
     /// What to say where a running listener has another one.
+    pub(crate) problem: String,
+}
+
+/// Doors that a configuration names.
+pub(crate) struct FixedDoors {
+    /// All that they are.
+    pub(crate) identity: String,
+    /// What to say where a running listener has others.
     pub(crate) problem: String,
 }
 

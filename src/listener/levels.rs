@@ -7,21 +7,18 @@ use std::time::{Duration, Instant};
 use crate::Level;
 use crate::level_table::LevelTable;
 use crate::logger::{LevelRules, LoggerTree};
-use crate::logger_names::{ROOT, canonical};
+use crate::logger_names::{MAX_NAME_BYTES, ROOT, canonical};
 use crate::queue::status::LevelStatus;
 use crate::record::now_ns;
 
 /// Most loggers whose level is set.
 const MAX_SET: usize = 4096;
 
-/// Longest name of such a logger, in bytes.
-const MAX_NAME_BYTES: usize = 1024;
-
 #[derive(Default)]
 pub(super) struct Levels {
     rules: LevelRules,
     /// By canonical name.
-    set: BTreeMap<String, SetLevel>,
+    set: BTreeMap<String, Override>,
     /// Of the table, counted from 1.
     number: u64,
     table: LevelTable,
@@ -33,15 +30,15 @@ pub(super) struct Levels {
 
 /// What is set for a logger.
 #[derive(Default)]
-struct SetLevel {
-    lasting: Option<Level>,
-    /// Until then it comes before the lasting one.
-    passing: Option<(Level, Instant)>,
+struct Override {
+    permanent: Option<Level>,
+    /// Until then it comes before the permanent one.
+    temporary: Option<(Level, Instant)>,
 }
 
-impl SetLevel {
+impl Override {
     fn level(&self) -> Option<Level> {
-        self.passing.map(|(level, _)| level).or(self.lasting)
+        self.temporary.map(|(level, _)| level).or(self.permanent)
     }
 }
 
@@ -67,12 +64,14 @@ impl Levels {
             return Err(format!("the name of a logger has at most {MAX_NAME_BYTES} bytes"));
         }
         if self.set.len() >= MAX_SET && !self.set.contains_key(&*name) {
-            return Err(format!("the levels of {MAX_SET} loggers are set: that is the limit"));
+            return Err(format!(
+                "the levels of {MAX_SET} loggers are set, and no more can be: set that of a logger above"
+            ));
         }
         let set = self.set.entry(name.into_owned()).or_default();
-        set.passing = until.map(|until| (level, until));
+        set.temporary = until.map(|until| (level, until));
         if until.is_none() {
-            set.lasting = Some(level);
+            set.permanent = Some(level);
         }
         self.make();
         Ok(())
@@ -84,7 +83,7 @@ impl Levels {
             return;
         }
         self.set.retain(|_, set| {
-            set.passing = set.passing.filter(|(_, until)| *until > now);
+            set.temporary = set.temporary.filter(|(_, until)| *until > now);
             set.level().is_some()
         });
         self.make();
@@ -92,7 +91,7 @@ impl Levels {
 
     /// When a level is set back next.
     pub(super) fn next_end(&self) -> Option<Instant> {
-        self.set.values().filter_map(|set| set.passing).map(|(_, until)| until).min()
+        self.set.values().filter_map(|set| set.temporary).map(|(_, until)| until).min()
     }
 
     /// Makes tree and table from what counts now.
@@ -133,7 +132,7 @@ impl Levels {
     pub(super) fn status(&self) -> impl Iterator<Item = LevelStatus> {
         let now = Instant::now();
         self.set.iter().filter_map(move |(name, set)| {
-            let until_ns = set.passing.map(|(_, until)| {
+            let until_ns = set.temporary.map(|(_, until)| {
                 let left = until.saturating_duration_since(now);
                 now_ns().saturating_add_unsigned(nanoseconds(left))
             });
@@ -159,7 +158,7 @@ mod tests {
     fn only_so_many_levels_are_set_and_no_name_is_too_long() {
         let mut levels = Levels::default();
         for number in 0..MAX_SET - 1 {
-            levels.set.insert(number.to_string(), SetLevel::default());
+            levels.set.insert(number.to_string(), Override::default());
         }
         let mut set = |name: &str| levels.set(name, Level::DEBUG, None);
         let long = "x".repeat(MAX_NAME_BYTES);

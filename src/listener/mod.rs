@@ -19,6 +19,8 @@ mod files;
 mod gather;
 mod handshake;
 mod hub;
+mod inlet;
+mod inlets;
 mod lane;
 mod lanes;
 pub(crate) mod layout;
@@ -34,6 +36,7 @@ mod room;
 mod rotate;
 mod round;
 mod senders;
+mod source_counts;
 mod stop;
 mod sync;
 mod sync_policy;
@@ -50,6 +53,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use builder::ListenerBuilder;
+#[cfg(feature = "receiver")]
+pub(crate) use inlet::{Inlet, InletLane, RecordSource};
 pub use reload::{ReloadError, Reloader};
 pub use rotate::Rotate;
 pub use stop::Stop;
@@ -62,11 +67,15 @@ use self::drain::Drain;
 use self::files::Files;
 use self::gather::Pace;
 use self::hub::{Hub, StatusBase};
+#[cfg(not(feature = "receiver"))]
+use self::inlet::RecordSource;
+use self::inlets::Inlets;
 use self::lanes::Lanes;
 use self::notices::Notices;
 use self::outlets::Outlets;
 use self::receive::{Event, start_bell};
 use self::recovery::Recovery;
+use self::room::Room;
 use self::senders::Senders;
 use self::tasks::Tasks;
 use self::threads::Threads;
@@ -115,6 +124,14 @@ pub enum ListenError {
         /// What the system said, or why the address is refused.
         source: io::Error,
     },
+    /// A door for records of other programs cannot be opened, or there are too many.
+    #[error("cannot open the door `{door}`")]
+    Door {
+        /// What it is, and where.
+        door: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The operating system refused.
     #[error("cannot {operation} in {path}")]
     Io {
@@ -157,6 +174,7 @@ pub struct QueueListener {
     files: Vec<RotatingFileHandler>,
     handlers: Vec<(String, Box<dyn Handler>)>,
     filters: Vec<Box<dyn Filter>>,
+    sources: Vec<Box<dyn RecordSource>>,
     plan: Plan,
     sync: SyncPolicy,
     drain_timeout: Duration,
@@ -228,7 +246,12 @@ impl QueueListener {
         let outlets = Outlets::start(self.handlers).map_err(io("start a handler"))?;
         // Known before anybody can ask.
         hub.set_counts(Counts { handlers: outlets.status(), ..Counts::default() });
-        let threads = Threads::start(&hub, self.socket, sender, &stop, self.reloader, status)
+        let has_sources = !self.sources.is_empty();
+        let room = Room::of_this_process(has_sources).map_err(io("read the descriptor limit"))?;
+        let inlets = Inlets::start(self.sources, &sender, &stop, room.connections)
+            .map_err(io("start the doors"))?;
+        hub.set_sources(inlets.counts().into_iter().chain(self.senders.counts()).collect());
+        let threads = Threads::start(&hub, self.socket, sender, &stop, self.reloader, status, room)
             .map_err(io("start the threads"))?;
         let bell = Bell::open(&self.queue)
             .map_err(|error| io("open the bell")(io::Error::other(error)))?;
@@ -263,6 +286,7 @@ impl QueueListener {
             channels: Channels::new(Arc::clone(&hub)),
             lanes: Lanes::new(&self.queue),
             senders,
+            inlets,
             bell,
             counts: Counts::default(),
             batch_records: 0,
@@ -280,7 +304,8 @@ impl QueueListener {
         }
         let report = drain.run();
         hub.wait_told(FAREWELL_TIMEOUT);
-        let Drain { files, events, bound, senders, has_lost_queue, .. } = drain;
+        let Drain { files, events, bound, inlets, senders, has_lost_queue, .. } = drain;
+        inlets.remove();
         drop(senders);
         // First, so that the receiving thread finds nobody to receive for, and ends.
         drop(events);

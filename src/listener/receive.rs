@@ -19,6 +19,8 @@ pub(super) const MAX_WAITING_BATCHES: usize = 32;
 /// What wakes the drain.
 pub(super) enum Event {
     Batch(Vec<u8>),
+    /// A source has brought records, where none had been waiting.
+    Arrived,
     /// Something other than a batch has changed.
     Wake,
 }

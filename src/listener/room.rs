@@ -5,7 +5,8 @@ use std::io;
 use nix::sys::resource::{Resource, getrlimit};
 
 /// Bounds on what the door lets in. Three quarters of the descriptors are for workers; the others
-/// are for peers on their way in, log files and handlers.
+/// are for peers on their way in, log files and handlers. Where there are doors for records of other
+/// programs, workers have half, and the connections of doors a quarter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Room {
     /// Most attached workers.
@@ -14,6 +15,8 @@ pub(super) struct Room {
     pub(super) handshakes: usize,
     /// Most peers that have not greeted yet.
     pub(super) ungreeted: usize,
+    /// Most connections of all doors for records together.
+    pub(super) connections: usize,
 }
 
 impl Room {
@@ -22,15 +25,18 @@ impl Room {
     const MAX_UNGREETED: usize = 256;
 
     /// What the soft limit of this process, which was raised before, leaves room for.
-    pub(super) fn of_this_process() -> io::Result<Room> {
+    pub(super) fn of_this_process(has_sources: bool) -> io::Result<Room> {
         let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
-        Ok(Room::of(usize::try_from(soft).unwrap_or(usize::MAX)))
+        Ok(Room::of(usize::try_from(soft).unwrap_or(usize::MAX), has_sources))
     }
 
     /// A handshake takes up to seven descriptors for a moment.
-    fn of(descriptors: usize) -> Room {
+    fn of(descriptors: usize, has_sources: bool) -> Room {
+        let quarter = descriptors / 4;
+        let connections = if has_sources { quarter } else { 0 };
         Room {
-            workers: descriptors / 4 * 3 / Self::DESCRIPTORS_PER_WORKER,
+            workers: (quarter * 3 - connections) / Self::DESCRIPTORS_PER_WORKER,
+            connections,
             handshakes: (descriptors / 64).clamp(1, Self::MAX_HANDSHAKES),
             ungreeted: (descriptors / 16).clamp(1, Self::MAX_UNGREETED),
         }
@@ -44,10 +50,16 @@ mod tests {
     #[test]
     fn all_together_stay_below_the_limit() {
         for descriptors in [64, 256, 1024, 4096, 20_000, 1 << 20] {
-            let Room { workers, handshakes, ungreeted } = Room::of(descriptors);
-            assert!(2 * workers + 7 * handshakes + ungreeted <= descriptors, "{descriptors}");
+            for has_sources in [false, true] {
+                let Room { workers, handshakes, ungreeted, connections } =
+                    Room::of(descriptors, has_sources);
+                let all = 2 * workers + 7 * handshakes + ungreeted + connections;
+                assert!(all <= descriptors, "{descriptors}");
+            }
         }
-        assert_eq!(Room::of(1024), Room { workers: 384, handshakes: 16, ungreeted: 64 });
-        assert_eq!(Room::of(20_000).workers, 7500);
+        let plain = Room { workers: 384, handshakes: 16, ungreeted: 64, connections: 0 };
+        assert_eq!(Room::of(1024, false), plain);
+        assert_eq!(Room::of(1024, true), Room { workers: 256, connections: 256, ..plain });
+        assert_eq!(Room::of(20_000, false).workers, 7500);
     }
 }

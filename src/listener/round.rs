@@ -9,6 +9,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
+use super::inlet::Arrival;
 use crate::codec::{DecodeError, Drops, Entry, Relayed, decode};
 use crate::queue::{Entries, ring};
 use crate::relay::Origin;
@@ -21,6 +22,8 @@ pub(super) enum Source {
     Channel(u64),
     /// The lane at this place among those in shared memory.
     Ring(usize),
+    /// A lane that only memory has, by an inlet.
+    Inlet,
 }
 
 /// The entries of one lane that a round has to merge, in their order.
@@ -37,6 +40,7 @@ impl LaneInput {
     pub(super) fn bytes(&self) -> usize {
         let length = |chunk: &Chunk| match chunk {
             Chunk::Batch(bytes) | Chunk::Ring { bytes, .. } => bytes.len(),
+            Chunk::Arrived(arrival) => arrival.bytes,
         };
         self.chunks.iter().map(length).sum()
     }
@@ -46,6 +50,7 @@ impl LaneInput {
 pub(super) enum Chunk {
     Batch(Vec<u8>),
     Ring { bytes: Vec<u8>, range: ring::ReadRange },
+    Arrived(Arrival),
 }
 
 /// One entry, in the order of the merge.
@@ -87,7 +92,7 @@ struct LaneHead<'a> {
     input: &'a LaneInput,
     chunks: std::slice::Iter<'a, Chunk>,
     entries: ChunkEntries<'a>,
-    head: Option<HeadKind>,
+    head: Option<HeadKind<'a>>,
     /// The last record that was read, with the thread that speaks. The next one is read in its place,
     /// since most of what it says is the same.
     record: Record<'a>,
@@ -100,8 +105,9 @@ struct LaneHead<'a> {
 }
 
 /// What stands at the head of a lane.
-enum HeadKind {
+enum HeadKind<'a> {
     Record,
+    Arrived(&'a Record<'static>),
     Drops(Drops),
     Damage,
 }
@@ -109,6 +115,7 @@ enum HeadKind {
 enum ChunkEntries<'a> {
     Batch(Entries<'a>),
     Ring(ring::Entries<'a>),
+    Arrived { drops: Option<&'a Drops>, records: std::slice::Iter<'a, Record<'static>> },
 }
 
 impl<'a> Merge<'a> {
@@ -128,6 +135,7 @@ impl<'a> Merge<'a> {
         let lane = &self.lanes[input];
         let item = match lane.head.as_ref()? {
             HeadKind::Record => Item::Record { record: &lane.record, seq: lane.seq },
+            HeadKind::Arrived(record) => Item::Record { record, seq: record.seq },
             HeadKind::Drops(drops) => {
                 let LaneInput { process, lane, .. } = lane.input;
                 Item::Drops { drops, process, lane: *lane }
@@ -182,19 +190,31 @@ impl<'a> LaneHead<'a> {
         self.head = self.next_kind();
         Some(match self.head.as_ref()? {
             HeadKind::Record => self.record.time_ns,
+            HeadKind::Arrived(record) => record.time_ns,
             HeadKind::Drops(drops) => drops.last_ns,
             HeadKind::Damage => i64::MIN,
         })
     }
 
-    fn next_kind(&mut self) -> Option<HeadKind> {
+    fn next_kind(&mut self) -> Option<HeadKind<'a>> {
         loop {
+            if let ChunkEntries::Arrived { drops, records } = &mut self.entries {
+                let drops = drops.take().map(|drops| HeadKind::Drops(drops.clone()));
+                let next = drops.or_else(|| records.next().map(HeadKind::Arrived));
+                if next.is_some() {
+                    return next;
+                }
+            }
             let Some(entry) = self.next_entry() else {
                 self.entries = match self.chunks.next()? {
                     Chunk::Batch(bytes) => ChunkEntries::Batch(Entries::of(bytes)),
                     Chunk::Ring { bytes, range } => {
                         ChunkEntries::Ring(ring::Entries::of(bytes, *range))
                     }
+                    Chunk::Arrived(arrival) => ChunkEntries::Arrived {
+                        drops: arrival.drops.as_ref(),
+                        records: arrival.records.iter(),
+                    },
                 };
                 continue;
             };
@@ -246,6 +266,7 @@ impl<'a> LaneHead<'a> {
                 self.position = end;
                 Some(entry)
             }),
+            ChunkEntries::Arrived { .. } => None,
         }
     }
 
@@ -293,7 +314,7 @@ mod tests {
             (Item::Record { record, .. }, _) => (record.lane, record.time_ns),
             (Item::Drops { lane, .. }, _) => (lane, -1),
             (Item::Damage, Source::Channel(lane)) => (lane, -2),
-            (Item::Damage, Source::Ring(_)) => unreachable!("no ring here"),
+            (Item::Damage, _) => unreachable!("only the channel here"),
         };
         let mut merge = Merge::of(lanes);
         std::iter::from_fn(|| merge.next().map(told)).collect()

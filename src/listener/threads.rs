@@ -42,6 +42,7 @@ impl Threads {
         stop: &Stop,
         reloader: Reloader,
         status: StatusBase,
+        room: Room,
     ) -> io::Result<Threads> {
         let (data, batches) = ipc::bytes_channel()?;
         let (gone, ended) = mpsc::channel();
@@ -69,8 +70,8 @@ impl Threads {
             busy: AtomicUsize::new(0),
         };
         let reception = Arc::new(reception);
-        let (hub_of_door, room) = (Arc::clone(hub), Room::of_this_process()?);
-        let door = Door { socket, wake: woken, reception, hub: hub_of_door, room, attached, gone };
+        let door =
+            Door { socket, wake: woken, reception, hub: Arc::clone(hub), room, attached, gone };
         let door = thread::Builder::new().name("logboom-door".into()).spawn(move || door.run())?;
         Ok(Threads { hub: Arc::clone(hub), door: Some(door), wake })
     }

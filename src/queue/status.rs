@@ -183,6 +183,8 @@ pub struct Status {
     pub refused: Vec<(String, u64)>,
     /// The handlers beside the log files.
     pub handlers: Vec<HandlerStatus>,
+    /// The doors for records of other programs.
+    pub doors: Vec<DoorStatus>,
     /// What cannot be done with a log file at the moment.
     pub trouble: Option<Trouble>,
     /// How the log files are brought to the disk.
@@ -342,6 +344,28 @@ impl LevelCount {
     pub(crate) fn new(level: Level, records: u64) -> LevelCount {
         LevelCount { level, records }
     }
+}
+
+/// A door for records of other programs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DoorStatus {
+    /// What comes in, and where: `python tcp 127.0.0.1:9020`.
+    pub name: String,
+    /// Connections that are open; of a door for datagrams, peers that it remembers.
+    pub peers: u64,
+    /// Records received.
+    pub records: u64,
+    /// Records received and dropped: a datagram that came when the log could not follow, or beyond
+    /// what one peer may send. The log says so in their place.
+    pub dropped: u64,
+    /// Datagrams that the kernel dropped because they came faster than they were received.
+    pub overflowed: u64,
+    /// How often streams were not read for a while, because the log could not follow or one peer sent
+    /// more than it may: who sends waits meanwhile.
+    pub pauses: u64,
+    /// Connections that were closed and datagrams that were refused, by the reason.
+    pub refused: Vec<(String, u64)>,
 }
 
 /// One handler beside the log files.

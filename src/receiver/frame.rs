@@ -17,9 +17,17 @@ pub struct Frame<'a> {
 /// # Errors
 /// The frame is longer than [`MAX_FRAME_BYTES`]: where the next one begins is not known.
 pub fn first(bytes: &[u8]) -> Result<Option<Frame<'_>>, DecodeError> {
+    first_within(bytes, MAX_FRAME_BYTES)
+}
+
+/// The same where a frame may have at most `max_bytes`.
+pub(super) fn first_within(
+    bytes: &[u8],
+    max_bytes: usize,
+) -> Result<Option<Frame<'_>>, DecodeError> {
     let Some((length, rest)) = bytes.split_first_chunk() else { return Ok(None) };
     match u32::from_be_bytes(*length) as usize {
-        length if length > MAX_FRAME_BYTES => Err(DecodeError::TooLong),
+        length if length > max_bytes.min(MAX_FRAME_BYTES) => Err(DecodeError::TooLong),
         length => Ok(rest.split_at_checked(length).map(|(content, rest)| Frame { content, rest })),
     }
 }

@@ -38,6 +38,13 @@ pub fn decode(line: &[u8], arrived_ns: i64) -> Result<Received<'_>, DecodeError>
     Ok(parts.finish())
 }
 
+/// A line that is no object, as the message of a record.
+pub(super) fn of_text(line: &[u8], arrived_ns: i64) -> Received<'_> {
+    let mut parts = Parts::new(Names::Common, arrived_ns);
+    parts.set("message".into(), Value::Str(mended(line)));
+    parts.finish()
+}
+
 /// Takes the entries of an object.
 struct Object<'p, 'a> {
     parts: &'p mut Parts<'a>,

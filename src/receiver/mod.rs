@@ -1,21 +1,29 @@
-//! Decoders for records that other programs send: each takes the bytes of one record and says what
-//! is in them, or why they are none. No sockets here, and nothing for users yet.
+//! Records that other programs send: the doors by which they reach a listener, and the decoders,
+//! each of which takes the bytes of one record and says what is in them, or why they are none.
 //!
 //! The bytes are from anybody: nothing panics, recurses or allocates by what they say, and the text
-//! of a record is cut to [`MAX_RECORD_BYTES`]. `arrived_ns` is the time of a record that has none.
+//! of a record is cut to 1 MiB. `arrived_ns` is the time of a record that has none.
 
+mod door;
+#[doc(hidden)]
 pub mod frame;
+mod into_record;
+#[doc(hidden)]
 pub mod json;
 mod names;
 mod parts;
+#[doc(hidden)]
 pub mod pickle;
+#[doc(hidden)]
 pub mod syslog;
 mod text;
 mod time;
+#[doc(hidden)]
 pub mod wire;
 
 use std::borrow::Cow;
 
+pub use self::door::{Door, DoorError, DoorForm, DoorPlace};
 use crate::{Field, Level};
 
 /// Most bytes of one frame or datagram.
@@ -37,6 +45,7 @@ const MAX_KEYS: usize = 512;
 const MAX_DEPTH: usize = 64;
 
 /// What somebody has said about one record.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Received<'a> {
     /// When it was made, nanoseconds since the Unix epoch.
@@ -76,6 +85,7 @@ pub struct Received<'a> {
 }
 
 /// Why bytes are no record.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {

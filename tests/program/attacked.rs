@@ -19,7 +19,7 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, socket,
 };
 use peer::{GREETING, attach, connect, greet, wait_refused};
-use support::{Listener, PATIENCE, Place, by_channel, role, say, wait_until};
+use support::{Listener, Load, PATIENCE, Place, by_channel, role, say, wait_until};
 
 /// Logs numbered records until the file `role[1]` exists, or it is killed.
 #[test]
@@ -37,36 +37,6 @@ fn worker_process() {
             return;
         }
         std::thread::sleep(Duration::from_micros(100));
-    }
-}
-
-/// What the listener's process has.
-#[derive(Debug)]
-struct Load {
-    descriptors: usize,
-    threads: usize,
-    resident_kb: usize,
-}
-
-impl Load {
-    fn of(listener: &Listener) -> Load {
-        let of_process = |name: &str| format!("/proc/{}/{name}", listener.process.pid());
-        let count = |folder: &str| fs::read_dir(of_process(folder)).unwrap().count();
-        let status = fs::read_to_string(of_process("status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        let resident_kb = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        Load { descriptors: count("fd"), threads: count("task"), resident_kb }
-    }
-
-    /// Waits until nothing is left of what has come since; memory may stay with the allocator.
-    fn wait_for_return(&self, listener: &Listener) {
-        const KEPT_KB: usize = 32 * 1024;
-        wait_until("what the hostile peers have taken", || {
-            let now = Load::of(listener);
-            now.descriptors <= self.descriptors
-                && now.threads <= self.threads
-                && now.resident_kb <= self.resident_kb + KEPT_KB
-        });
     }
 }
 

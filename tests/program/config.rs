@@ -91,6 +91,21 @@ fn each_value_is_shown_with_its_source() {
     assert!(queue(&shown(true, &["--queue", "flagged"])).ends_with("/flagged\"  # flag"));
 }
 
+#[test]
+fn the_environment_names_a_configuration_unless_it_is_empty() {
+    let place = Place::new();
+    fs::write(place.path("logboom.toml"), CONFIG).unwrap();
+    fs::write(place.path("other.toml"), CONFIG.replace("DEBUG", "ERROR")).unwrap();
+    for (named, expected) in [
+        ("other.toml", "root.level = \"ERROR\"  # other.toml:7"),
+        ("", "root.level = \"DEBUG\"  # logboom.toml:7"),
+    ] {
+        let shown = place.logboom(&["config", "show"]).env("LOGBOOM_CONFIG", named).output();
+        let text = String::from_utf8(shown.unwrap().stdout).unwrap();
+        assert!(text.lines().any(|line| line == expected), "{named:?}: {text}");
+    }
+}
+
 /// Logs what `role` asks for.
 #[test]
 fn worker_process() {

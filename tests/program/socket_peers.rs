@@ -26,7 +26,7 @@ fn receive(place: &Place) -> Listener {
 }
 
 fn refused(place: &Place, reason: &str) -> u64 {
-    let refused = place.status().refused;
+    let refused = &place.status().doors[0].refused;
     refused.iter().find(|(why, _)| why == reason).map_or(0, |(_, count)| *count)
 }
 

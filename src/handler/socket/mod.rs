@@ -41,7 +41,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 /// When as much is kept as may be, [`handle`](Handler::handle) waits for room while the listener goes on
 /// to acknowledge. In a listener that holds back the queue of this handler alone, which then drops and
 /// counts. When nothing was acknowledged for the timeout, records are refused at once until there is room
-/// again. Messages are cut to the 128 KiB that a record of a lane has. [`flush`](Handler::flush) does not
+/// again. Messages are cut to the 128 KiB that a record of a lane has,
+/// and the function of a call becomes a field. [`flush`](Handler::flush) does not
 /// wait; [`close`](Handler::close) waits for acknowledgements, and so does dropping it.
 ///
 /// ```no_run
@@ -211,6 +212,9 @@ struct Parts<'a>(&'a Record<'a>);
 
 impl Attributes for Parts<'_> {
     fn fields(&self, to: &mut FieldEncoder<'_>) {
+        if let Some(function) = &self.0.function {
+            to.display("function", function);
+        }
         self.0.fields.iter().for_each(|field| to.value(&field.key, &field.value));
     }
 
@@ -225,7 +229,8 @@ impl Attributes for Parts<'_> {
 
 fn encode(record: &Record<'_>) -> Vec<u8> {
     let parts = Parts(record);
-    let has_parts = !(record.fields.is_empty() && record.spans.is_empty());
+    let has_parts =
+        record.function.is_some() || !(record.fields.is_empty() && record.spans.is_empty());
     let mut entry = Vec::new();
     encode_record_again(
         &Draft {

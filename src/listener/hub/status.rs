@@ -1,11 +1,13 @@
 //! What `ctl status` shows.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Hub, Worker};
 use crate::Process;
 use crate::listener::counts::{Counts, Tally};
+use crate::listener::source_counts::SourceCounts;
 use crate::queue::status::{
     ConfigRefusal, ConfigStatus, LevelStatus, Status, SyncStatus, Trouble, WorkerStatus,
 };
@@ -52,6 +54,10 @@ impl Hub {
 
     pub(in crate::listener) fn set_counts(&self, counts: Counts) {
         self.lock().counts = counts;
+    }
+
+    pub(in crate::listener) fn set_sources(&self, sources: Vec<Arc<SourceCounts>>) {
+        self.lock().sources = sources;
     }
 
     pub(in crate::listener) fn set_sync(&self, sync: SyncStatus) {
@@ -131,6 +137,7 @@ impl Hub {
                 .map(|(why, count)| (why.reason().to_owned(), *count))
                 .collect(),
             handlers,
+            doors: state.sources.iter().map(|counts| counts.status()).collect(),
             trouble: state.trouble.clone(),
             sync: state.sync.clone(),
             config: state.config.clone(),

@@ -45,6 +45,8 @@ pub(super) enum Fate {
 
 pub(super) struct Connection {
     stream: UnixStream,
+    /// Where it came in.
+    pub(super) place: usize,
     pub(super) stage: Stage,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -60,10 +62,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream) -> Connection {
+    pub(super) fn new(stream: UnixStream, place: usize) -> Connection {
         let now = Instant::now();
         Connection {
             stream,
+            place,
             stage: Stage::Arriving,
             input: Vec::new(),
             output: Vec::new(),

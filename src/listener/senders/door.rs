@@ -20,6 +20,7 @@ use crate::causes::with_causes;
 use crate::fault;
 use crate::listener::hub::Hub;
 use crate::listener::refusal::Refusal;
+use crate::listener::source_counts::SourceCounts;
 use crate::queue::QueueDir;
 use crate::queue::ring::{Bell, SenderLane};
 
@@ -40,6 +41,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Door {
     pub(super) places: Vec<Place>,
+    /// What the status shows of each.
+    pub(super) counts: Vec<Arc<SourceCounts>>,
     pub(super) woken: UnixStream,
     pub(super) shared: Arc<Shared>,
     pub(super) hub: Arc<Hub>,
@@ -90,6 +93,10 @@ impl Door {
         self.drop_silent();
         self.give_up_feeds();
         self.connections.retain(|connection| !connection.is_over);
+        for (at, counts) in self.counts.iter().enumerate() {
+            let peers = self.connections.iter().filter(|connection| connection.place == at);
+            counts.set_peers(peers.count());
+        }
     }
 
     /// Waits for whatever comes next; which of sockets and connections are readable.
@@ -138,7 +145,7 @@ impl Door {
             let stream = match self.places[place].accept() {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(refusal)) => {
-                    self.hub.refuse(refusal);
+                    self.counts[place].refuse(refusal.reason());
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -150,7 +157,7 @@ impl Door {
                 }
             };
             self.make_room();
-            self.connections.push(Connection::new(stream));
+            self.connections.push(Connection::new(stream, place));
         }
     }
 
@@ -160,8 +167,8 @@ impl Door {
         if self.connections.iter().filter(|c| is_arriving(c)).count() >= self.max_senders
             && let Some(oldest) = self.connections.iter().position(is_arriving)
         {
-            self.hub.refuse(Refusal::TooMany);
-            self.connections.remove(oldest);
+            let refused = self.connections.remove(oldest);
+            self.counts[refused.place].refuse(Refusal::TooMany.reason());
         }
     }
 
@@ -185,6 +192,8 @@ impl Door {
                     if feed.next_seq != before {
                         fault::point("after-receive");
                         feed.lane.ring();
+                        let records = usize::try_from(feed.next_seq - before);
+                        self.counts[connection.place].add_records(records.unwrap_or(usize::MAX));
                     }
                     fate
                 }
@@ -201,7 +210,7 @@ impl Door {
         let sender = connection.sender();
         if let Fate::Refuse(refusal) = fate {
             connection.refuse();
-            self.hub.refuse(refusal);
+            self.counts[connection.place].refuse(refusal.reason());
         }
         let Some(sender) = sender else { return };
         if let Some(feed) = self.feeds.get_mut(&sender) {

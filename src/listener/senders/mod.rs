@@ -25,6 +25,7 @@ use self::places::Place;
 use self::table::Table;
 use super::ListenError;
 use super::hub::Hub;
+use super::source_counts::SourceCounts;
 use crate::queue::QueueDir;
 use crate::queue::ring::{Bell, LeftLane, left_lanes};
 use crate::relay::SocketAddress;
@@ -38,6 +39,7 @@ const MAX_SENDERS: usize = 64;
 /// What the door begins with.
 pub(super) struct Opened {
     places: Vec<Place>,
+    counts: Vec<Arc<SourceCounts>>,
     table: Table,
     /// Lanes of senders that a listener before this one has left.
     left: HashMap<u64, Vec<PathBuf>>,
@@ -62,7 +64,18 @@ impl Opened {
             open((index, address))
                 .map_err(|source| ListenError::Receive { address: address.to_string(), source })
         });
-        Ok(Opened { places: places.collect::<Result<_, _>>()?, table, left })
+        let places = places.collect::<Result<_, _>>()?;
+        let name = |address: &SocketAddress| match address {
+            SocketAddress::Path(path) => format!("logboom socket {}", path.display()),
+            SocketAddress::Tcp(address) => format!("logboom tcp {address}"),
+        };
+        let counts = addresses.iter().map(|address| Arc::new(SourceCounts::new(name(address))));
+        Ok(Opened { places, counts: counts.collect(), table, left })
+    }
+
+    /// What `ctl status` shows of each socket.
+    pub(super) fn counts(&self) -> impl Iterator<Item = Arc<SourceCounts>> {
+        self.counts.iter().cloned()
     }
 }
 
@@ -122,9 +135,10 @@ impl Senders {
         let (wake, woken) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
-        let Opened { places, table, left } = opened;
+        let Opened { places, counts, table, left } = opened;
         let door = Door {
             places,
+            counts,
             woken,
             shared: Arc::clone(&shared),
             hub: Arc::clone(hub),

@@ -3,8 +3,11 @@
 #![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used)]
 
 mod command;
+mod door;
+mod load;
 pub mod logs;
 mod process;
+mod python;
 pub mod sender;
 pub mod sequence;
 mod small_disk;
@@ -23,7 +26,9 @@ use tempfile::TempDir;
 pub use self::command::{
     by_channel, copy_program, unprivileged, with_descriptor_limit, with_hard_descriptor_limit,
 };
+pub use self::load::Load;
 pub use self::process::{Listener, Process, is_alive, processes_with, signal};
+pub use self::python::pythons;
 pub use self::small_disk::SmallDisk;
 pub use self::worker::{ROLE, Worker, hear, role, say, worker_script};
 

@@ -120,7 +120,7 @@ impl Shared {
             _ if !is_cut => (u64::MAX, u64::MAX),
             0 => (self.below(100), u64::MAX),
             1 => (u64::MAX, 16 + self.below(200)),
-            _ => (self.below(300_000), u64::MAX),
+            _ => (self.below(60_000), u64::MAX),
         };
         let ends = [client.try_clone().unwrap(), server.try_clone().unwrap()];
         self.connections.lock().unwrap().extend(ends);
