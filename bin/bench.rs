@@ -39,7 +39,7 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     let place = Place::new(&args)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     let mut supervisor = place.supervisor(&args, output)?;
-    supervise::forward_signals(supervisor.interrupter())?;
+    supervise::forward_signals(&supervisor)?;
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }

@@ -73,7 +73,7 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     let mut listener = supervise::listener(&queue.0, Some(&log), &args.log, None, output)?;
     listener.arg(format!("--supervised={}", DEFAULT_STOP_TIMEOUT.as_secs()));
     let mut supervisor = Supervisor::new(queue.0.clone(), listener, DEFAULT_STOP_TIMEOUT, tell);
-    supervise::forward_signals(supervisor.interrupter())?;
+    supervise::forward_signals(&supervisor)?;
     let outcome = match supervisor.run(workers()?) {
         Ok(outcome) => outcome,
         Err(error) => return supervise::not_started(error),

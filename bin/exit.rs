@@ -7,6 +7,7 @@ use logboom::config::{ConfigError, ConfigServerError};
 use logboom::control::PushError;
 use logboom::handler::HandlerError;
 use logboom::receiver::DoorError;
+use logboom::supervisor::{OrderError, WorkerFileError};
 use logboom::verify::VerifyError;
 use logboom::{AttachError, ListenError, LockError, QueueDirError};
 
@@ -91,7 +92,10 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<ConfigServerError>() {
         return Some(if matches!(error, ConfigServerError::Io { .. }) { IO } else { CONFIG });
     }
-    if cause.is::<ConfigError>() || cause.is::<DoorError>() {
+    if let Some(error) = cause.downcast_ref::<WorkerFileError>() {
+        return Some(if matches!(error, WorkerFileError::Io { .. }) { IO } else { CONFIG });
+    }
+    if cause.is::<ConfigError>() || cause.is::<DoorError>() || cause.is::<OrderError>() {
         return Some(CONFIG);
     }
     if let Some(HandlerError::Lock(error)) = cause.downcast_ref::<HandlerError>() {

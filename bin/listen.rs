@@ -104,15 +104,16 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     let listener = builder.bind()?;
     let _servers = args.config_server.start(&listener.reloader())?;
     reload_on_hang_up(listener.reloader(), config_path)?;
-    let (stop, rotate) = (listener.stop_handle(), listener.rotate_handle());
+    let rotate = listener.rotate_handle();
     let link = match args.supervised {
         None => {
+            let stop = listener.stop_handle();
             on_signals(rotate, move || stop.request())?;
             None
         }
         Some(seconds) => {
             let stop_timeout = Duration::from_secs(seconds.into());
-            let link = SupervisorLink::from_stdin(queue, stop, stop_timeout);
+            let link = SupervisorLink::from_stdin(&listener, stop_timeout);
             // A signal that everybody gets is for the supervisor to act on: its workers still log.
             on_signals(rotate, || ())?;
             Some(link.context("cannot watch the link to the supervisor")?)

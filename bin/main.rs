@@ -11,6 +11,7 @@ mod listen;
 mod log;
 mod options;
 mod run;
+mod run_workers;
 mod signals;
 mod sockets;
 mod status;

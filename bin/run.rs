@@ -1,19 +1,17 @@
 //! `logboom run`: the supervisor of a listener and its workers.
 
-use std::collections::HashSet;
-use std::ffi::OsString;
-use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
-use logboom::supervisor::{Outcome, Supervisor, WorkerCommand};
+use clap::ValueEnum;
+use logboom::supervisor::{DEFAULT_STOP_TIMEOUT, OnExit, Outcome, Supervisor};
 use logboom::{Certainty, Context, Level, QueueDir};
 
 use crate::doors::DoorOptions;
 use crate::options::{
     ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
 };
+use crate::run_workers::WorkerOptions;
 use crate::sockets::SocketOptions;
 use crate::{exit, supervise};
 
@@ -22,9 +20,24 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 const DETAILS: &str = "\
 Examples:
+  logboom run                                    the workers of logboom.toml, else of ./Procfile
+  logboom run -f Procfile -m web=3,worker=2
   logboom run -c api='./api --port 8000' -c jobs='./jobs.sh'
   logboom run --log logs/app.log --max-bytes 100MB -- python3 -m http.server
   logboom run -q -c a='make test' -c b='make lint' || echo one of them failed
+
+Of the places where workers are described the first that is used counts: -f, -c and -- together, then
+[workers] of the configuration, then ./Procfile. A Procfile has a line `NAME: COMMAND` for each; its
+workers get PORT as Foreman gives it, and the variables of ./.env where that exists. [workers.NAME] of a
+configuration has
+  command, count, environment, env_file, directory
+  after            names of workers that have to be ready before
+  ready            { log = 'REGEX' }, { command = 'CMD' }, { tcp = '127.0.0.1:5432' } or { exit = true }
+                   (it exits 0); with timeout = SECONDS, else 60
+  restart          no, on-failure or always; after a pause of 100 ms, doubled each time, 10 s at most
+  max_restarts     how often in a row, else 10; a life of a minute begins the count anew
+  stop_signal, stop_timeout
+Workers end in the reverse of that order, the listener last.
 
 What workers print becomes records: of the logger `stdout`, level INFO, and of `stderr`, level
 WARNING. Their standard input is /dev/null. LOGBOOM_QUEUE and LOGBOOM_WORKER tell those that use
@@ -35,21 +48,17 @@ inherited itself, and a run_id, random unless given. It is part of each record: 
 --format json, or in a pattern with %(context)s. Text that looks like a number, or has a comma, a
 quote or a backslash, stands in quotes: --context 'note=\"a, b\"'.
 
-The first worker that fails ends the others, and its exit code is that of `run` (128+N for signal N,
-127 not found, 126 not executable). Ctrl-C, SIGTERM and SIGHUP end all, with code 0 when all records
-are written; the second one kills. What a worker leaves behind in its process group ends with it.";
+The exit code is that of the first worker that failed by itself (128+N for signal N, 127 not found, 126
+not executable, 1 not ready in time). Ctrl-C, SIGTERM, SIGHUP and `logboom ctl stop` end all, with code 0
+when all records are written; a second signal kills. SIGUSR1 rotates the log. What a worker leaves
+behind in its process group ends with it, what has left its group with the last worker.";
 
 /// Start a listener and workers, and log what they print
 #[derive(clap::Args)]
 #[command(after_help = DETAILS)]
 pub(crate) struct Args {
-    /// A worker: its name and a command for /bin/sh; may be repeated
-    #[arg(short = 'c', value_name = "NAME=CMD", value_parser = parse_shell)]
-    #[arg(required_unless_present = "command")]
-    shells: Vec<Shell>,
-    /// One more worker, started without a shell and named after the file of its program
-    #[arg(last = true, value_name = "CMD")]
-    command: Vec<OsString>,
+    #[command(flatten)]
+    workers: WorkerOptions,
     #[command(flatten)]
     queue: QueueOptions,
     #[command(flatten)]
@@ -65,20 +74,37 @@ pub(crate) struct Args {
     /// A field that goes with every record of this run, such as `build=17`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     context: Vec<Context>,
+    /// What the end of a worker is to the others
+    #[arg(long, value_name = "WHAT", default_value = "fail-fast")]
+    on_exit: OnExitFlag,
     /// How long workers may take to end before they are killed, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_STOP_TIMEOUT.as_secs() as u32)]
     stop_timeout: u32,
 }
 
-#[derive(Clone, Debug)]
-struct Shell {
-    name: String,
-    script: String,
+#[derive(Clone, Copy, ValueEnum)]
+enum OnExitFlag {
+    /// The first that fails ends all
+    FailFast,
+    /// The first that ends, in whichever way, ends all
+    Any,
+    /// The others go on
+    Keep,
+}
+
+impl From<OnExitFlag> for OnExit {
+    fn from(flag: OnExitFlag) -> OnExit {
+        match flag {
+            OnExitFlag::FailFast => OnExit::FailFast,
+            OnExitFlag::Any => OnExit::Any,
+            OnExitFlag::Keep => OnExit::Keep,
+        }
+    }
 }
 
 pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode> {
-    let workers = args.workers()?;
     let (path, config) = args.config.load()?.unzip();
+    let workers = args.workers.commands(config.as_ref())?;
     let (queue, _) = args.queue.directory_and_source(config.as_ref())?;
     let has_handlers = config.is_some_and(|config| config.has_handlers());
     let log = (args.log.log.is_some() || !has_handlers).then(|| args.log.path(&queue));
@@ -94,8 +120,10 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     }
     let stop_timeout = Duration::from_secs(args.stop_timeout.into());
     let mut supervisor = Supervisor::new(queue.clone(), listener, stop_timeout, supervise::tell);
+    supervisor.on_exit(args.on_exit.into());
+    supervisor.adopt_orphans();
     args.context.iter().for_each(|context| supervisor.add_context(context));
-    supervise::forward_signals(supervisor.interrupter())?;
+    supervise::forward_signals(&supervisor)?;
     let outcome = match supervisor.run(workers) {
         Ok(outcome) => outcome,
         Err(error) => return supervise::not_started(error),
@@ -116,44 +144,6 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         0 if missing => exit::IO.into(),
         code => code.into(),
     })
-}
-
-impl Args {
-    fn workers(&self) -> anyhow::Result<Vec<WorkerCommand>> {
-        let mut workers = Vec::new();
-        for Shell { name, script } in &self.shells {
-            let mut command = Command::new("/bin/sh");
-            command.arg("-c").arg(script);
-            workers.push(WorkerCommand::new(name, command)?);
-        }
-        if let [program, args @ ..] = &*self.command {
-            let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
-            let mut command = Command::new(program);
-            command.args(args);
-            let worker = WorkerCommand::new(&name, command).map_err(|error| {
-                usage(&format!("{error}, as in: -c NAME='exec {}'", program.display()))
-            })?;
-            workers.push(worker);
-        }
-        let mut names = HashSet::new();
-        match workers.iter().find(|worker| !names.insert(worker.name())) {
-            Some(twice) => {
-                Err(usage(&format!("two workers have the name `{}`", twice.name())).into())
-            }
-            None => Ok(workers),
-        }
-    }
-}
-
-fn parse_shell(text: &str) -> Result<Shell, String> {
-    let (name, script) = text.split_once('=').ok_or("write it like -c api='./api --port 80'")?;
-    WorkerCommand::new(name, Command::new("/bin/sh")).map_err(|error| error.to_string())?;
-    Ok(Shell { name: name.to_owned(), script: script.to_owned() })
-}
-
-fn usage(message: &str) -> clap::Error {
-    let mut command = <Args as clap::Args>::augment_args(clap::Command::new("logboom run"));
-    command.error(ErrorKind::ValueValidation, message)
 }
 
 fn report_end(outcome: &Outcome, totals: &impl std::fmt::Display, output: &OutputOptions) {

@@ -8,8 +8,8 @@ use std::process::{Command, ExitCode};
 use anyhow::Context;
 use logboom::QueueDir;
 use logboom::control::StopReport;
-use logboom::supervisor::{Exit, Interrupter, Notice, SuperviseError};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use logboom::supervisor::{Exit, Notice, SuperviseError, Supervisor};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use crate::options::{LogOptions, OutputOptions, complain};
 use crate::signals;
@@ -42,17 +42,18 @@ pub(crate) fn this_program() -> anyhow::Result<Command> {
     Ok(Command::new(std::env::current_exe().context("cannot find the program itself")?))
 }
 
-/// Passes the signals that ask for an end.
-pub(crate) fn forward_signals(to: Interrupter) -> anyhow::Result<()> {
+/// Passes the signals that ask for an end, or for a rotation.
+pub(crate) fn forward_signals(supervisor: &Supervisor) -> anyhow::Result<()> {
+    let to = supervisor.interrupter();
     // With a handler, SIGCHLD is not ignored any more, should our parent have wanted that.
-    let mut wanted = vec![SIGCHLD, SIGINT, SIGTERM];
+    let mut wanted = vec![SIGCHLD, SIGINT, SIGTERM, SIGUSR1];
     if !is_ignored(SIGHUP) {
         wanted.push(SIGHUP);
     }
-    let watched = signals::watch(&wanted, move |signal| {
-        if signal != SIGCHLD {
-            to.interrupt(signal);
-        }
+    let watched = signals::watch(&wanted, move |signal| match signal {
+        SIGCHLD => {}
+        SIGUSR1 => to.rotate(),
+        signal => to.interrupt(signal),
     });
     watched.context("cannot watch signals")
 }

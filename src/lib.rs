@@ -100,6 +100,8 @@ pub mod tail;
 #[cfg(feature = "verify")]
 pub mod verify;
 mod worker;
+#[cfg(any(feature = "config", feature = "supervisor"))]
+pub mod worker_settings;
 
 pub use codec::FieldEncoder;
 pub use context::{Context, ContextError, Scope};

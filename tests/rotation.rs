@@ -10,7 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use logboom::formatter::Formatter;
-use logboom::handler::{Handler, HandlerError, RotatingFileBuilder, RotatingFileHandler};
+use logboom::handler::{
+    BackupNames, Handler, HandlerError, RotatingFileBuilder, RotatingFileHandler,
+};
 use logboom::{Level, LockError, Record};
 use nix::sys::stat::Mode;
 use tempfile::TempDir;
@@ -202,21 +204,34 @@ fn a_path_without_a_file_name_is_refused() {
 }
 
 #[test]
-fn a_refused_rotation_refuses_the_record_until_it_succeeds() {
+fn a_refused_rotation_refuses_the_record() {
     let logs = Logs::new();
-    fs::create_dir(logs.at("log.1")).unwrap();
-    let mut handler = logs.open(10, 1);
+    // A backup has a longer name than there can be.
+    let path = logs.at(&"x".repeat(240));
+    let builder = RotatingFileHandler::builder(&path).max_bytes(10);
+    let mut handler = builder.backup_names(BackupNames::Unique).open(Message).unwrap();
     write(&mut handler, &["aaaa", "bbb"]);
     for _ in 0..3 {
         let error = handler.handle(&record("cccc")).unwrap_err();
         assert!(matches!(error, HandlerError::Io { operation: "rename", .. }), "{error:?}");
         handler.flush().unwrap();
-        assert_eq!(logs.text("log"), "aaaa\nbbb\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "aaaa\nbbb\n");
     }
-    fs::remove_dir(logs.at("log.1")).unwrap();
-    write(&mut handler, &["cccc"]);
-    assert_eq!(logs.text("log.1"), "aaaa\nbbb\n");
-    assert_eq!(logs.text("log"), "cccc\n");
+}
+
+#[test]
+fn a_directory_with_the_name_of_a_backup_does_not_stop_rotation() {
+    let logs = Logs::new();
+    fs::create_dir(logs.at("log.1")).unwrap();
+    let mut handler = logs.open(10, 1);
+    for text in ["aaaa", "bbbbb", "ccccc"] {
+        write(&mut handler, &[text]);
+    }
+    assert_eq!(logs.names(), [".log.lock", "log", "log.1", "log.2"]);
+    assert_eq!(
+        (logs.text("log.2"), logs.text("log")),
+        ("bbbbb\n".to_owned(), "ccccc\n".to_owned())
+    );
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Which backups there are, in order of age.
 
 use std::cmp::Ordering;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::name::{BackupName, Stem};
+use super::origin::origin_of;
 
 /// So many free numbers in a row end the numbered backups: what stands above was made by others. A
 /// rotation in progress leaves one.
@@ -68,12 +69,20 @@ pub(crate) fn list(current: &Path) -> io::Result<Vec<Backup>> {
         backups.sort_by(cmp_age);
     }
     drop_foreign(&mut numbered);
-    let written_at = |backup: &Backup| match fs::symlink_metadata(path_of(current, &backup.name)) {
-        Ok(found) => (found.mtime(), found.mtime_nsec()),
-        // Deleted meanwhile: its place does not matter.
-        Err(_) => (0, 0),
-    };
-    Ok(merge(numbered, dated, written_at))
+    Ok(merge(numbered, dated, |backup| written_at(current, backup)))
+}
+
+/// Nothing for what the log has not made, or what is gone: its place does not matter.
+fn written_at(current: &Path, backup: &Backup) -> Option<(i64, i64)> {
+    let path = path_of(current, &backup.name);
+    if !backup.is_file {
+        return None;
+    }
+    if backup.name.compression.is_some() {
+        origin_of(&File::open(&path).ok()?).ok()??;
+    }
+    let found = fs::symlink_metadata(path).ok()?;
+    Some((found.mtime(), found.mtime_nsec()))
 }
 
 /// By age, newest first; of two forms of one file, the plain one.
@@ -96,12 +105,12 @@ fn drop_foreign(numbered: &mut Vec<Backup>) {
     numbered.truncate(own);
 }
 
-/// Keeps the order of each list, and takes of both the one that was written to later. The forms of one
-/// backup stay together.
+/// Keeps the order of each list, and takes of both the one that was written to later; first of all one
+/// without a time, which must not stand before others. The forms of one backup stay together.
 fn merge<T: Ord>(
     numbered: Vec<Backup>,
     dated: Vec<Backup>,
-    written_at: impl Fn(&Backup) -> T,
+    written_at: impl Fn(&Backup) -> Option<T>,
 ) -> Vec<Backup> {
     if numbered.is_empty() || dated.is_empty() {
         return [numbered, dated].concat();
@@ -111,10 +120,11 @@ fn merge<T: Ord>(
     let mut dated = dated.into_iter().map(timed).peekable();
     let mut merged = Vec::new();
     while let (Some((number_at, _)), Some((date_at, _))) = (numbered.peek(), dated.peek()) {
-        let newer = if number_at > date_at { &mut numbered } else { &mut dated };
+        let is_number = number_at.is_none() || (date_at.is_some() && number_at > date_at);
+        let newer = if is_number { &mut numbered } else { &mut dated };
         let Some((_, first)) = newer.next() else { break };
         merged.push(first);
-        let is_form = |(_, next): &(T, Backup)| next.name.stem == first.name.stem;
+        let is_form = |(_, next): &(Option<T>, Backup)| next.name.stem == first.name.stem;
         while let Some((_, form)) = newer.next_if(is_form) {
             merged.push(form);
         }
@@ -125,7 +135,6 @@ fn merge<T: Ord>(
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
@@ -156,6 +165,12 @@ mod tests {
     fn numbers_and_dates_are_merged_by_the_times_of_the_files() {
         let names = [("log.1", 5), ("log.2", 4), ("log.2026-11-22", 3), ("log.2026-11-23", 9)];
         assert_eq!(listed(&names), ["2026-11-23", "1", "2", "2026-11-22"]);
+    }
+
+    #[test]
+    fn the_time_of_a_compressed_file_of_others_hides_none_behind_it() {
+        let names = [("log.1", 9), ("log.2.gz", 0), ("log.3", 8), ("log.2026-11-22", 7)];
+        assert_eq!(listed(&names), ["1", "2.gz", "3", "2026-11-22"]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Configuration: what Python's `logging.config` takes, as TOML, JSON or INI.
 //!
 //! The schema is that of `dictConfig` (Python docs, "Configuration dictionary schema"), so that the
-//! dictionary of a Python project is read as it is, with three tables of our own: `levels`, `queue`
-//! and `listener`. Nothing in a configuration is executed: factories, and classes that are not among
-//! those known here, are refused by name.
+//! dictionary of a Python project is read as it is, with tables of our own: `levels`, `queue`,
+//! `listener` and `workers`. Nothing in a configuration is executed while it is read: factories, and classes
+//! that are not among those known here, are refused by name.
 
 mod build;
 mod doors;
@@ -29,6 +29,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 mod toml;
+mod workers;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -49,6 +50,7 @@ use self::node::Node;
 use crate::LevelNames;
 use crate::queue::control::MAX_CONFIG_BYTES;
 use crate::regular_file;
+use crate::worker_settings::WorkerSettings;
 
 /// Most bytes of a configuration that are read.
 pub const MAX_FILE_BYTES: usize = MAX_CONFIG_BYTES;
@@ -122,6 +124,7 @@ pub struct Config {
     pub(crate) loggers: Vec<(String, Logger)>,
     queue: QueueSetting,
     listener: ListenerSettings,
+    workers: Vec<(String, WorkerSettings)>,
     /// What was given, by its key, and in which line.
     given: HashMap<String, usize>,
 }
@@ -198,6 +201,11 @@ impl Config {
         &self.listener
     }
 
+    /// The workers that `logboom run` starts by it. A listener does not look at them.
+    pub fn workers(&self) -> &[(String, WorkerSettings)] {
+        &self.workers
+    }
+
     /// Whether it says where records go.
     pub fn has_handlers(&self) -> bool {
         !self.handlers.is_empty()
@@ -236,6 +244,7 @@ impl Config {
             listener: table.take("listener").map_or(Ok(ListenerSettings::default()), |item| {
                 service::read_listener(item, names)
             })?,
+            workers: workers::read(table.take_table("workers")?)?,
             given,
             level_names,
         };

@@ -40,7 +40,7 @@ fn collect(key: &str, node: &Node, keys: &mut HashMap<String, usize>) {
 }
 
 impl Config {
-    /// All settings of loggers, handlers and the listener that are in effect, those of defaults as
+    /// All settings of loggers, handlers, the listener and workers that are in effect, those of defaults as
     /// well.
     pub fn settings(&self) -> Vec<Setting> {
         let mut shown = Shown { config: self, settings: Vec::new() };
@@ -68,6 +68,12 @@ impl Config {
             let door_key = below("listener.doors", name);
             for (key, value) in doors::values(door) {
                 shown.add(below(&door_key, key), value);
+            }
+        }
+        for (name, worker) in &self.workers {
+            let key = below("workers", name);
+            for (name, value) in worker.values() {
+                shown.add(below(&key, name), value);
             }
         }
         shown.settings
@@ -161,7 +167,7 @@ impl HandlerKind {
     }
 }
 
-fn text(value: impl fmt::Display) -> String {
+pub(super) fn text(value: impl fmt::Display) -> String {
     format!("\"{}\"", escaped(&value.to_string()))
 }
 
@@ -174,7 +180,7 @@ fn level(level: Level, names: &LevelNames) -> String {
     }
 }
 
-fn list(names: &[String]) -> String {
+pub(super) fn list(names: &[String]) -> String {
     let names: Vec<_> = names.iter().map(text).collect();
     format!("[{}]", names.join(", "))
 }

@@ -131,7 +131,7 @@ impl Reception {
             }
             Request::Stop => {
                 self.hub.reply_when_stopped(reply);
-                self.stop.request();
+                self.stop.ask();
             }
             Request::PushConfig { name, bytes } => {
                 let text = receive_text(stream, bytes).map_err(|error| reason_of(&error))?;

@@ -330,7 +330,8 @@ mod tests {
         let (sender, events) = sync_channel(4);
         let (arrivals, counts) = (Arc::default(), Arc::default());
         let stop = Stop::new(sender.clone());
-        let inlet = Inlet::new(&arrivals, sender, stop, counts, ConnectionRoom::new(2)).unwrap();
+        let inlet = Inlet::new(&arrivals, sender, stop, counts, ConnectionRoom::new(2))
+            .expect("descriptors");
         (inlet, events, arrivals)
     }
 

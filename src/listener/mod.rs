@@ -203,6 +203,12 @@ impl QueueListener {
         self.stop.clone()
     }
 
+    /// The queue that it serves.
+    #[cfg(feature = "supervisor")]
+    pub(crate) fn queue(&self) -> &QueueDir {
+        &self.queue
+    }
+
     /// How to give this listener another configuration while it runs.
     pub fn reloader(&self) -> Reloader {
         self.reloader.clone()

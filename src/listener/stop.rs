@@ -17,7 +17,11 @@ pub struct Stop {
 struct Shared {
     requested_at: Mutex<Option<Instant>>,
     changed: Condvar,
+    /// Who decides when the listener stops, if not whoever asks.
+    deputy: Mutex<Option<Deputy>>,
 }
+
+type Deputy = Box<dyn FnMut() + Send>;
 
 impl Stop {
     pub(super) fn new(events: SyncSender<Event>) -> Stop {
@@ -29,6 +33,23 @@ impl Stop {
         self.lock().get_or_insert_with(Instant::now);
         self.shared.changed.notify_all();
         self.wake();
+    }
+
+    /// Tells those who decide about it that somebody wants the listener to stop. Where there are none, or
+    /// a stop was requested already, that is a [request](Self::request).
+    pub(super) fn ask(&self) {
+        let mut deputy = self.shared.deputy.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *deputy {
+            Some(tell) if !self.is_requested() => tell(),
+            _ => self.request(),
+        }
+    }
+
+    /// Leaves it to others what becomes of the wish of a peer that the listener stop.
+    #[cfg(feature = "supervisor")]
+    pub(crate) fn defer_to(&self, tell: impl FnMut() + Send + 'static) {
+        let mut deputy = self.shared.deputy.lock().unwrap_or_else(PoisonError::into_inner);
+        *deputy = Some(Box::new(tell));
     }
 
     /// Whether somebody has asked.

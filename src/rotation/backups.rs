@@ -1,6 +1,6 @@
 //! Renames the current file and its backups on disk, and deletes what may not stay.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::retention::{self, Facts};
-use super::rule::{Rule, Shift};
+use super::rule::{Plan, Rule, Shift};
 use crate::backups::{self, Backup, BackupName, Compression, Origin, Stamp, Stem};
 use crate::fault;
 use crate::regular_file::{self, FileError, is_missing, refused};
@@ -85,21 +85,38 @@ impl Backups {
     ///
     /// After an error, or a kill between two renames, calling it again goes on from there.
     pub(super) fn shift(&self, rule: Rule) -> Result<(), FileError> {
-        let mut forms: HashMap<u32, Vec<BackupName>> = HashMap::new();
-        for Backup { name, .. } in self.list()? {
-            if let Stem::Number(number) = name.stem {
-                forms.entry(number).or_default().push(name);
+        let mut forms: BTreeMap<u32, Vec<Backup>> = BTreeMap::new();
+        for backup in self.list()? {
+            if let Stem::Number(number) = backup.name.stem {
+                forms.entry(number).or_default().push(backup);
             }
         }
-        let own = |number: u32| {
-            let names = forms.get(&number).into_iter().flatten().copied();
-            names.filter(|name| self.is_own(name)).collect::<Vec<_>>()
+        let names = |number: u32, is_own: bool| {
+            let listed = forms.get(&number).into_iter().flatten();
+            let wanted =
+                listed.filter(|found| (found.is_file && self.is_own(&found.name)) == is_own);
+            wanted.map(|found| found.name).collect::<Vec<_>>()
         };
-        let shifts = Vec::from_iter(rule.shifts(|number| !own(number).is_empty()));
-        if let Some(Shift { to, .. }) = shifts.first() {
-            // A plain one is replaced by the rename.
-            for packed in own(*to).into_iter().filter(|name| name.compression.is_some()) {
-                self.delete(&packed)?;
+        let own = |number: u32| names(number, true);
+        let has_form =
+            |names: &[BackupName], form| names.iter().any(|name| name.compression == form);
+        let may_have = |Shift { from, to }| {
+            let foreign = names(to, false);
+            let is_plain = from == 0 && has_form(&foreign, None);
+            !is_plain && !own(from).iter().any(|name| has_form(&foreign, name.compression))
+        };
+        let next_taken = |number: u32| {
+            let above = forms.range(number + 1..).map(|(number, _)| *number);
+            above.into_iter().find(|number| !own(*number).is_empty())
+        };
+        let Plan { replaced, shifts } = rule.plan(next_taken, may_have);
+        if let (Some(replaced), Some(Shift { from, to })) = (replaced, shifts.first()) {
+            // A plain one is replaced by the rename of a plain one.
+            let is_renamed_over = *to == replaced && (*from == 0 || has_form(&own(*from), None));
+            for name in own(replaced) {
+                if name.compression.is_some() || !is_renamed_over {
+                    self.delete(&name)?;
+                }
             }
         }
         for Shift { from, to } in shifts {
@@ -325,19 +342,21 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_rename_loses_nothing_and_the_next_try_completes_it() {
-        let (directory, backups) = log_with(&["log", "log.1"]);
-        let obstacle = directory.path().join("log.2");
-        fs::create_dir(&obstacle).unwrap();
-
-        let error = backups.shift(rule(2)).unwrap_err();
-
-        assert_eq!((error.operation, error.path), ("rename", directory.path().join("log.1")));
-        let untouched = pairs(&[("log", "log"), ("log.1", "log.1"), ("log.2", "")]);
-        assert_eq!(listing(&directory), untouched);
-        fs::remove_dir(&obstacle).unwrap();
+    fn what_others_have_under_the_name_of_a_backup_is_passed_by() {
+        let (directory, backups) = log_with(&["log", "log.1", "log.3.gz"]);
+        fs::create_dir(directory.path().join("log.2")).unwrap();
+        let foreign = [("log.2", ""), ("log.3.gz", "log.3.gz")];
+        let listing_with = |own: &[(&str, &str)]| {
+            let mut all = pairs(&[own, &foreign].concat());
+            all.sort();
+            all
+        };
         backups.shift(rule(2)).unwrap();
-        assert_eq!(listing(&directory), pairs(&[("log.1", "log"), ("log.2", "log.1")]));
+        // A plain one may stand beside a compressed one of others.
+        assert_eq!(listing(&directory), listing_with(&[("log.1", "log"), ("log.3", "log.1")]));
+        fs::write(directory.path().join("log"), "new").unwrap();
+        backups.shift(rule(2)).unwrap();
+        assert_eq!(listing(&directory), listing_with(&[("log.1", "new"), ("log.3", "log")]));
     }
 
     #[test]

@@ -87,6 +87,15 @@ pub(super) struct Shift {
     pub(super) to: u32,
 }
 
+/// How the current file becomes a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// The number of a backup that has to go first, or is replaced by the first rename.
+    pub(super) replaced: Option<u32>,
+    /// In the order in which they have to be done.
+    pub(super) shifts: Vec<Shift>,
+}
+
 impl Rule {
     /// What is wrong with the settings.
     pub(crate) fn problem(self) -> Option<String> {
@@ -160,16 +169,28 @@ impl Rule {
             && size_bytes.saturating_add(line_bytes) >= self.max_bytes
     }
 
-    /// The renames that make number 0 free, in the order they have to be done.
+    /// What makes number 0 free. `next_taken` is the first number above another that the log has, and
+    /// `may_have` whether nobody else has the number that a backup is to get.
     ///
-    /// Only backups below the first free number move; if none is free the top one is replaced
-    /// first. So whoever is stopped between two renames and plans anew loses no further backup.
-    pub(super) fn shifts(self, is_taken: impl Fn(u32) -> bool) -> impl Iterator<Item = Shift> {
-        let mut top = self.backup_count.min(1);
-        while top < self.backup_count && is_taken(top) {
-            top += 1;
+    /// Each moves to the next number that it may have, and none passes by another. Only those below the
+    /// first free number move; if none is free the top one is replaced first. So whoever is stopped
+    /// between two renames and plans anew loses no further backup.
+    pub(super) fn plan(
+        self,
+        next_taken: impl Fn(u32) -> Option<u32>,
+        may_have: impl Fn(Shift) -> bool,
+    ) -> Plan {
+        let (mut shifts, mut moving, mut lowest) = (Vec::new(), Some(0), 1);
+        while let Some(from) = moving
+            && shifts.len() < self.backup_count as usize
+            && let Some(to) = (lowest..u32::MAX).find(|to| may_have(Shift { from, to: *to }))
+        {
+            shifts.push(Shift { from, to });
+            moving = next_taken(from).filter(|next| *next <= to);
+            lowest = to + 1;
         }
-        (1..=top).rev().map(|to| Shift { from: to - 1, to })
+        shifts.reverse();
+        Plan { replaced: moving.filter(|from| *from > 0), shifts }
     }
 }
 
@@ -186,7 +207,8 @@ mod tests {
 
     fn plan(backup_count: u32, files: &Files) -> Vec<Shift> {
         let rule = Rule { backup_count, ..Rule::default() };
-        rule.shifts(|number| files.contains_key(&number)).collect()
+        let next_taken = |number| files.range(number + 1..).next().map(|(number, _)| *number);
+        rule.plan(next_taken, |_| true).shifts
     }
 
     fn rename(files: &mut Files, shift: Shift) {
@@ -253,6 +275,24 @@ mod tests {
     fn at_the_limit_the_top_backup_is_replaced_first() {
         assert_eq!(numbers(&plan(3, &taken(&[0, 1, 2, 3]))), [(2, 3), (1, 2), (0, 1)]);
         assert_eq!(numbers(&plan(1, &taken(&[0, 1]))), [(0, 1)]);
+    }
+
+    #[test]
+    fn a_number_that_others_have_is_passed_by() {
+        let plan = |backup_count, taken: &[u32], foreign: &[(u32, u32)]| {
+            let rule = Rule { backup_count, ..Rule::default() };
+            let next_taken = |number| taken.iter().copied().find(|taken| *taken > number);
+            let may_have = |shift: Shift| !foreign.contains(&(shift.from, shift.to));
+            let Plan { replaced, shifts } = rule.plan(next_taken, may_have);
+            (replaced, numbers(&shifts))
+        };
+        assert_eq!(plan(5, &[], &[(0, 1), (0, 2)]), (None, vec![(0, 3)]));
+        assert_eq!(plan(5, &[1, 2], &[(2, 3)]), (None, vec![(2, 4), (1, 2), (0, 1)]));
+        // The one that stands between is older, and stays so.
+        assert_eq!(plan(5, &[1, 2, 3], &[(1, 2)]), (None, vec![(3, 5), (2, 4), (1, 3), (0, 1)]));
+        // As many as there may be, whatever their numbers.
+        assert_eq!(plan(2, &[1, 3], &[(1, 2)]), (Some(3), vec![(1, 3), (0, 1)]));
+        assert_eq!(plan(2, &[1, 2], &[(1, 2)]), (Some(2), vec![(1, 3), (0, 1)]));
     }
 
     #[test]

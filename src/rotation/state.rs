@@ -12,6 +12,7 @@ use super::rule::{BackupNames, Rule};
 use super::space::Space;
 use super::timer::Timer;
 use crate::backups::{Backup, StampForm};
+use crate::fault;
 use crate::record::now_ns;
 use crate::regular_file::FileError;
 
@@ -238,7 +239,7 @@ impl Rotation {
     }
 
     fn now_s(&self) -> i64 {
-        (self.now_ns)().div_euclid(1_000_000_000)
+        fault::clock_ns((self.now_ns)()).div_euclid(1_000_000_000)
     }
 
     /// Takes another clock, as if `file` were just opened by it.

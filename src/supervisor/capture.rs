@@ -12,6 +12,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::lines::Lines;
+use crate::worker_settings::LinePattern;
 use crate::{Certainty, Level, Overflow, Process, QueueDir, QueueHandler};
 
 /// Wanted size of a pipe: the most that an ordinary user gets. Output waits there while the
@@ -47,11 +48,13 @@ pub(super) enum Captured {
 
 impl Capture {
     /// Starts reading the pipes of `child`, whose records are those of `process`; `done` is called
-    /// at the end of both streams, when their records are written.
+    /// at the end of both streams, when their records are written. The first line that matches
+    /// `on_line` is told.
     pub(super) fn start(
         child: &mut Child,
         process: Process,
         queue: QueueDir,
+        on_line: Option<OnLine>,
         done: impl FnOnce(Captured) + Send + 'static,
     ) -> io::Result<Capture> {
         let (wake, woken) = UnixStream::pair()?;
@@ -59,8 +62,8 @@ impl Capture {
             child.stdout.take().map(|pipe| Stream::new(pipe.into(), Level::INFO, "stdout"));
         let stderr =
             child.stderr.take().map(|pipe| Stream::new(pipe.into(), Level::WARNING, "stderr"));
-        let reader =
-            Reader { woken, process, queue, streams: stdout.into_iter().chain(stderr).collect() };
+        let streams = stdout.into_iter().chain(stderr).collect();
+        let reader = Reader { woken, process, queue, streams, on_line };
         let thread = thread::Builder::new().name("logboom-capture".into());
         thread.spawn(move || done(reader.run()))?;
         Ok(Capture { wake: Some(wake) })
@@ -72,6 +75,9 @@ impl Capture {
         self.wake = None;
     }
 }
+
+/// Which line is waited for, and whom to tell.
+pub(super) type OnLine = (LinePattern, Box<dyn FnOnce() + Send>);
 
 struct Stream {
     pipe: File,
@@ -85,6 +91,7 @@ struct Reader {
     process: Process,
     queue: QueueDir,
     streams: Vec<Stream>,
+    on_line: Option<OnLine>,
 }
 
 impl Stream {
@@ -95,20 +102,35 @@ impl Stream {
     }
 
     /// Reads once and logs the whole lines; tells whether there may be more.
-    fn read(&mut self, buffer: &mut [u8], handler: &QueueHandler) -> bool {
+    fn read(&mut self, buffer: &mut [u8], to: &mut Taker<'_>) -> bool {
         match self.pipe.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
             Ok(count @ 1..) => {
                 let Stream { lines, level, logger, .. } = self;
-                lines.add(&buffer[..count], |line| handler.relay(*level, logger, line));
+                lines.add(&buffer[..count], |line| to.take(*level, logger, line));
                 true
             }
             Ok(0) | Err(_) => false,
         }
     }
 
-    fn end(mut self, handler: &QueueHandler) {
-        self.lines.end(|line| handler.relay(self.level, self.logger, line));
+    fn end(mut self, to: &mut Taker<'_>) {
+        self.lines.end(|line| to.take(self.level, self.logger, line));
+    }
+}
+
+/// Makes records of lines.
+struct Taker<'r> {
+    handler: &'r QueueHandler,
+    on_line: &'r mut Option<OnLine>,
+}
+
+impl Taker<'_> {
+    fn take(&mut self, level: Level, logger: &str, line: &str) {
+        self.handler.relay(level, logger, line);
+        if let Some((_, tell)) = self.on_line.take_if(|(pattern, _)| pattern.matches(line)) {
+            tell();
+        }
     }
 }
 
@@ -144,6 +166,7 @@ impl Reader {
     /// Reads to the end of both streams, or takes what is there once asked to finish.
     fn read_all(&mut self, handler: &QueueHandler) {
         let mut buffer = vec![0; READ_BYTES];
+        let mut taker = Taker { handler, on_line: &mut self.on_line };
         let mut last_reads = 0;
         while !self.streams.is_empty() && last_reads < MAX_LAST_READS {
             let pipes = self.streams.iter().map(|stream| stream.pipe.as_fd());
@@ -154,12 +177,15 @@ impl Reader {
             }
             last_reads += usize::from(finishing);
             let mut readable = readable.iter();
-            let ended = self.streams.extract_if(.., |stream| {
-                readable.next() == Some(&true) && !stream.read(&mut buffer, handler)
-            });
-            ended.for_each(|stream| stream.end(handler));
+            let ended: Vec<_> = self
+                .streams
+                .extract_if(.., |stream| {
+                    readable.next() == Some(&true) && !stream.read(&mut buffer, &mut taker)
+                })
+                .collect();
+            ended.into_iter().for_each(|stream| stream.end(&mut taker));
         }
-        self.streams.drain(..).for_each(|stream| stream.end(handler));
+        self.streams.drain(..).for_each(|stream| stream.end(&mut taker));
     }
 }
 

@@ -1,10 +1,15 @@
 //! The process group of a worker: its main process and whatever that has started.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+
+/// How often is looked whether the last processes of a group have ended.
+pub(super) const GROUP_TICK: Duration = Duration::from_millis(20);
 
 /// A process group that may be signalled.
 ///
@@ -24,8 +29,8 @@ impl Group {
     }
 
     /// Asks every member to end. Stopped ones are continued, or they would not hear it.
-    pub(super) fn terminate(self) {
-        self.signal(Signal::SIGTERM);
+    pub(super) fn terminate(self, signal: Signal) {
+        self.signal(signal);
         self.signal(Signal::SIGCONT);
     }
 
@@ -42,25 +47,86 @@ impl Group {
     /// Whether a member is alive; zombies are not. Looks through `/proc`; without one, zombies
     /// count as alive.
     pub(super) fn has_members(self) -> bool {
-        match fs::read_dir("/proc") {
-            Ok(entries) => entries
-                .filter_map(io::Result::ok)
-                .filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
-                .filter_map(|entry| fs::read(entry.path().join("stat")).ok())
-                .any(|stat| live_group(&stat) == Some(self.0.as_raw())),
-            Err(_) => killpg(self.0, None).is_ok(),
+        if fs::exists("/proc/self/stat").unwrap_or(false) {
+            processes().any(|process| process.is_alive && process.group == self.0.as_raw())
+        } else {
+            killpg(self.0, None).is_ok()
         }
     }
 }
 
-/// The process group in a line of `/proc/PID/stat`, if the process is alive (proc(5)).
-fn live_group(stat: &[u8]) -> Option<i32> {
+/// Which groups have living members, looked up for all workers together: each look goes through all
+/// processes.
+#[derive(Default)]
+pub(super) struct LiveGroups {
+    looked_at: Option<Instant>,
+    groups: HashSet<i32>,
+    /// Living children of this process that were found by the last look.
+    children: Vec<i32>,
+}
+
+impl LiveGroups {
+    /// Whether a member was alive at `since` or later; nothing where it was looked a moment ago, and
+    /// before that.
+    pub(super) fn has_members(
+        &mut self,
+        group: Group,
+        since: Instant,
+        now: Instant,
+    ) -> Option<bool> {
+        let is_new = |at: Instant| at >= since && at + GROUP_TICK > now;
+        if !self.looked_at.is_some_and(is_new) {
+            if self.looked_at.is_some_and(|at| now < at + GROUP_TICK) {
+                return None;
+            }
+            self.looked_at = Some(now);
+            let this = std::process::id() as i32;
+            let living: Vec<_> = processes().filter(|process| process.is_alive).collect();
+            self.groups = living.iter().map(|process| process.group).collect();
+            let children = living.iter().filter(|process| process.parent == this);
+            self.children = children.map(|process| process.pid).collect();
+            if self.groups.is_empty() {
+                // Without a `/proc`, zombies count as alive.
+                return Some(group.has_members());
+            }
+        }
+        Some(self.groups.contains(&group.0.as_raw()))
+    }
+}
+
+impl LiveGroups {
+    /// The children of this process, once after each look.
+    pub(super) fn take_children(&mut self) -> Vec<i32> {
+        std::mem::take(&mut self.children)
+    }
+}
+
+/// What `/proc` says of a process.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ProcessEntry {
+    pub(super) pid: i32,
+    pub(super) is_alive: bool,
+    pub(super) parent: i32,
+    pub(super) group: i32,
+}
+
+/// All processes; none without a `/proc`.
+pub(super) fn processes() -> impl Iterator<Item = ProcessEntry> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(io::Result::ok);
+    entries.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        process_of(pid, &fs::read(entry.path().join("stat")).ok()?)
+    })
+}
+
+/// Reads a line of `/proc/PID/stat` (proc(5)).
+fn process_of(pid: i32, stat: &[u8]) -> Option<ProcessEntry> {
     // The name before may hold anything, brackets and line ends too.
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     let mut fields = str::from_utf8(&stat[name_end + 1..]).ok()?.split_ascii_whitespace();
-    let state = fields.next()?;
-    let group = fields.nth(1)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some(group)
+    let is_alive = !matches!(fields.next()?, "Z" | "X");
+    let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some(ProcessEntry { pid, is_alive, parent, group })
 }
 
 #[cfg(test)]
@@ -94,11 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn the_group_is_found_behind_any_program_name() {
-        assert_eq!(live_group(b"7 (a) R 1 2 (b) S 1 70 70 0"), Some(70));
-        assert_eq!(live_group(b"7 (\xff\n) S 1 71 70 0"), Some(71));
-        assert_eq!(live_group(b"7 (sh) Z 1 72 70 0"), None);
-        assert_eq!(live_group(b"7 (sh) S"), None);
-        assert_eq!(live_group(b""), None);
+    fn parent_and_group_are_found_behind_any_program_name() {
+        let entry =
+            |is_alive, parent, group| Some(ProcessEntry { pid: 7, is_alive, parent, group });
+        assert_eq!(process_of(7, b"7 (a) R 1 2 (b) S 1 70 70 0"), entry(true, 1, 70));
+        assert_eq!(process_of(7, b"7 (\xff\n) S 1 71 70 0"), entry(true, 1, 71));
+        assert_eq!(process_of(7, b"7 (sh) Z 5 72 70 0"), entry(false, 5, 72));
+        assert_eq!(process_of(7, b"7 (sh) S 1"), None);
+        assert_eq!(process_of(7, b""), None);
     }
 }

@@ -8,8 +8,8 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use super::command::is_plain_name;
 use super::group::Group;
-use super::worker::is_plain_name;
 use crate::control::StopReport;
 
 /// Longest line, with its end: the longest name of a worker and two numbers fit well.
@@ -25,6 +25,8 @@ pub(super) enum ToListener {
     Started { group: Group, name: String },
     /// Nobody is left in this group; its number may belong to others soon.
     Ended { group: Group },
+    /// Rotate the log files.
+    Rotate,
     /// Drain and stop.
     Stop,
 }
@@ -34,6 +36,8 @@ pub(super) enum ToListener {
 pub(super) enum ToSupervisor {
     /// Workers may attach.
     Ready,
+    /// Somebody has asked it to stop.
+    Asked,
     /// It has stopped.
     Stopped(StopReport),
 }
@@ -49,6 +53,7 @@ impl fmt::Display for ToListener {
         match self {
             ToListener::Started { group, name } => write!(f, "group {} {name}", group.leader()),
             ToListener::Ended { group } => write!(f, "ended {}", group.leader()),
+            ToListener::Rotate => write!(f, "rotate"),
             ToListener::Stop => write!(f, "stop"),
         }
     }
@@ -62,6 +67,7 @@ impl Message for ToListener {
                 Some(ToListener::Started { group: group(pgid)?, name: name.to_owned() })
             }
             ["ended", pgid] => Some(ToListener::Ended { group: group(pgid)? }),
+            ["rotate"] => Some(ToListener::Rotate),
             ["stop"] => Some(ToListener::Stop),
             _ => None,
         }
@@ -72,6 +78,7 @@ impl fmt::Display for ToSupervisor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ToSupervisor::Ready => write!(f, "ready"),
+            ToSupervisor::Asked => write!(f, "asked"),
             ToSupervisor::Stopped(report) => {
                 let StopReport { drained, dropped, missing, unconfirmed, left_lanes, log_failed } =
                     report;
@@ -87,6 +94,7 @@ impl Message for ToSupervisor {
     fn parse(line: &str) -> Option<ToSupervisor> {
         match line.split(' ').collect::<Vec<_>>()[..] {
             ["ready"] => Some(ToSupervisor::Ready),
+            ["asked"] => Some(ToSupervisor::Asked),
             ["stopped", drained, dropped, missing, unconfirmed, left_lanes, log_failed] => {
                 Some(ToSupervisor::Stopped(StopReport {
                     drained: number(drained)?,
@@ -167,6 +175,7 @@ mod tests {
         let messages = [
             ToListener::Started { group: group(i32::MAX), name: "x".repeat(64) },
             ToListener::Ended { group: group(2) },
+            ToListener::Rotate,
             ToListener::Stop,
         ];
         messages.iter().for_each(|message| sender.send(message));
@@ -182,7 +191,7 @@ mod tests {
             left_lanes: max,
             log_failed: true,
         };
-        for message in [ToSupervisor::Ready, ToSupervisor::Stopped(report)] {
+        for message in [ToSupervisor::Ready, ToSupervisor::Asked, ToSupervisor::Stopped(report)] {
             assert!(message.to_string().len() < MAX_LINE_BYTES as usize);
             assert_eq!(ToSupervisor::parse(&message.to_string()), Some(message));
         }

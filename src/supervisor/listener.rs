@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
+use super::children::Children;
 use super::exit::{Exit, wait_unreaped};
 use super::group::Group;
 use super::link::{self, Receiver, Sender, ToListener, ToSupervisor};
@@ -37,12 +38,14 @@ enum What {
 pub(super) struct Listener {
     command: Command,
     events: SyncSender<Event>,
+    children: Children,
     /// What a listener has to know that is started again.
     groups: Vec<(Group, String)>,
     starts: u64,
     back_off: Duration,
     state: State,
     report: Option<StopReport>,
+    is_asked_to_stop: bool,
 }
 
 enum State {
@@ -67,15 +70,17 @@ impl Drop for Running {
 }
 
 impl Listener {
-    pub(super) fn new(command: Command, events: SyncSender<Event>) -> Listener {
+    pub(super) fn new(command: Command, events: SyncSender<Event>, children: Children) -> Listener {
         Listener {
             command,
             events,
+            children,
             groups: Vec::new(),
             starts: 0,
             back_off: BACK_OFF.0,
             state: State::Down(None),
             report: None,
+            is_asked_to_stop: false,
         }
     }
 
@@ -83,7 +88,8 @@ impl Listener {
     pub(super) fn start(&mut self) -> io::Result<()> {
         let (ours, theirs) = UnixStream::pair()?;
         let (mut link, receiver) = link::halves(ours)?;
-        let spawned = self.command.stdin(OwnedFd::from(theirs)).process_group(0).spawn();
+        let command = self.command.stdin(OwnedFd::from(theirs)).process_group(0);
+        let spawned = self.children.spawn(command);
         // The command would keep its end of the link open.
         self.command.stdin(Stdio::null());
         let mut child = spawned?;
@@ -91,6 +97,7 @@ impl Listener {
         if let Err(error) = self.hear(receiver, child.id()) {
             child.kill()?;
             child.wait()?;
+            self.children.forget(child.id());
             return Err(error);
         }
         for (group, name) in &self.groups {
@@ -124,10 +131,12 @@ impl Listener {
         match news.what {
             _ if news.start != self.starts => {}
             What::Said(ToSupervisor::Ready) => running.ready = true,
+            What::Said(ToSupervisor::Asked) => self.is_asked_to_stop = true,
             What::Said(ToSupervisor::Stopped(report)) => self.report = Some(report),
             What::Ended(exit) => {
                 // It has ended, so this does not wait.
                 let _reaped = running.child.wait();
+                self.children.forget(running.child.id());
                 if running.since.elapsed() >= BACK_OFF.1 {
                     self.back_off = BACK_OFF.0;
                 }
@@ -191,6 +200,16 @@ impl Listener {
         self.say(&ToListener::Ended { group });
     }
 
+    /// Lets the log files rotate.
+    pub(super) fn rotate(&mut self) {
+        self.say(&ToListener::Rotate);
+    }
+
+    /// Whether somebody has asked a listener to stop.
+    pub(super) fn is_asked_to_stop(&self) -> bool {
+        self.is_asked_to_stop
+    }
+
     /// Asks for the sentinel and the report of this life.
     pub(super) fn ask_to_stop(&mut self) {
         self.report = None;
@@ -226,7 +245,7 @@ mod tests {
         let (sender, events) = sync_channel(8);
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "cat; exit 7"]);
-        let mut listener = Listener::new(command, sender);
+        let mut listener = Listener::new(command, sender, Children::default());
         listener.start().unwrap();
         drop(listener);
         match events.recv_timeout(Duration::from_secs(30)) {

@@ -6,25 +6,39 @@
 //! workers.
 
 mod capture;
+mod children;
+mod command;
+mod env_file;
 mod exit;
+mod formation;
 mod group;
+mod life;
 mod lines;
 mod link;
 mod listener;
+mod order;
 mod outcome;
+mod procfile;
+mod ready;
+mod restart;
 mod run;
+mod schedule;
 mod supervised;
 mod worker;
 
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+pub use command::{MAX_NAME_BYTES, WorkerCommand, WorkerNameError};
+pub use env_file::read_env_file;
 pub use exit::Exit;
+pub use formation::{FormationError, MAX_WORKERS, formation};
 pub use lines::{Lines, MAX_LINE_BYTES};
+pub use order::OrderError;
 pub use outcome::{Notice, Outcome, Reason, SuperviseError};
-pub use run::{DEFAULT_STOP_TIMEOUT, Supervisor};
+pub use procfile::{WorkerFileError, read_procfile};
+pub use run::{DEFAULT_STOP_TIMEOUT, OnExit, Supervisor};
 pub use supervised::SupervisorLink;
-pub use worker::{MAX_NAME_BYTES, WorkerCommand, WorkerNameError};
 
 use self::capture::Captured;
 use self::listener::News;
@@ -36,17 +50,23 @@ const MAX_STOP_TIMEOUT: Duration = Duration::from_hours(365 * 24);
 enum Event {
     /// A signal was sent to the supervisor.
     Interrupt(i32),
+    /// The log is to be rotated.
+    Rotate,
     /// The main process of a worker has ended and is not reaped yet.
-    Ended {
-        number: usize,
-        exit: Exit,
-    },
+    Ended(LifeId, Exit),
     /// The output of a worker has ended.
-    Captured {
-        number: usize,
-        captured: Captured,
-    },
+    Captured(LifeId, Captured),
+    /// A worker is ready.
+    Ready(LifeId),
     Listener(News),
+}
+
+/// One life of one worker: events of an earlier one may come late.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct LifeId {
+    /// Which worker, in the order in which they were given.
+    worker: usize,
+    life: u64,
 }
 
 /// Passes signals to a supervisor, from any thread.
@@ -59,5 +79,10 @@ impl Interrupter {
     pub fn interrupt(&self, signal: i32) {
         // The other end is gone where the supervisor has done its work.
         let _done = self.0.send(Event::Interrupt(signal));
+    }
+
+    /// Asks the listener to rotate its log files.
+    pub fn rotate(&self) {
+        let _done = self.0.send(Event::Rotate);
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::exit::{Exit, signal_name};
+use super::order::OrderError;
 
 /// Why all workers have ended.
 #[derive(Debug)]
@@ -12,6 +13,11 @@ use super::exit::{Exit, signal_name};
 pub enum Reason {
     /// Each of them by itself, with code 0.
     AllEnded,
+    /// This one by itself, with code 0, which was to end the others.
+    Ended {
+        /// The worker.
+        name: String,
+    },
     /// This one failed by itself.
     Failed {
         /// The worker.
@@ -26,11 +32,39 @@ pub enum Reason {
         /// What the system said.
         source: io::Error,
     },
+    /// This one was not ready in time, or ended before it was.
+    NotReady {
+        /// The worker.
+        name: String,
+        /// The time that it had; nothing where it has ended.
+        within: Option<Duration>,
+    },
+    /// Somebody asked the listener to stop, as `logboom ctl stop` does.
+    Asked,
     /// A signal asked for it.
     Interrupted {
         /// Its number.
         signal: i32,
     },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::AllEnded => write!(f, "all workers ended"),
+            Reason::Asked => write!(f, "stopped by request"),
+            Reason::Interrupted { signal } => write!(f, "interrupted by {}", signal_name(*signal)),
+            Reason::Ended { name } => write!(f, "{name} exited 0"),
+            Reason::Failed { name, exit } => write!(f, "{name} {exit}"),
+            Reason::NotStarted { name, source } => write!(f, "cannot start {name}: {source}"),
+            Reason::NotReady { name, within: None } => {
+                write!(f, "{name} exited 0 before it was ready")
+            }
+            Reason::NotReady { name, within: Some(within) } => {
+                write!(f, "{name} was not ready within {} s", within.as_secs_f32())
+            }
+        }
+    }
 }
 
 /// How the work of a supervisor went.
@@ -48,14 +82,25 @@ pub struct Outcome {
 impl Outcome {
     /// Whether a worker failed.
     pub fn is_failure(&self) -> bool {
-        matches!(self.reason, Reason::Failed { .. } | Reason::NotStarted { .. })
+        match self.reason {
+            Reason::Failed { .. } | Reason::NotStarted { .. } | Reason::NotReady { .. } => true,
+            Reason::AllEnded
+            | Reason::Ended { .. }
+            | Reason::Interrupted { .. }
+            | Reason::Asked => false,
+        }
     }
 
     /// The exit code for it, as a shell has it: that of the worker that failed, 128+N for a signal;
-    /// 127 for a program that was not found and 126 for one that cannot be executed; else 0.
+    /// 127 for a program that was not found and 126 for one that cannot be executed; 1 for one that
+    /// was not ready in time; else 0.
     pub fn exit_code(&self) -> u8 {
         match &self.reason {
-            Reason::AllEnded | Reason::Interrupted { .. } => 0,
+            Reason::AllEnded
+            | Reason::Ended { .. }
+            | Reason::Interrupted { .. }
+            | Reason::Asked => 0,
+            Reason::NotReady { .. } => 1,
             Reason::Failed { exit, .. } => exit.shell_code(),
             Reason::NotStarted { source, .. } if source.kind() == io::ErrorKind::NotFound => 127,
             Reason::NotStarted { .. } => 126,
@@ -65,13 +110,9 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.reason {
-            Reason::AllEnded => return write!(f, "all workers ended"),
-            Reason::Interrupted { signal } => {
-                return write!(f, "interrupted by {}", signal_name(*signal));
-            }
-            Reason::Failed { name, exit } => write!(f, "{name} {exit}")?,
-            Reason::NotStarted { name, source } => write!(f, "cannot start {name}: {source}")?,
+        write!(f, "{}", self.reason)?;
+        if matches!(self.reason, Reason::AllEnded | Reason::Interrupted { .. } | Reason::Asked) {
+            return Ok(());
         }
         match self.stopped {
             0 => Ok(()),
@@ -96,6 +137,37 @@ pub enum Notice {
         name: String,
         /// Its process.
         pid: u32,
+    },
+    /// A worker has ended and is started again after a pause.
+    Restarts {
+        /// The worker.
+        name: String,
+        /// How it ended.
+        exit: Exit,
+        /// The pause.
+        pause: Duration,
+    },
+    /// A worker has failed, and the others go on.
+    Failed {
+        /// What happened.
+        reason: String,
+    },
+    /// A worker is not started, because one that it waits for has failed.
+    WaitsInVain {
+        /// The worker.
+        name: String,
+        /// Whom it waits for.
+        other: String,
+    },
+    /// What workers have left behind outside their process groups cannot be found at the end.
+    OrphansUnseen {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Processes that workers have left behind could not be ended.
+    OrphansLeft {
+        /// How many.
+        count: usize,
     },
     /// Some of what a worker printed may not be in the log file.
     OutputUncertain {
@@ -123,6 +195,20 @@ impl fmt::Display for Notice {
         match self {
             Notice::Context { complaint } => write!(f, "{complaint}"),
             Notice::Started { name, pid } => write!(f, "started {name}, process {pid}"),
+            Notice::Restarts { name, exit, pause } => {
+                write!(f, "{name} {exit}; starting it again in {} ms", pause.as_millis())
+            }
+            Notice::Failed { reason } => write!(f, "{reason}; the others go on"),
+            Notice::WaitsInVain { name, other } => {
+                write!(f, "{name} is not started: it waits for {other}, which has ended")
+            }
+            Notice::OrphansUnseen { source } => write!(
+                f,
+                "processes that leave their groups will not end with their workers: {source}"
+            ),
+            Notice::OrphansLeft { count } => {
+                write!(f, "{count} processes that workers have left behind cannot be ended")
+            }
             Notice::OutputUncertain { name } => {
                 write!(
                     f,
@@ -144,6 +230,9 @@ impl fmt::Display for Notice {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SuperviseError {
+    /// The workers cannot be brought into an order; nothing was started.
+    #[error(transparent)]
+    Order(#[from] OrderError),
     /// Its program could not be started.
     #[error("cannot start the listener")]
     Spawn {
@@ -174,12 +263,20 @@ mod tests {
 
     #[test]
     fn the_reason_is_one_clause_and_one_code() {
+        const SECOND: Duration = Duration::from_secs(1);
         let failed = |exit| Reason::Failed { name: "api".into(), exit };
         let not_started =
             |kind| Reason::NotStarted { name: "api".into(), source: io::Error::from(kind) };
         let cases = [
             (outcome(Reason::AllEnded, 0), "all workers ended", 0),
             (outcome(Reason::Interrupted { signal: 2 }, 5), "interrupted by SIGINT", 0),
+            (outcome(Reason::Asked, 5), "stopped by request", 0),
+            (outcome(Reason::Ended { name: "api".into() }, 2), "api exited 0; stopped 2 others", 0),
+            (
+                outcome(Reason::NotReady { name: "db".into(), within: Some(SECOND) }, 1),
+                "db was not ready within 1 s; stopped 1 other",
+                1,
+            ),
             (outcome(failed(Exit::Code(3)), 4), "api exited 3; stopped 4 others", 3),
             (
                 outcome(failed(Exit::Signal(9)), 1),

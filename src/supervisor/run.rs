@@ -4,9 +4,13 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use super::children::{Children, Orphans};
+use super::command::WorkerCommand;
+use super::group::LiveGroups;
 use super::listener::{Listener, READY_TIMEOUT};
-use super::worker::{Worker, WorkerCommand};
-use super::{Event, Exit, Interrupter, MAX_STOP_TIMEOUT, Notice, Outcome, Reason, SuperviseError};
+use super::order::order;
+use super::worker::Worker;
+use super::{Event, Interrupter, MAX_STOP_TIMEOUT, Notice, Outcome, Reason, SuperviseError};
 use crate::control::StopReport;
 use crate::{Context, QueueDir, context};
 
@@ -18,6 +22,21 @@ const LISTENER_STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Events that wait before their threads do.
 const MAX_WAITING_EVENTS: usize = 64;
+
+/// How often orphans that have ended are reaped while workers run.
+const REAP_TICK: Duration = Duration::from_secs(10);
+
+/// What the end of one worker is to the others. A worker that is started again has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnExit {
+    /// The first one that fails ends the others.
+    #[default]
+    FailFast,
+    /// The first one that ends, in whichever way, ends the others.
+    Any,
+    /// The others go on.
+    Keep,
+}
 
 /// Starts a listener and workers, and sees them through to their end.
 ///
@@ -41,19 +60,27 @@ const MAX_WAITING_EVENTS: usize = 64;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Supervisor {
-    queue: QueueDir,
+    pub(super) queue: QueueDir,
     /// What the workers inherit, and what is wrong with it.
-    context: Context,
-    complaints: Vec<String>,
-    stop_timeout: Duration,
-    notify: Box<dyn FnMut(&Notice)>,
-    listener: Listener,
-    workers: Vec<Worker>,
+    pub(super) context: Context,
+    pub(super) complaints: Vec<String>,
+    pub(super) stop_timeout: Duration,
+    pub(super) notify: Box<dyn FnMut(&Notice)>,
+    pub(super) listener: Listener,
+    pub(super) workers: Vec<Worker>,
+    pub(super) on_exit: OnExit,
+    pub(super) groups: LiveGroups,
+    pub(super) children: Children,
+    pub(super) orphans: Option<Orphans>,
+    /// The first failure, where the others went on.
+    pub(super) first_failure: Option<Reason>,
     /// Why the workers are being stopped, as soon as they are.
-    reason: Option<Reason>,
-    stopped: usize,
-    sender: SyncSender<Event>,
-    events: Receiver<Event>,
+    pub(super) reason: Option<Reason>,
+    pub(super) stopped: usize,
+    /// Whether nobody gets time to end any more.
+    pub(super) is_killing: bool,
+    pub(super) sender: SyncSender<Event>,
+    pub(super) events: Receiver<Event>,
 }
 
 impl Supervisor {
@@ -72,16 +99,23 @@ impl Supervisor {
     ) -> Supervisor {
         let (sender, events) = sync_channel(MAX_WAITING_EVENTS);
         let (context, complaints) = context::of_run();
+        let children = Children::default();
         Supervisor {
             queue,
             context,
             complaints,
             stop_timeout: stop_timeout.min(MAX_STOP_TIMEOUT),
             notify: Box::new(notify),
-            listener: Listener::new(listener, sender.clone()),
+            listener: Listener::new(listener, sender.clone(), children.clone()),
             workers: Vec::new(),
+            on_exit: OnExit::default(),
+            groups: LiveGroups::default(),
+            children,
+            orphans: None,
+            first_failure: None,
             reason: None,
             stopped: 0,
+            is_killing: false,
             sender,
             events,
         }
@@ -100,40 +134,54 @@ impl Supervisor {
         &self.context
     }
 
+    /// Says what the end of one worker is to the others. Default: [`OnExit::FailFast`].
+    pub fn on_exit(&mut self, on_exit: OnExit) {
+        self.on_exit = on_exit;
+    }
+
+    /// Says that this process does nothing else and has no other children: it then ends at last also
+    /// what workers have left behind in process groups or sessions of their own. Such processes become
+    /// its children when their parents end. Default: they go on, as children of init.
+    pub fn adopt_orphans(&mut self) {
+        match Orphans::adopt(self.children.clone()) {
+            Ok(orphans) => self.orphans = Some(orphans),
+            Err(source) => (self.notify)(&Notice::OrphansUnseen { source }),
+        }
+    }
+
     /// How to pass signals to this supervisor.
     pub fn interrupter(&self) -> Interrupter {
         Interrupter(self.sender.clone())
     }
 
-    /// Starts the listener and the workers and waits until all of these have ended and what they
-    /// printed is in the log. The first worker that fails, or an interrupt, ends the others.
+    /// Starts the listener and the workers, each when those are ready that it is started
+    /// [after](crate::worker_settings::Lifecycle::after), and waits until all of these have ended for good
+    /// and what they printed is in the log. The first worker that fails, or an interrupt, ends the
+    /// others, each when those have ended that were started after it.
     ///
     /// # Errors
-    /// The listener did not start; no worker was started then.
+    /// Workers wait for each other or for one that there is not, or the listener did not start; no
+    /// worker was started then.
     pub fn run(&mut self, workers: Vec<WorkerCommand>) -> Result<Outcome, SuperviseError> {
+        let after = order(&workers)?;
         for complaint in std::mem::take(&mut self.complaints) {
             (self.notify)(&Notice::Context { complaint });
         }
         self.start_listener()?;
-        for command in workers {
-            while let Ok(event) = self.events.try_recv() {
-                self.take(event);
-            }
-            if self.reason.is_some() {
-                break;
-            }
-            self.start_worker(command);
-        }
+        let workers = workers.into_iter().zip(after);
+        self.workers = workers.map(|(command, after)| Worker::new(command, after)).collect();
+        self.start_due();
         while !self.workers.iter().all(Worker::is_over) {
             self.step();
         }
+        self.end_orphans();
         // Whoever has a last word for the log needs a listener.
         let give_up_at = Instant::now() + READY_TIMEOUT;
         while !self.listener.is_ready() && Instant::now() < give_up_at {
             self.step();
         }
         let written = self.workers.iter().all(Worker::is_written);
-        let reason = self.reason.take().unwrap_or(Reason::AllEnded);
+        let reason = self.reason.take().or(self.first_failure.take()).unwrap_or(Reason::AllEnded);
         Ok(Outcome { reason, stopped: self.stopped, written })
     }
 
@@ -184,78 +232,70 @@ impl Supervisor {
         Ok(())
     }
 
-    fn start_worker(&mut self, command: WorkerCommand) {
-        let name = command.name.clone();
-        match Worker::start(command, self.workers.len(), &self.queue, &self.context, &self.sender) {
-            Ok(worker) => {
-                self.listener.started(worker.group, &name);
-                (self.notify)(&Notice::Started {
-                    name,
-                    pid: worker.group.leader().as_raw() as u32,
-                });
-                self.workers.push(worker);
-            }
-            Err(source) => self.stop_workers(Reason::NotStarted { name, source }),
-        }
-    }
-
-    /// Waits for one event or deadline and acts on it.
+    /// Waits for one event or deadline and does what is due.
     fn step(&mut self) {
         let now = Instant::now();
         let steps = self.workers.iter().filter_map(|worker| worker.next_step(now));
-        let event = match steps.chain(self.listener.next_step()).min() {
-            Some(at) => self.events.recv_timeout(at.saturating_duration_since(now)),
+        let steps = steps.chain(self.listener.next_step());
+        let reap_at = self.orphans.as_ref().map(|_| now + REAP_TICK);
+        self.wait(steps.chain(reap_at).min());
+        let now = Instant::now();
+        let ending = self.workers.iter().filter(|worker| worker.is_ending());
+        let ending: Vec<_> = ending.map(|worker| worker.name().to_owned()).collect();
+        for number in 0..self.workers.len() {
+            while let Some(news) = self.workers[number].advance(now, &mut self.groups) {
+                self.heard(number, news);
+            }
+        }
+        let children = self.groups.take_children();
+        if let Some(orphans) = &mut self.orphans {
+            // What has left the groups of these workers ends with them all the same.
+            orphans.terminate_of(&ending, &children);
+        }
+        if let Some(notice) = self.listener.advance(now) {
+            (self.notify)(&notice);
+        }
+        if reap_at.is_some_and(|at| now >= at)
+            && let Some(orphans) = &mut self.orphans
+        {
+            orphans.living();
+        }
+        self.start_due();
+        self.stop_due();
+    }
+
+    /// Waits for an event, at most until then, and takes it.
+    fn wait(&mut self, until: Option<Instant>) {
+        let event = match until {
+            Some(at) => self.events.recv_timeout(at.saturating_duration_since(Instant::now())),
             None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         if let Ok(event) = event {
             self.take(event);
         }
-        let now = Instant::now();
-        for worker in self.workers.iter_mut().filter(|worker| !worker.is_over()) {
-            if worker.advance(now) {
-                self.listener.ended(worker.group);
-                if !worker.is_written() {
-                    (self.notify)(&Notice::OutputUncertain { name: worker.name.clone() });
-                }
-            }
-        }
-        if let Some(notice) = self.listener.advance(now) {
-            (self.notify)(&notice);
-        }
     }
 
-    fn take(&mut self, event: Event) {
+    pub(super) fn take(&mut self, event: Event) {
         match event {
             Event::Interrupt(_) if self.reason.is_some() => {
+                self.is_killing = true;
                 self.workers.iter_mut().for_each(Worker::kill);
             }
             Event::Interrupt(signal) => self.stop_workers(Reason::Interrupted { signal }),
-            Event::Ended { number, exit } => self.worker_ended(number, exit),
-            Event::Captured { number, captured } => self.workers[number].captured(captured),
+            Event::Rotate => self.listener.rotate(),
+            Event::Ended(id, exit) => {
+                if let Some(news) = self.workers[id.worker].ended(id, exit) {
+                    self.heard(id.worker, news);
+                }
+            }
+            Event::Captured(id, captured) => self.workers[id.worker].captured(id, captured),
+            Event::Ready(id) => self.workers[id.worker].ready(id),
             Event::Listener(news) => {
                 if let Some(exit) = self.listener.take(news) {
                     let pause = self.listener.start_later();
                     (self.notify)(&Notice::ListenerEnded { exit, pause });
                 }
             }
-        }
-    }
-
-    fn worker_ended(&mut self, number: usize, exit: Exit) {
-        let worker = &mut self.workers[number];
-        worker.ended(exit, self.stop_timeout);
-        if self.reason.is_none() && !exit.is_success() {
-            let name = worker.name.clone();
-            self.stop_workers(Reason::Failed { name, exit });
-        }
-    }
-
-    /// Ends all workers; what they exit with says nothing any more.
-    fn stop_workers(&mut self, reason: Reason) {
-        self.reason = Some(reason);
-        for worker in self.workers.iter_mut().filter(|worker| worker.is_running()) {
-            worker.terminate(self.stop_timeout);
-            self.stopped += 1;
         }
     }
 }

@@ -9,13 +9,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal};
 
 use super::MAX_STOP_TIMEOUT;
-use super::group::Group;
+use super::group::{GROUP_TICK, Group};
 use super::link::{self, Receiver, Sender, ToListener, ToSupervisor};
 use crate::control::StopReport;
-use crate::{Certainty, Level, QueueDir, Stop};
-
-/// How often is looked whether the workers of a dead supervisor have ended.
-const GROUP_TICK: Duration = Duration::from_millis(20);
+use crate::{Certainty, Level, QueueDir, QueueListener, Rotate, Stop};
 
 /// How long the reason may take into the log.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(1);
@@ -30,9 +27,10 @@ pub struct SupervisorLink {
 }
 
 impl SupervisorLink {
-    /// Takes standard input as the link, tells the supervisor that workers may attach to `queue`,
-    /// and watches the link on a thread of its own from then on. Workers of a supervisor that
-    /// vanishes get `stop_timeout` to end, at most a year.
+    /// Takes standard input as the link, tells the supervisor that workers may attach to the queue of
+    /// `listener`, and watches the link on a thread of its own from then on. Whoever asks the listener
+    /// to stop through its queue, as `logboom ctl stop` does, asks the supervisor, which ends the
+    /// workers first. Workers of a supervisor that vanishes get `stop_timeout` to end, at most a year.
     ///
     /// Call it before other threads are started: they inherit that a listener, which is no process
     /// of the terminal's foreground, is not stopped for printing there (SIGTTOU).
@@ -40,15 +38,23 @@ impl SupervisorLink {
     /// # Errors
     /// Descriptors or threads have run out.
     pub fn from_stdin(
-        queue: QueueDir,
-        stop: Stop,
+        listener: &QueueListener,
         stop_timeout: Duration,
     ) -> io::Result<SupervisorLink> {
         SigSet::from(Signal::SIGTTOU).thread_block()?;
         let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let (mut asking, _) = link::halves(stream.try_clone()?)?;
         let (mut sender, receiver) = link::halves(stream)?;
-        let stop_timeout = stop_timeout.min(MAX_STOP_TIMEOUT);
-        let watch = Watch { receiver, workers: Vec::new(), queue, stop, stop_timeout };
+        let (stop, rotate) = (listener.stop_handle(), listener.rotate_handle());
+        stop.defer_to(move || asking.send(&ToSupervisor::Asked));
+        let watch = Watch {
+            receiver,
+            workers: Vec::new(),
+            queue: listener.queue().clone(),
+            stop,
+            rotate,
+            stop_timeout: stop_timeout.min(MAX_STOP_TIMEOUT),
+        };
         thread::Builder::new().name("logboom-link".into()).spawn(move || watch.run())?;
         sender.send(&ToSupervisor::Ready);
         Ok(SupervisorLink { sender })
@@ -65,6 +71,7 @@ struct Watch {
     workers: Vec<(Group, String)>,
     queue: QueueDir,
     stop: Stop,
+    rotate: Rotate,
     stop_timeout: Duration,
 }
 
@@ -76,6 +83,7 @@ impl Watch {
                 Some(ToListener::Ended { group }) => {
                     self.workers.retain(|(known, _)| *known != group);
                 }
+                Some(ToListener::Rotate) => self.rotate.request(),
                 Some(ToListener::Stop) => break,
                 None => {
                     self.end_workers();
@@ -87,7 +95,7 @@ impl Watch {
     }
 
     fn end_workers(&mut self) {
-        self.workers.iter().for_each(|(group, _)| group.terminate());
+        self.workers.iter().for_each(|(group, _)| group.terminate(Signal::SIGTERM));
         if !self.workers.is_empty() {
             self.record();
         }

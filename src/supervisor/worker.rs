@@ -1,265 +1,261 @@
-//! One worker: its process, what that has started, and its output, from start to the last trace.
+//! One worker over all its lives: when each begins, and what its end means.
 
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::io;
 use std::time::{Duration, Instant};
-use std::{io, thread};
 
-use super::Event;
-use super::capture::{Capture, Captured, FLUSH_TIMEOUT};
-use super::exit::{Exit, wait_unreaped};
-use super::group::Group;
-use crate::record::now_ns;
-use crate::worker::hand_on;
-use crate::{Context, Process, QueueDir};
+use super::capture::Captured;
+use super::command::WorkerCommand;
+use super::exit::Exit;
+use super::group::{Group, LiveGroups};
+use super::life::{Birth, Life};
+use super::restart::Restarts;
+use super::{LifeId, Reason};
+use crate::worker_settings::Readiness;
 
-/// Longest name of a worker.
-pub const MAX_NAME_BYTES: usize = 64;
-
-/// How often is looked whether the last processes of a group have ended.
-const GROUP_TICK: Duration = Duration::from_millis(20);
-
-/// How long a killed worker may take to end and to have its output written: time to find a
-/// listener, to flush, and some more.
-const GIVE_UP_TIMEOUT: Duration = FLUSH_TIMEOUT.saturating_mul(3);
-
-/// A name that is not usable for a worker.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "worker name `{0}` is not usable: take 1 to {MAX_NAME_BYTES} letters, digits, `-`, `_` or `.`"
-)]
-pub struct WorkerNameError(String);
-
-/// What to start as a worker, and its name.
-#[derive(Debug)]
-pub struct WorkerCommand {
-    pub(super) name: String,
-    command: Command,
-}
-
-impl WorkerCommand {
-    /// A worker of this name. Its standard streams, its process group and the variables
-    /// `LOGBOOM_QUEUE`, `LOGBOOM_WORKER` and `LOGBOOM_CONTEXT` are set when it is started; all else is
-    /// the command's.
-    ///
-    /// # Errors
-    /// The name is not plain: letters, digits, `-`, `_`, `.`, at most [`MAX_NAME_BYTES`].
-    pub fn new(name: &str, command: Command) -> Result<WorkerCommand, WorkerNameError> {
-        if !is_plain_name(name) {
-            return Err(WorkerNameError(name.chars().take(MAX_NAME_BYTES).collect()));
-        }
-        Ok(WorkerCommand { name: name.to_owned(), command })
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn program(&self) -> Arc<str> {
-        let path = Path::new(self.command.get_program());
-        path.file_name().unwrap_or_default().to_string_lossy().into()
-    }
-
-    fn spawn(&mut self, queue: &QueueDir, context: &Context) -> io::Result<Child> {
-        hand_on(&mut self.command, Some(queue), &self.name, context);
-        self.command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-    }
-}
-
-pub(super) fn is_plain_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(plain)
-}
-
-/// A worker that was started.
 pub(super) struct Worker {
-    pub(super) name: String,
-    pub(super) group: Group,
-    child: Child,
-    capture: Capture,
-    exit: Option<Exit>,
-    captured: Option<Captured>,
+    pub(super) command: WorkerCommand,
+    /// Those that it is started after, by their numbers.
+    pub(super) after: Vec<usize>,
+    restarts: Restarts,
+    lives: u64,
+    is_ready: bool,
+    /// Whether all output of the lives that are over is in the log file.
+    is_written: bool,
     stage: Stage,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    Running,
-    /// Its group was asked to end.
-    Terminating {
-        kill_at: Instant,
+    /// It was never started.
+    Waiting,
+    Alive {
+        life: Box<Life>,
+        /// By when it has to be ready.
+        ready_by: Option<Instant>,
+        /// What its end meant, as soon as that is clear.
+        end: Option<End>,
     },
-    /// Its group was killed; its output may still be on its way.
-    Killed {
-        give_up_at: Instant,
-    },
-    /// Nothing is left of it.
+    /// It is started again at this time.
+    Pausing(Instant),
     Over,
 }
 
+/// What the end of a life means.
+#[derive(Clone, Copy)]
+enum End {
+    /// Another one follows at this time.
+    Again(Instant),
+    Last,
+}
+
+/// What a worker does that others have to know.
+pub(super) enum News {
+    /// It has ended in this way, and is started again after a pause.
+    Restarts(Exit, Duration),
+    /// It has ended by itself, well, and for good.
+    Ended,
+    /// It has failed for good.
+    Failed(Reason),
+    /// Nothing is left of a life; whether all its output is in the log file.
+    LifeOver(Group, bool),
+}
+
 impl Worker {
-    /// Starts the command; its end and the end of its output come as events of worker `number`.
-    pub(super) fn start(
-        mut command: WorkerCommand,
-        number: usize,
-        queue: &QueueDir,
-        context: &Context,
-        events: &SyncSender<Event>,
-    ) -> io::Result<Worker> {
-        let started_ns = now_ns();
-        let mut child = command.spawn(queue, context)?;
-        let group = i32::try_from(child.id()).ok().and_then(Group::new);
-        let group = group.expect("invariant: a child has a pid greater than 1");
-        let process = Process {
-            name: command.name.as_str().into(),
-            id: child.id(),
-            program: command.program(),
-            started_ns,
-            context: context.clone().into(),
-        };
-        match watch(&mut child, group, process, number, queue, events) {
-            Ok(capture) => Ok(Worker {
-                name: command.name,
-                group,
-                child,
-                capture,
-                exit: None,
-                captured: None,
-                stage: Stage::Running,
-            }),
-            Err(error) => {
-                group.kill();
-                child.wait()?;
-                Err(error)
-            }
+    pub(super) fn new(command: WorkerCommand, after: Vec<usize>) -> Worker {
+        Worker {
+            restarts: Restarts::of(&command.lifecycle),
+            command,
+            after,
+            lives: 0,
+            is_ready: false,
+            is_written: true,
+            stage: Stage::Waiting,
         }
     }
 
-    /// Its main process has ended; what is left of its group is asked to follow.
-    pub(super) fn ended(&mut self, exit: Exit, stop_timeout: Duration) {
-        self.exit = Some(exit);
-        self.terminate(stop_timeout);
+    pub(super) fn name(&self) -> &str {
+        &self.command.name
     }
 
-    /// Its output has ended.
-    pub(super) fn captured(&mut self, captured: Captured) {
-        self.captured = Some(captured);
+    /// Begins a life; its process.
+    pub(super) fn start(&mut self, birth: Birth<'_>) -> io::Result<&Life> {
+        self.stage = Stage::Over;
+        self.lives += 1;
+        let lifecycle = &self.command.lifecycle;
+        let is_probed = !self.is_ready && lifecycle.readiness.is_some();
+        let ready_timeout = lifecycle.ready_timeout;
+        let id = LifeId { life: self.lives, ..birth.id };
+        let life = Life::begin(&mut self.command, &Birth { id, is_probed, ..birth })?;
+        self.is_ready |= !is_probed;
+        let ready_by = is_probed.then(|| life.since.checked_add(ready_timeout)).flatten();
+        self.stage = Stage::Alive { life: Box::new(life), ready_by, end: None };
+        match &self.stage {
+            Stage::Alive { life, .. } => Ok(life),
+            _ => unreachable!("invariant: it was set just now"),
+        }
     }
 
-    pub(super) fn terminate(&mut self, stop_timeout: Duration) {
-        if self.stage == Stage::Running {
-            self.signal(Group::terminate);
-            self.stage = Stage::Terminating { kill_at: Instant::now() + stop_timeout };
+    /// Nothing more is started, as it was asked to end or waits in vain.
+    pub(super) fn give_up(&mut self) {
+        match &mut self.stage {
+            Stage::Waiting | Stage::Pausing(_) => self.stage = Stage::Over,
+            Stage::Alive { ready_by, end, .. } => {
+                *ready_by = None;
+                *end = Some(End::Last);
+            }
+            Stage::Over => {}
+        }
+    }
+
+    /// Asks its process to end.
+    pub(super) fn terminate(&mut self) {
+        let signal = self.command.lifecycle.stop_signal;
+        if let Stage::Alive { life, .. } = &mut self.stage {
+            life.terminate(signal);
         }
     }
 
     pub(super) fn kill(&mut self) {
-        if matches!(self.stage, Stage::Running | Stage::Terminating { .. }) {
-            self.signal(Group::kill);
-            self.stage = Stage::Killed { give_up_at: Instant::now() + GIVE_UP_TIMEOUT };
+        if let Stage::Alive { life, .. } = &mut self.stage {
+            life.kill();
         }
     }
 
-    /// Does what is due; true when this was the last step and nothing is left of the worker.
-    pub(super) fn advance(&mut self, now: Instant) -> bool {
-        if let Stage::Terminating { kill_at } = self.stage
-            && (now >= kill_at || self.is_quiet() && !self.group.has_members())
+    /// The main process of a life has ended.
+    pub(super) fn ended(&mut self, id: LifeId, exit: Exit) -> Option<News> {
+        let stop_signal = self.command.lifecycle.stop_signal;
+        let Stage::Alive { life, .. } = &mut self.stage else { return None };
+        if life.id != id {
+            return None;
+        }
+        life.ended(exit, stop_signal);
+        let is_waited_for = matches!(
+            self.command.lifecycle.readiness,
+            Some(Readiness::Log(_) | Readiness::Command(_) | Readiness::Tcp(_))
+        );
+        if exit.is_success() && !self.is_ready && is_waited_for {
+            // What it has printed may still say that it was ready.
+            return None;
+        }
+        self.judge()
+    }
+
+    /// The output of a life has ended.
+    pub(super) fn captured(&mut self, id: LifeId, captured: Captured) {
+        if let Stage::Alive { life, .. } = &mut self.stage
+            && life.id == id
         {
-            self.kill();
+            life.captured(captured);
         }
-        let Stage::Killed { give_up_at } = self.stage else {
-            return false;
+    }
+
+    pub(super) fn ready(&mut self, id: LifeId) {
+        if let Stage::Alive { life, ready_by, .. } = &mut self.stage
+            && life.id == id
+        {
+            (self.is_ready, *ready_by) = (true, None);
+        }
+    }
+
+    /// Says what the end of the main process means, unless that was said, or it was asked to end.
+    fn judge(&mut self) -> Option<News> {
+        let Stage::Alive { life, ready_by, end: end @ None } = &mut self.stage else {
+            return None;
         };
-        if self.exit.is_some() {
-            self.capture.finish();
+        let exit = life.exit()?;
+        let was_late =
+            !self.is_ready && ready_by.is_none() && self.command.lifecycle.readiness.is_some();
+        let lifecycle = &self.command.lifecycle;
+        if exit.is_success() && lifecycle.readiness == Some(Readiness::Exit) {
+            self.is_ready = true;
         }
-        let over = self.is_quiet() || now >= give_up_at;
-        if over {
-            // A process that not even SIGKILL has ended is left to init.
-            let _unreaped = self.child.try_wait();
-            self.stage = Stage::Over;
+        let has_failed = was_late || !exit.is_success() || !self.is_ready;
+        let is_done = !has_failed && lifecycle.readiness == Some(Readiness::Exit);
+        let pause = match is_done {
+            true => None,
+            false => self.restarts.next(has_failed, life.since.elapsed()),
+        };
+        if let Some(pause) = pause {
+            *end = Some(End::Again(Instant::now() + pause));
+            return Some(News::Restarts(exit, pause));
         }
-        over
+        *end = Some(End::Last);
+        let name = self.command.name.clone();
+        Some(match has_failed {
+            false => News::Ended,
+            true if was_late => {
+                let within = Some(lifecycle.ready_timeout);
+                News::Failed(Reason::NotReady { name, within })
+            }
+            true if exit.is_success() => News::Failed(Reason::NotReady { name, within: None }),
+            true => News::Failed(Reason::Failed { name, exit }),
+        })
+    }
+
+    /// Does what is due; call it again as long as there are news.
+    pub(super) fn advance(&mut self, now: Instant, groups: &mut LiveGroups) -> Option<News> {
+        let signal = self.command.lifecycle.stop_signal;
+        let Stage::Alive { life, ready_by, .. } = &mut self.stage else { return None };
+        if ready_by.is_some_and(|at| now >= at) && !self.is_ready {
+            *ready_by = None;
+            life.terminate(signal);
+        }
+        if !life.advance(now, groups) {
+            return None;
+        }
+        if let Some(news) = self.judge() {
+            return Some(news);
+        }
+        let Stage::Alive { life, end, .. } = &self.stage else { return None };
+        let (group, is_written) = (life.group, life.is_written());
+        self.is_written &= is_written;
+        self.stage = match end {
+            Some(End::Again(at)) => Stage::Pausing(*at),
+            _ => Stage::Over,
+        };
+        Some(News::LifeOver(group, is_written))
     }
 
     /// When there may be something to do without any event.
     pub(super) fn next_step(&self, now: Instant) -> Option<Instant> {
-        match self.stage {
-            Stage::Running | Stage::Over => None,
-            Stage::Terminating { kill_at } if self.is_quiet() => {
-                Some(kill_at.min(now + GROUP_TICK))
+        match &self.stage {
+            Stage::Waiting | Stage::Over => None,
+            Stage::Pausing(at) => Some(*at),
+            Stage::Alive { life, ready_by, .. } => {
+                life.next_step(now).into_iter().chain(*ready_by).min()
             }
-            Stage::Terminating { kill_at: at } | Stage::Killed { give_up_at: at } => Some(at),
         }
     }
 
+    /// Whether its main process runs.
     pub(super) fn is_running(&self) -> bool {
-        self.exit.is_none()
+        matches!(&self.stage, Stage::Alive { life, .. } if life.is_running())
     }
 
+    /// Whether its main process has ended, and it is waited for what that has left behind.
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(&self.stage, Stage::Alive { life, .. } if !life.is_running())
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.stage, Stage::Waiting)
+    }
+
+    /// Whether another life is to begin now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        matches!(self.stage, Stage::Pausing(at) if now >= at)
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    /// Whether nothing is left of it, and nothing comes.
     pub(super) fn is_over(&self) -> bool {
-        self.stage == Stage::Over
+        matches!(self.stage, Stage::Over)
     }
 
     /// Whether all its output is in the log file.
     pub(super) fn is_written(&self) -> bool {
-        self.captured == Some(Captured::Written)
-    }
-
-    /// Its main process and both its pipes have ended.
-    fn is_quiet(&self) -> bool {
-        self.exit.is_some() && self.captured.is_some()
-    }
-
-    /// Signals its group, which the main process pins until it is reaped.
-    fn signal(&self, signal: impl FnOnce(Group)) {
-        if self.exit != Some(Exit::Unseen) {
-            signal(self.group);
-        }
-    }
-}
-
-/// Starts the threads that wait for the worker's end and for its output.
-fn watch(
-    child: &mut Child,
-    group: Group,
-    process: Process,
-    number: usize,
-    queue: &QueueDir,
-    events: &SyncSender<Event>,
-) -> io::Result<Capture> {
-    let (ends, captures) = (events.clone(), events.clone());
-    // A send fails only where the supervisor is gone and nobody cares.
-    let capture = Capture::start(child, process, queue.clone(), move |captured| {
-        let _gone = captures.send(Event::Captured { number, captured });
-    })?;
-    thread::Builder::new().name("logboom-wait".into()).spawn(move || {
-        let _gone = ends.send(Event::Ended { number, exit: wait_unreaped(group.leader()) });
-    })?;
-    Ok(capture)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_plain_names_name_a_worker() {
-        let name = |name: &str| WorkerCommand::new(name, Command::new("true")).map(|_| ());
-        for plain in ["api", "Process-1", "a_b.c", &"x".repeat(MAX_NAME_BYTES)] {
-            assert_eq!(name(plain), Ok(()));
-        }
-        for odd in ["", "a b", "a/b", "ä", "a\n", "a=b", &"x".repeat(MAX_NAME_BYTES + 1)] {
-            assert!(name(odd).is_err(), "{odd:?}");
-        }
+        self.is_written
     }
 }

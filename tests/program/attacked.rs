@@ -19,7 +19,7 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, socket,
 };
 use peer::{GREETING, attach, connect, greet, wait_refused};
-use support::{Listener, Load, PATIENCE, Place, by_channel, role, say, wait_until};
+use support::{Load, PATIENCE, Place, by_channel, role, say, wait_until};
 
 /// Logs numbered records until the file `role[1]` exists, or it is killed.
 #[test]

@@ -4,87 +4,17 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::fs;
-use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use logboom::supervisor::{Supervisor, WorkerCommand};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::{Place, Process, is_alive, lines_of, wait_for, wait_until};
+use support::run::{Run, command};
+use support::{Place, is_alive, wait_for, wait_until};
 
 /// A shell that waits for the file `go`.
 const UNTIL_GO: &str = "until [ -e go ]; do sleep 0.01; done";
-
-/// `logboom run` at work in a place of its own.
-struct Run {
-    place: Place,
-    process: Process,
-}
-
-impl Run {
-    fn start(args: &[&str]) -> Run {
-        let place = Place::new();
-        let command = command(&place, args);
-        Run::by(place, command)
-    }
-
-    fn by(place: Place, mut command: Command) -> Run {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        Run { process: Process(command.spawn().unwrap()), place }
-    }
-
-    /// The pids that the worker `w` prints, once there are `count`.
-    fn pids(&self, count: usize) -> Vec<i32> {
-        let pid = |line: String| line.strip_prefix("w ")?.parse().ok();
-        wait_for("the pids", || {
-            let lines =
-                if self.place.log().exists() { lines_of(&self.place.log()) } else { vec![] };
-            let pids: Vec<_> = lines.into_iter().filter_map(pid).collect();
-            (pids.len() == count).then_some(pids)
-        })
-    }
-
-    fn go(&self) {
-        fs::write(self.place.path("go"), "").unwrap();
-    }
-
-    fn wait_for_file(&self, name: &str) {
-        wait_until(name, || self.place.path(name).exists());
-    }
-
-    /// Waits for the end; the exit code and the last line on standard error. The queue directory
-    /// has to be empty then, and the log not locked.
-    fn end(&mut self) -> (i32, String) {
-        let code = self.process.wait();
-        let mut stderr = String::new();
-        self.process.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        self.assert_nothing_left();
-        (code, stderr.lines().last().unwrap_or_default().to_owned())
-    }
-
-    fn assert_nothing_left(&self) {
-        let left = |path| fs::read_dir(path).unwrap().count();
-        assert_eq!(left(self.place.queue().path()), 0);
-        assert!(!self.place.path(".app.log.lock").exists());
-    }
-}
-
-fn command(place: &Place, args: &[&str]) -> Command {
-    let run = place.logboom(&["run", "--format=%(processName)s %(message)s", "--log"]);
-    // Where the tests themselves run under nohup, a hang-up would be nothing to `run` either.
-    let mut command = Command::new("env");
-    command.arg("--default-signal=HUP").arg(run.get_program()).args(run.get_args());
-    command.arg(place.log()).args(args).current_dir(place.directory.path());
-    for (name, value) in run.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command
-}
 
 #[test]
 fn the_exit_code_is_that_of_the_worker_that_failed() {
@@ -199,6 +129,17 @@ fn a_second_signal_kills_what_does_not_want_to_end() {
 }
 
 #[test]
+fn a_second_signal_kills_what_has_left_its_group_too() {
+    let away = "setsid sh -c \"trap \\\"\\\" TERM; echo \\$\\$; while :; do sleep 0.05; done\"";
+    let mut run = Run::start(&["--stop-timeout", "100000", "-c", &format!("w={away} & wait")]);
+    let pids = run.pids(1);
+    run.process.signal(Signal::SIGINT);
+    run.process.signal(Signal::SIGTERM);
+    assert_eq!(run.end().0, 0);
+    assert!(!is_alive(pids[0]));
+}
+
+#[test]
 fn the_stop_timeout_kills_what_does_not_want_to_end() {
     let script = "w=trap '' TERM; echo $$; while :; do sleep 0.05; done";
     let mut run = Run::start(&["--stop-timeout", "1", "-c", script]);
@@ -232,20 +173,21 @@ fn what_a_worker_leaves_behind_gets_time_to_end() {
 }
 
 #[test]
-fn a_process_that_left_its_group_cannot_hold_up_the_end() {
-    let away = "setsid sh -c 'touch up; exec sleep 1000' & echo $!";
-    let script = format!("w={away}; until [ -e up ]; do sleep 0.01; done; printf end");
-    let mut run = Run::start(&["--stop-timeout", "1", "-c", &script]);
-    let pids = run.pids(1);
-    let (code, line) = run.end();
-    let escaped = is_alive(pids[0]);
-    kill(Pid::from_raw(pids[0]), Signal::SIGKILL).unwrap();
-    assert!(escaped, "it has not left the group: nothing is proved");
-    assert_eq!(
-        (code, run.place.messages_of("w").last().map(String::as_str)),
-        (0, Some("end")),
-        "{line}"
-    );
+fn a_process_that_left_its_group_ends_with_the_last_worker_and_holds_nobody_up() {
+    for ignores in ["", "trap \\\"\\\" TERM; "] {
+        let away =
+            format!("setsid sh -c \"{ignores}echo \\$\\$ > up.new; mv up.new up; sleep 1000; :\"");
+        let script = format!("w={away} & until [ -e up ]; do sleep 0.01; done; cat up; printf end");
+        let mut run = Run::start(&["--stop-timeout", "1", "-c", &script]);
+        let pids = run.pids(1);
+        let (code, line) = run.end();
+        assert!(!is_alive(pids[0]), "{ignores}");
+        assert_eq!(
+            (code, run.place.messages_of("w").last().map(String::as_str)),
+            (0, Some("end")),
+            "{line}"
+        );
+    }
 }
 
 #[test]

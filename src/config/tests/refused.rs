@@ -12,7 +12,7 @@ const REFUSED: [(&str, &str); 49] = [
     ("version = 1", "2: duplicate key"),
     (
         "handler = 1",
-        "2: handler: unknown key, expected one of disable_existing_loggers, filters, formatters, handlers, incremental, levels, listener, loggers, queue, root, version",
+        "2: handler: unknown key, expected one of disable_existing_loggers, filters, formatters, handlers, incremental, levels, listener, loggers, queue, root, version, workers",
     ),
     (
         "incremental = true",

@@ -8,6 +8,7 @@ mod load;
 pub mod logs;
 mod process;
 mod python;
+pub mod run;
 pub mod sender;
 pub mod sequence;
 mod small_disk;

@@ -1,0 +1,110 @@
+//! What to start as a worker.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use super::children::Children;
+use crate::worker::hand_on;
+use crate::worker_settings::Lifecycle;
+use crate::{Context, QueueDir};
+
+/// Longest name of a worker.
+pub const MAX_NAME_BYTES: usize = 64;
+
+/// A name that is not usable for a worker.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "worker name `{0}` is not usable: take 1 to {MAX_NAME_BYTES} letters, digits, `-`, `_` or `.`"
+)]
+pub struct WorkerNameError(String);
+
+/// What to start as a worker, and its name.
+#[derive(Debug)]
+pub struct WorkerCommand {
+    pub(super) name: String,
+    pub(super) lifecycle: Lifecycle,
+    command: Command,
+}
+
+impl WorkerCommand {
+    /// A worker of this name. Its standard streams, its process group and the variables
+    /// `LOGBOOM_QUEUE`, `LOGBOOM_WORKER` and `LOGBOOM_CONTEXT` are set when it is started; all else is
+    /// the command's.
+    ///
+    /// # Errors
+    /// The name is not plain: letters, digits, `-`, `_`, `.`, at most [`MAX_NAME_BYTES`].
+    pub fn new(name: &str, command: Command) -> Result<WorkerCommand, WorkerNameError> {
+        if !is_plain_name(name) {
+            return Err(WorkerNameError(name.chars().take(MAX_NAME_BYTES).collect()));
+        }
+        Ok(WorkerCommand { name: name.to_owned(), lifecycle: Lifecycle::default(), command })
+    }
+
+    /// When it is started, whether it is started again, and how it is stopped. The names in
+    /// [`after`](Lifecycle::after) are those of other workers of the same supervisor.
+    pub fn lifecycle(mut self, lifecycle: Lifecycle) -> WorkerCommand {
+        self.lifecycle = lifecycle;
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn program(&self) -> Arc<str> {
+        let path = Path::new(self.command.get_program());
+        path.file_name().unwrap_or_default().to_string_lossy().into()
+    }
+
+    pub(super) fn spawn(
+        &mut self,
+        queue: &QueueDir,
+        context: &Context,
+        children: &Children,
+    ) -> io::Result<Child> {
+        hand_on(&mut self.command, Some(queue), &self.name, context);
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        children.spawn(self.command.process_group(0))
+    }
+
+    /// A command for `/bin/sh` in the directory and the environment that the worker has.
+    pub(super) fn shell(&self, script: &str) -> Command {
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(script);
+        if let Some(directory) = self.command.get_current_dir() {
+            shell.current_dir(directory);
+        }
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        shell
+    }
+}
+
+pub(super) fn is_plain_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_name_a_worker() {
+        let name = |name: &str| WorkerCommand::new(name, Command::new("true")).map(|_| ());
+        for plain in ["api", "Process-1", "a_b.c", &"x".repeat(MAX_NAME_BYTES)] {
+            assert_eq!(name(plain), Ok(()));
+        }
+        for odd in ["", "a b", "a/b", "ä", "a\n", "a=b", &"x".repeat(MAX_NAME_BYTES + 1)] {
+            assert!(name(odd).is_err(), "{odd:?}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `logboom run` at a real pseudo-terminal, as the leader of its session.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use support::{PATIENCE, Place, Process, is_alive, processes_with, wait_until};
+
+/// A worker that shows its process and goes on.
+const FOREVER: &str = "w=echo $$; echo oops >&2; while :; do sleep 0.02; done";
+
+/// A program at a terminal.
+struct Session {
+    place: Place,
+    process: Process,
+    keyboard: Option<Arc<File>>,
+    /// Lets the reader of the screen leave, when something is shown for the next time.
+    is_hung_up: Arc<AtomicBool>,
+    shown: Receiver<Vec<u8>>,
+    screen: Vec<u8>,
+}
+
+impl Session {
+    /// `logboom run ARGS` at a terminal, which it has as its controlling one.
+    fn start(args: &[&str], environment: &[(&str, &str)]) -> Session {
+        let place = Place::new();
+        let (keyboard, terminal) = open_terminal();
+        let run = place.logboom(&["run", "--format=%(processName)s %(message)s", "--log"]);
+        // Where the tests themselves run under nohup, a hang-up would be nothing to `run` either.
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "env", "--default-signal=HUP"]).arg(run.get_program());
+        command.args(run.get_args()).arg(place.log()).args(args);
+        command.current_dir(place.directory.path()).env("LOGBOOM_QUEUE", place.queue().path());
+        command.env("TERM", "xterm").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+        command.envs(environment.iter().copied());
+        let descriptor = || terminal.try_clone().unwrap();
+        command.stdin(descriptor()).stdout(descriptor()).stderr(descriptor());
+        let process = Process(command.spawn().unwrap());
+        // The command holds the terminal open, which would then never end for its reader.
+        drop((command, terminal));
+        let keyboard = Arc::new(keyboard);
+        let is_hung_up = Arc::new(AtomicBool::new(false));
+        let (reader, hung_up) = (Arc::clone(&keyboard), Arc::clone(&is_hung_up));
+        let (sender, shown) = channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = (&*reader).read(&mut buffer) {
+                let is_gone = sender.send(buffer[..count].to_vec()).is_err();
+                if is_gone || hung_up.load(Ordering::Acquire) {
+                    break;
+                }
+            }
+        });
+        let keyboard = Some(keyboard);
+        Session { place, process, keyboard, is_hung_up, shown, screen: Vec::new() }
+    }
+
+    fn press(&mut self, key: u8) {
+        self.keyboard.as_deref().unwrap().write_all(&[key]).unwrap();
+    }
+
+    /// Closes the terminal's other side, when the next line is shown.
+    fn hang_up(&mut self) {
+        self.keyboard = None;
+        self.is_hung_up.store(true, Ordering::Release);
+    }
+
+    /// Waits until the screen has this text.
+    fn wait_for(&mut self, text: &str) {
+        while !String::from_utf8_lossy(&self.screen).contains(text) {
+            let more = self.shown.recv_timeout(PATIENCE);
+            let more = more.unwrap_or_else(|_| panic!("no {text:?} in {:?}", self.text()));
+            self.screen.extend(more);
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.screen).into_owned()
+    }
+
+    /// Waits for the end; the exit code.
+    fn end(&mut self) -> i32 {
+        let code = self.process.wait();
+        while let Ok(more) = self.shown.recv_timeout(PATIENCE) {
+            self.screen.extend(more);
+        }
+        let directory = self.place.directory.path().to_str().unwrap();
+        assert_eq!(processes_with(directory), Vec::<String>::new(), "left behind");
+        code
+    }
+}
+
+/// Both sides of a new pseudo-terminal. No process that is started inherits them: one that did would
+/// keep a hang-up from happening.
+fn open_terminal() -> (File, File) {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let keyboard = posix_openpt(flags).unwrap();
+    grantpt(&keyboard).unwrap();
+    unlockpt(&keyboard).unwrap();
+    let name = ptsname_r(&keyboard).unwrap();
+    let terminal =
+        File::options().read(true).write(true).custom_flags(flags.bits()).open(name).unwrap();
+    (File::from(OwnedFd::from(keyboard)), terminal)
+}
+
+const CTRL_C: u8 = 3;
+
+#[test]
+fn ctrl_c_ends_all_and_the_last_words_are_shown() {
+    let script = "w=trap 'echo last words; exit 0' TERM; echo up; while :; do sleep 0.02; done";
+    let mut session = Session::start(&["-c", script], &[]);
+    session.wait_for("w up\r\n");
+    session.press(CTRL_C);
+    session.wait_for("w last words\r\n");
+    session.wait_for("interrupted by SIGINT; drained ");
+    assert_eq!(session.end(), 0);
+}
+
+#[test]
+fn a_second_ctrl_c_kills_at_once() {
+    let script = "w=trap 'echo asked' TERM; echo up; while :; do sleep 0.02; done";
+    let mut session = Session::start(&["--stop-timeout", "100000", "-c", script], &[]);
+    session.wait_for("w up\r\n");
+    session.press(CTRL_C);
+    session.wait_for("w asked\r\n");
+    session.press(CTRL_C);
+    assert_eq!(session.end(), 0);
+}
+
+#[test]
+fn a_hang_up_of_the_terminal_ends_all_and_all_is_in_the_log() {
+    let script = "w=(setsid sleep 1000 &); trap 'echo last words; exit 0' TERM; echo $$; \
+                  while :; do sleep 0.02; echo tick; done";
+    let mut session = Session::start(&["-c", script], &[]);
+    wait_until("the worker", || {
+        session.place.log().exists() && !session.place.messages_of("w").is_empty()
+    });
+    let pid: i32 = session.place.messages_of("w")[0].parse().unwrap();
+    session.hang_up();
+    assert_eq!(session.end(), 0);
+    assert!(!is_alive(pid));
+    assert!(session.place.messages_of("w").contains(&"last words".to_owned()));
+    assert_eq!(session.place.messages_of("run"), ["interrupted by SIGHUP"]);
+}
+
+#[test]
+fn a_terminal_gets_colour_and_a_log_none() {
+    for (environment, is_coloured) in
+        [(&[][..], true), (&[("NO_COLOR", "1")], false), (&[("TERM", "dumb")], false)]
+    {
+        let mut session = Session::start(&["-c", FOREVER], environment);
+        let line = if is_coloured { "\x1b[33mw oops\x1b[0m\r\n" } else { "w oops\r\n" };
+        session.wait_for(line);
+        session.press(CTRL_C);
+        assert_eq!(session.end(), 0);
+        assert_eq!(session.text().contains('\x1b'), is_coloured, "{:?}", session.text());
+        assert!(session.place.lines().iter().all(|line| !line.contains('\x1b')));
+    }
+}
