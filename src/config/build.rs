@@ -161,10 +161,14 @@ impl Config {
                 let handler = MemoryHandler::new(*capacity, *flush_level, target);
                 Box::new(if *releases_on_close { handler } else { handler.discard_on_close() })
             }
-            HandlerKind::Socket { address, max_bytes } => {
+            HandlerKind::Socket { address, max_bytes, close_timeout } => {
                 let builder = SocketHandler::builder(address.clone());
                 let builder = match max_bytes {
                     Some(bytes) => builder.max_bytes(*bytes),
+                    None => builder,
+                };
+                let builder = match close_timeout {
+                    Some(timeout) => builder.close_timeout(*timeout),
                     None => builder,
                 };
                 Box::new(builder.start()?)

@@ -1,6 +1,7 @@
 //! The `handlers` of a configuration.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::error::Problem;
 use super::filters::texts;
@@ -46,6 +47,9 @@ const REFUSED: [(&str, &str); 7] = [
 
 /// Most bytes that a `logboom.SocketHandler` may be told to keep.
 const MAX_KEPT_BYTES: u64 = 1 << 40;
+
+/// Longest time that its end may be told to wait.
+const MAX_CLOSE_TIMEOUT_S: u64 = 24 * 60 * 60;
 
 /// Where records end, and which.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +101,8 @@ pub(crate) enum HandlerKind {
         address: SocketAddress,
         /// Most that is kept unacknowledged; none: the default.
         max_bytes: Option<usize>,
+        /// How long its end waits for acknowledgements; none: the default.
+        close_timeout: Option<Duration>,
     },
     Syslog {
         address: SyslogPlace,
@@ -177,9 +183,14 @@ fn socket(table: &mut Table) -> Result<HandlerKind, Problem> {
     let address = table.need("address", ADDRESS)?;
     let bytes = "a number of bytes";
     let max_bytes = table.take("maxBytes").map(|item| item.number(1..=MAX_KEPT_BYTES, bytes));
+    let seconds = "a number of seconds";
+    let close_timeout = table
+        .take("closeTimeout")
+        .map(|item| item.number(0..=MAX_CLOSE_TIMEOUT_S, seconds).map(Duration::from_secs));
     Ok(HandlerKind::Socket {
         address: address.text(ADDRESS)?.parse().map_err(|_| address.expected(ADDRESS))?,
         max_bytes: max_bytes.transpose()?.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+        close_timeout: close_timeout.transpose()?,
     })
 }
 

@@ -146,7 +146,7 @@ fn relay(place: &Place, socket: &Path) -> Listener {
     let config = format!(
         "version = 1\n\
          [handlers.own]\nclass = 'logging.FileHandler'\nfilename = 'app.log'\nformatter = 'json'\n\
-         [handlers.central]\nclass = 'logboom.SocketHandler'\naddress = '{socket}'\n\
+         [handlers.central]\nclass = 'logboom.SocketHandler'\naddress = '{socket}'\ncloseTimeout = 60\n\
          [root]\nlevel = 'INFO'\nhandlers = ['own', 'central']\n"
     );
     fs::write(place.path("relay.toml"), config).unwrap();
@@ -247,6 +247,7 @@ fn nothing_is_acknowledged_before_it_is_in_the_log() {
     let mut handler =
         sender(&socket(&place)).close_timeout(Duration::from_millis(300)).start().unwrap();
     (0..100).for_each(|seq| handler.handle(&record(1, seq)).unwrap());
+    wait_until("arrival", || place.status().doors[0].records == 100);
     wait_until("trouble", || place.status().trouble.is_some());
     let error = handler.close().unwrap_err().to_string();
     assert!(error.starts_with("100 records for ") && error.contains("is not written"), "{error}");

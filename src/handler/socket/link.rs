@@ -68,13 +68,19 @@ impl Link {
         !state.kept.is_empty() && !state.is_abandoned
     }
 
-    /// Pauses, unless nobody waits any more.
+    /// Pauses, for the shortest time where this is the end.
     fn rest(&self, pause: Duration) {
         // Without chance all of the pause.
         let percent = getrandom::u64().map_or(100, |random| 50 + (random % 51) as u32);
         let pause = pause * percent / 100;
-        let is_patient = |state: &mut State| !state.is_abandoned;
-        drop(self.shared.changed.wait_timeout_while(self.shared.lock(), pause, is_patient));
+        let is_open = |state: &mut State| !state.is_closed;
+        let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), pause, is_open);
+        let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if !waited.timed_out() {
+            // Somebody waits for the end, and not for long.
+            let is_patient = |state: &mut State| !state.is_abandoned;
+            drop(self.shared.changed.wait_timeout_while(state, self.back_off.0, is_patient));
+        }
     }
 
     /// Sends over one connection until it breaks, or all is done.

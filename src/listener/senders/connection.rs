@@ -58,6 +58,8 @@ pub(super) struct Connection {
     told_at: Instant,
     told_seq: u64,
     pub(super) is_blocked: bool,
+    /// Nothing more comes; what has come is still taken.
+    pub(super) has_ended: bool,
     pub(super) is_over: bool,
 }
 
@@ -76,6 +78,7 @@ impl Connection {
             told_at: now,
             told_seq: 0,
             is_blocked: false,
+            has_ended: false,
             is_over: false,
         }
     }
@@ -115,14 +118,17 @@ impl Connection {
 
     /// Takes in what has come, no more than one frame beyond what was taken.
     pub(super) fn read(&mut self) -> Fate {
-        while self.input.len() < MAX_FRAME_BYTES {
+        while self.input.len() < MAX_FRAME_BYTES && !self.has_ended {
             let filled = self.input.len();
             let room = READ_BYTES.min(MAX_FRAME_BYTES - filled);
             self.input.resize(filled + room, 0);
             let read = self.stream.read(&mut self.input[filled..]);
             self.input.truncate(filled + *read.as_ref().unwrap_or(&0));
             match read {
-                Ok(0) => return Fate::Drop,
+                Ok(0) => {
+                    self.has_ended = true;
+                    break;
+                }
                 Ok(count) if count < room => break,
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,

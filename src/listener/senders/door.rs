@@ -108,7 +108,13 @@ impl Door {
         let places = self.places.iter().map(|place| PollFd::new(place.as_fd(), flags(is_open)));
         let connections = self.connections.iter().map(|connection| {
             let out = if connection.has_output() { PollFlags::POLLOUT } else { PollFlags::empty() };
-            PollFd::new(connection.stream().as_fd(), flags(connection.is_reading()) | out)
+            // The end of a stream is told again and again: it is known.
+            match connection.has_ended {
+                true => PollFd::new(self.woken.as_fd(), PollFlags::empty()),
+                false => {
+                    PollFd::new(connection.stream().as_fd(), flags(connection.is_reading()) | out)
+                }
+            }
         });
         let woken = [PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)];
         let mut polled: Vec<_> = places.chain(connections).chain(woken).collect();
@@ -198,6 +204,8 @@ impl Door {
                     fate
                 }
             };
+            let is_done = connection.has_ended && !connection.is_blocked;
+            let fate = if is_done && fate == Fate::Keep { Fate::Drop } else { fate };
             self.dispose(at, fate);
         }
     }
