@@ -50,6 +50,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
     mut_arg("min_free", |arg| arg.hide(true)),
     mut_arg("at_disk_limit", |arg| arg.hide(true)),
     mut_arg("compress", |arg| arg.hide(true)),
+    mut_arg("route", |arg| arg.hide(true)),
+    mut_arg("max_open_files", |arg| arg.hide(true)),
     mut_arg("force", |force| force.hide(true))
 )]
 pub(crate) struct Args {

@@ -8,6 +8,7 @@ use logboom::control::PushError;
 use logboom::handler::HandlerError;
 use logboom::receiver::DoorError;
 use logboom::supervisor::{OrderError, WorkerFileError};
+use logboom::tail::TailError;
 use logboom::verify::VerifyError;
 use logboom::{AttachError, ListenError, LockError, QueueDirError};
 
@@ -82,6 +83,15 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             VerifyError::Pattern(_) | VerifyError::UnknownForm { .. } => Some(CONFIG),
             _ => Some(IO),
         };
+    }
+    if let Some(
+        TailError::UnknownForm { .. }
+        | TailError::NoTimes { .. }
+        | TailError::Pattern(_)
+        | TailError::TooManyLogs,
+    ) = cause.downcast_ref()
+    {
+        return Some(CONFIG);
     }
     if let Some(PushError::Refused { .. } | PushError::TooLarge { .. }) = cause.downcast_ref() {
         return Some(CONFIG);

@@ -27,6 +27,7 @@ use crate::{exit, signals};
   logboom listen --rotate-at midnight --backup-names date --keep-age 30d
   logboom listen --python-tcp 127.0.0.1:9020 --syslog-socket ./log.sock
   ./service 2>&1 | logboom listen --json-stdin --log logs/service.log
+  logboom listen --route 'logs/{worker}.log' --route 'logs/by-level/{level}.log'
 
 SIGUSR1 rotates the log files, as `logboom ctl rotate` does. SIGHUP loads the configuration again and
 reopens log files that others have moved, as logrotate does; without it they are reopened within a second.")]
@@ -76,6 +77,9 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     }
     for address in args.sockets.addresses() {
         builder = builder.socket(address);
+    }
+    for route in args.log.routes()? {
+        builder = builder.route(route);
     }
     if let Some(sync) = args.log.sync {
         builder = builder.sync(sync);

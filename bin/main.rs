@@ -14,6 +14,7 @@ mod run;
 mod run_workers;
 mod signals;
 mod sockets;
+mod stats;
 mod status;
 mod supervise;
 mod tail;
@@ -51,6 +52,7 @@ enum Command {
     Listen(listen::Args),
     Log(log::Args),
     Tail(tail::Args),
+    Stats(stats::Args),
     Config(config::Args),
     Ctl(ctl::Args),
     Verify(verify::Args),
@@ -68,7 +70,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args, &cli.output),
         Command::Listen(args) => listen::run(args, &cli.output),
         Command::Log(args) => log::run(args),
-        Command::Tail(args) => tail::run(args),
+        Command::Tail(args) => tail::run(args, &cli.output),
+        Command::Stats(args) => stats::run(args),
         Command::Config(args) => config::run(args, &cli.output),
         Command::Ctl(args) => ctl::run(args),
         Command::Verify(args) => verify::run(args),

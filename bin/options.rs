@@ -1,6 +1,7 @@
 //! Flags that several commands share.
 
 mod log;
+mod routes;
 mod units;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use logboom::handler::Color;
 use logboom::{QueueDir, Reloader};
 
 pub(crate) use self::log::{Format, LogOptions, RotationOptions, default_log, parse_format};
+pub(crate) use self::routes::RouteOptions;
 pub(crate) use self::units::{parse_duration, parse_size};
 
 /// The environment's word for the configuration.

@@ -19,6 +19,8 @@ Keys of --json:
   refused            [[reason, peers or batches]]
   filter_panics      records that passed a filter because it panicked
   truncations        how often others have truncated a log file; the log says which
+  routed_files       open log files that records chose, by --route
+  unrouted           records that are not in the file that a route has for them; the log says why
   damaged_lanes      lanes that could not be read to their end; the log says where they are kept
   handlers           [{name, handled, failed, dropped, last_error}], those beside the log files
   doors              [{name, peers, records, dropped, overflowed, pauses, refused}]: those for records
@@ -118,6 +120,12 @@ fn print_counts(status: &Status, out: &mut impl Write) -> io::Result<()> {
     line(out, format_args!("sync      {}", status.sync))?;
     if status.truncations > 0 {
         line(out, format_args!("truncated {} times by others: see the log", status.truncations))?;
+    }
+    if status.routed_files > 0 {
+        line(out, format_args!("routed    {} files open", status.routed_files))?;
+    }
+    if status.unrouted > 0 {
+        line(out, format_args!("unrouted  {} records: see the log", status.unrouted))?;
     }
     if status.damaged_lanes > 0 {
         line(out, format_args!("damaged   {} lanes: see the log", status.damaged_lanes))?;

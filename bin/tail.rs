@@ -1,101 +1,243 @@
-//! `logboom tail`: prints the last lines of a log and follows it across rotation.
+//! `logboom tail`: prints records of logs, and follows them across rotation.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+mod context;
+mod highlight;
+mod logs;
+mod output;
+mod pager;
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use logboom::control;
-use logboom::tail::{Progress, Tail, TailError};
+use clap::error::ErrorKind;
+use logboom::Level;
+use logboom::handler::Color;
+use logboom::tail::{Form, Found, Query, QueryError, Reader, Start, Zone};
 
-use crate::options::{QueueOptions, complain, default_log};
+use self::context::Context;
+pub(crate) use self::logs::paths;
+use self::output::{Output, Printer};
+use self::pager::Screen;
+use crate::options::{self, Format, OutputOptions, QueueOptions, complain};
 
 /// How long to wait for new lines. Looking at files works on every file system.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
+/// How many records are printed where nothing else is said.
+const DEFAULT_RECORDS: u64 = 10;
+
+/// Most records around each that is found.
+const MAX_CONTEXT: u64 = 1000;
+
 const EXAMPLES: &str = "\
 Examples:
-  logboom tail -f               follow the log of the default queue
-  logboom tail -n 100 app.log   the last 100 lines, from backups too
-  logboom tail -n all app.log | grep api-3
+  logboom tail -f                            follow the log of the default queue
+  logboom tail -n 100 app.log                the last 100 records, from backups too
+  logboom tail -l error app.log              all errors in the log and its backups
+  logboom tail --since -2h -w 'api-*' logs   of all logs in a directory, merged by time
+  logboom tail -F status~^5 -o json app.log  by a field, as JSON
+  logboom tail -g timeout -C 3 app.log       with three records before and behind each
 
-A line is printed when its newline has been written. Backups are app.log.1 (newest), app.log.2, …, or have
-dates instead of numbers.";
+A record is printed when its last newline has been written. One that goes on behind a TAB, or with a
+traceback that others wrote as it is, is shown or left out as a whole. Backups are app.log.1 (newest),
+app.log.2, …, or have dates instead of numbers; compressed ones are read too.
 
-/// Print the last lines of a log, across its rotation
+Understood are the text of `--format text`, common patterns of Python and Rust, JSON and logfmt, by the look of
+the first lines; others by --format. Of other text only -g and -v can be asked. Times in text are local unless
+they tell their zone, or as --zone says. --since searches its place: of compressed backups only the first
+lines are decompressed until the range begins, then each backup whole to TMPDIR. Records that stand more than a
+minute out of the order of time may be missed by it.";
+
+/// Print records of logs, across their rotation, by time, level, worker and more
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The current file of the log [default: that of the running listener, else logs/QUEUE.log]
-    path: Option<PathBuf>,
+    /// Current files of logs, or directories of them [default: the log of the running listener, else
+    /// logs/QUEUE.log]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
 
     #[command(flatten)]
     queue: QueueOptions,
 
-    /// How many lines to print first, or `all`
-    #[arg(short = 'n', long, value_name = "N", default_value = "10", value_parser = parse_lines)]
-    lines: u64,
+    /// How many of the last records to print first, or `all` [default: 10; all where only some are asked for,
+    /// unless with -f]
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_lines)]
+    lines: Option<u64>,
 
     /// Go on with what is written later; wait for a log that does not exist yet
     #[arg(short, long)]
     follow: bool,
+
+    #[command(flatten)]
+    filter: FilterOptions,
+
+    /// Print so many records behind each that is found
+    #[arg(short = 'A', long, value_name = "N", value_parser = context_range())]
+    after: Option<u64>,
+
+    /// Print so many records before each that is found
+    #[arg(short = 'B', long, value_name = "N", value_parser = context_range())]
+    before: Option<u64>,
+
+    /// Print so many on both sides
+    #[arg(short = 'C', long, value_name = "N", default_value = "0", value_parser = context_range())]
+    context: u64,
+
+    /// `text`, `json`, `logfmt`, `raw` (as it stands in the log), or a pattern such as '%(asctime)s
+    /// %(message)s' [default: text on a terminal, else raw]
+    #[arg(short, long, value_name = "FORM")]
+    output: Option<Output>,
+
+    /// Do not show what is longer than a terminal by PAGER (else `less`)
+    #[arg(long)]
+    no_pager: bool,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let path = match &args.path {
-        Some(path) => path.clone(),
-        None => log_of_listener(&args.queue)?,
+/// Which records.
+#[derive(clap::Args)]
+pub(crate) struct FilterOptions {
+    /// Nothing earlier: `04:48`, `2026-11-22 04:48:23`, `2026-11-22`, `today`, `yesterday`, `-2h`
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    since: Option<String>,
+
+    /// Nothing later
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    until: Option<String>,
+
+    /// Zone of times without one, here and in lines of text [default: local]
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
+
+    /// This level and above
+    #[arg(short, long)]
+    level: Option<Level>,
+
+    /// This worker; `api-*` is all that begin so
+    #[arg(short, long, value_name = "NAME")]
+    worker: Vec<String>,
+
+    /// This logger and those below it
+    #[arg(short = 't', long, value_name = "NAME")]
+    logger: Vec<String>,
+
+    /// A field: `key=value`, `key!=value`, `key~REGEX`; several have to hold together
+    #[arg(short = 'F', long, value_name = "TEST")]
+    field: Vec<String>,
+
+    /// Text of the record as it stands in the log; of several, one
+    #[arg(short, long, value_name = "REGEX")]
+    grep: Vec<String>,
+
+    /// Nothing with this text
+    #[arg(short = 'v', long, value_name = "REGEX")]
+    exclude: Vec<String>,
+
+    /// Form of the lines: `text`, `json`, `logfmt` or a pattern [default: what they look like]
+    #[arg(long, value_name = "FORM", value_parser = parse_form)]
+    format: Option<Form>,
+}
+
+impl FilterOptions {
+    /// The query that the flags ask.
+    pub(crate) fn query(&self) -> anyhow::Result<Query> {
+        let zone = self.zone.as_deref().map_or_else(|| Ok(Zone::local()), Zone::named);
+        let zone = zone.map_err(|error| usage(&error))?;
+        let now_ns = now_ns();
+        let instant = |text: &Option<String>| {
+            let text = text.as_deref();
+            text.map(|text| zone.instant(text, now_ns)).transpose().map_err(|error| usage(&error))
+        };
+        let (since, until) = (instant(&self.since)?, instant(&self.until)?);
+        let mut query = Query::new().zone(zone).form(self.format.clone().unwrap_or_default());
+        query = since.iter().fold(query, |query, since| query.since(*since.start()));
+        query = until.iter().fold(query, |query, until| query.until(*until.end()));
+        query = self.level.iter().fold(query, |query, level| query.level(*level));
+        query = self.worker.iter().fold(query, Query::worker);
+        query = self.logger.iter().fold(query, Query::logger);
+        self.tests(query).map_err(|error| usage(&anyhow::Error::from(error)))
+    }
+
+    fn tests(&self, query: Query) -> Result<Query, QueryError> {
+        let query = self.field.iter().try_fold(query, |query, test| query.field(test))?;
+        let query = self.grep.iter().try_fold(query, |query, regex| query.matching(regex))?;
+        self.exclude.iter().try_fold(query, |query, regex| query.excluding(regex))
+    }
+}
+
+pub(crate) fn run(args: Args, options: &OutputOptions) -> anyhow::Result<ExitCode> {
+    let paths = logs::paths(&args.paths, &args.queue)?;
+    let query = args.filter.query()?;
+    let start = match args.lines {
+        Some(u64::MAX) => Start::First,
+        Some(records) => Start::Last(records),
+        None if query.has_tests() && !args.follow => Start::First,
+        None if query.has_range() => Start::First,
+        None => Start::Last(DEFAULT_RECORDS),
     };
-    print(&path, &args, &mut io::stdout().lock())?;
+    let open = if args.follow { Reader::following } else { Reader::open };
+    let mut reader = open(paths, query, start)?;
+    let before = args.before.unwrap_or(args.context);
+    let after = args.after.unwrap_or(args.context);
+    let has_context = before > 0 || after > 0;
+    if has_context {
+        reader = reader.with_others();
+    }
+    let is_terminal = io::stdout().is_terminal();
+    let default = if is_terminal { Output::Text } else { Output::Raw };
+    let color = options.handler_color(&io::stdout());
+    let printer = Printer::new(args.output.unwrap_or(default), color == Color::Always)?;
+    let screen = if is_terminal && !args.follow && !args.no_pager {
+        Screen::paged()
+    } else {
+        Screen::plain()
+    };
+    print(&mut reader, args.follow, Context::new(before, after, printer, screen))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The log that is written now, or the one that is written where nothing else is said.
-fn log_of_listener(queue: &QueueOptions) -> anyhow::Result<PathBuf> {
-    let running = control::status(&queue.directory()?).ok();
-    let log = running.and_then(|status| status.logs.into_iter().next());
-    log.map_or_else(
-        || queue.directory().map(|queue| default_log(&queue)),
-        |log| Ok(PathBuf::from(log)),
-    )
-}
-
-fn print(path: &Path, args: &Args, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut tail = open(path, args)?;
-    let mut lines = Vec::new();
+fn print(reader: &mut Reader, follow: bool, mut context: Context) -> anyhow::Result<()> {
     loop {
-        let progress = tail.read(&mut lines)?;
-        out.write_all(&lines)?;
-        lines.clear();
-        match progress {
-            Progress::Advanced => {}
-            Progress::Skipped => {
-                out.flush()?;
-                report_skip(path);
+        match reader.advance()? {
+            Found::Record | Found::Rest => context.take(reader)?,
+            Found::Skipped => {
+                context.screen().flush()?;
+                report_skip(reader);
             }
-            Progress::Idle if args.follow => {
-                out.flush()?;
+            Found::Idle if follow && !reader.is_past() => {
+                context.screen().flush()?;
                 thread::sleep(POLL_INTERVAL);
             }
-            Progress::Idle => return Ok(out.flush()?),
+            Found::Idle => return Ok(context.finish()?),
+        }
+        if context.screen().is_left() {
+            return Ok(());
         }
     }
 }
 
-fn open(path: &Path, args: &Args) -> Result<Tail, TailError> {
-    match Tail::open(path, args.lines) {
-        Err(TailError::Missing { path }) if args.follow => Ok(Tail::awaiting(path)),
-        opened => opened,
-    }
-}
-
-fn report_skip(path: &Path) {
+fn report_skip(reader: &Reader) {
     complain(&format_args!(
         "lines of {} may be missing here: backups were deleted before they were read \
          (a higher --backup-count keeps them longer)",
-        path.display()
+        reader.path().unwrap_or("the log".as_ref()).display()
     ));
+}
+
+fn now_ns() -> i64 {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn usage(error: &impl std::fmt::Display) -> anyhow::Error {
+    clap::Error::raw(ErrorKind::ValueValidation, format!("{error:#}\n")).into()
+}
+
+fn context_range() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(..=MAX_CONTEXT)
 }
 
 fn parse_lines(text: &str) -> Result<u64, String> {
@@ -103,4 +245,12 @@ fn parse_lines(text: &str) -> Result<u64, String> {
         "all" => Ok(u64::MAX),
         _ => text.parse().map_err(|_| "expected a number or `all`".to_owned()),
     }
+}
+
+fn parse_form(text: &str) -> Result<Form, String> {
+    Ok(match options::parse_format(text)? {
+        Format::Json => Form::Json,
+        Format::Logfmt => Form::Logfmt,
+        Format::Pattern(pattern) => Form::Pattern(pattern),
+    })
 }

@@ -33,7 +33,7 @@
 //! | `supervisor` | starting and watching workers |
 //! | `config` | configuration files, as `logging.config` of Python takes them |
 //! | `receiver` | records of other programs: Python's handlers, JSON lines, syslog |
-//! | `tail` | reading a log across its rotation |
+//! | `tail` | reading logs across their rotation, by level, time, worker, field, text |
 //! | `verify` | proving a log whole |
 //! | `compression` | compressed backups, written and read |
 //! | `conformance` | rules to check handlers, filters and formatters of your own by |

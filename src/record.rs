@@ -138,7 +138,7 @@ pub struct Field<'a> {
 }
 
 impl Field<'_> {
-    fn into_owned(self) -> Field<'static> {
+    pub(crate) fn into_owned(self) -> Field<'static> {
         Field { key: own(self.key), value: self.value.into_owned() }
     }
 }

@@ -73,7 +73,18 @@ fn handlers_of_files_and_streams_conform() {
         let (path, read) = file();
         (FileHandler::builder(path).delayed().open(message()).unwrap(), read)
     });
-    for report in [rotating, plain, conformance::handler(stream)] {
+    let routing = conformance::handler(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let template = directory.path().join("{field.nowhere}.log");
+        let message = || Ok(Box::new(message()) as Box<dyn Formatter>);
+        let handler = RotatingFileHandler::builder(template).open_routed(message).unwrap();
+        let read = move || {
+            let text = fs::read_to_string(directory.path().join("-.log")).unwrap_or_default();
+            text.lines().map(str::to_owned).collect()
+        };
+        (handler, read)
+    });
+    for report in [rotating, plain, routing, conformance::handler(stream)] {
         assert_eq!(report.into_result(), Ok(()));
     }
 }

@@ -18,7 +18,7 @@ use super::load::{Load, Pace};
 use super::record::worker_name;
 use super::report::Latency;
 use super::start_line::{Times, referee};
-use crate::options::{Format, LogOptions, OutputOptions, RotationOptions};
+use crate::options::{Format, LogOptions, OutputOptions, RotationOptions, RouteOptions};
 use crate::supervise;
 
 /// Form of a line, with Python's names.
@@ -83,6 +83,7 @@ impl Place {
             max_bytes: args.rotate_bytes.unwrap_or(0),
             backup_count: MAX_BACKUPS,
             rotation: RotationOptions::default(),
+            routes: RouteOptions::default(),
             format: Format::Pattern(PATTERN.to_owned()),
             sync: None,
             level: None,

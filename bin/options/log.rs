@@ -9,11 +9,12 @@ use logboom::formatter::{
     DEFAULT_PATTERN, Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter,
 };
 use logboom::handler::{
-    Age, AtDiskLimit, BackupNames, Compression, RotatingFileBuilder, RotatingFileHandler, Schedule,
+    Age, AtDiskLimit, BackupNames, Compression, HandlerError, RotatingFileBuilder,
+    RotatingFileHandler, RoutingFileHandler, Schedule,
 };
 use logboom::{Level, QueueDir, SyncPolicy};
 
-use super::parse_size;
+use super::{RouteOptions, parse_size};
 
 /// Which log file, and how it looks.
 #[derive(clap::Args, Clone)]
@@ -29,6 +30,8 @@ pub(crate) struct LogOptions {
     pub(crate) backup_count: u32,
     #[command(flatten)]
     pub(crate) rotation: RotationOptions,
+    #[command(flatten)]
+    pub(crate) routes: RouteOptions,
     /// Form of a line: `text`, `json`, `logfmt`, or a pattern such as '%(asctime)s %(message)s'
     #[arg(long, value_name = "FORM", default_value = "text", value_parser = parse_format)]
     pub(crate) format: Format,
@@ -54,6 +57,7 @@ impl LogOptions {
             format!("--format={}", self.format).into(),
         ];
         flags.extend(self.rotation.flags());
+        flags.extend(self.routes.flags());
         flags.extend(path.map(|path| {
             let mut log = OsString::from("--log=");
             log.push(path);
@@ -72,10 +76,19 @@ impl LogOptions {
 
     /// The log file, before it is opened.
     pub(crate) fn builder(&self, queue: &QueueDir) -> RotatingFileBuilder {
-        let builder = RotatingFileHandler::builder(self.path(queue))
+        self.builder_at(self.path(queue))
+    }
+
+    fn builder_at(&self, path: PathBuf) -> RotatingFileBuilder {
+        let builder = RotatingFileHandler::builder(path)
             .max_bytes(self.max_bytes)
             .backup_count(self.backup_count);
         self.rotation.apply(builder)
+    }
+
+    /// The files that records choose.
+    pub(crate) fn routes(&self) -> Result<Vec<RoutingFileHandler>, HandlerError> {
+        self.routes.open(&self.format, |template| self.builder_at(template.to_string().into()))
     }
 
     /// Opens the log file.

@@ -7,5 +7,7 @@ mod write;
 
 #[cfg(any(feature = "tail", feature = "verify"))]
 pub(crate) use read::decompress;
+#[cfg(feature = "tail")]
+pub(crate) use read::decompress_head;
 #[cfg(feature = "listener")]
 pub(crate) use write::compress;

@@ -9,16 +9,31 @@ use crate::backups::Compression;
 
 /// The text of a compressed file, as a file without a name in the directory for temporary files.
 pub(crate) fn decompress(packed: &File, compression: Compression) -> io::Result<File> {
-    let mut packed = packed.try_clone()?;
-    packed.rewind()?;
     let mut text = tempfile::tempfile()?;
-    let mut reader: Box<dyn Read> = match compression {
-        Compression::Gzip => Box::new(MultiGzDecoder::new(packed)),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(packed)?),
-    };
-    io::copy(&mut reader, &mut text)?;
+    io::copy(&mut reader(packed, compression)?, &mut text)?;
     text.rewind()?;
     Ok(text)
+}
+
+/// The first bytes of the text of a compressed file, at most so many.
+#[cfg(feature = "tail")]
+pub(crate) fn decompress_head(
+    packed: &File,
+    compression: Compression,
+    max_bytes: usize,
+) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    reader(packed, compression)?.take(max_bytes as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+fn reader(packed: &File, compression: Compression) -> io::Result<Box<dyn Read>> {
+    let mut packed = packed.try_clone()?;
+    packed.rewind()?;
+    Ok(match compression {
+        Compression::Gzip => Box::new(MultiGzDecoder::new(packed)),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(packed)?),
+    })
 }
 
 #[cfg(all(test, feature = "listener"))]

@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::ToSocketAddrs;
+use std::path::Path;
 
 use super::{
-    Config, FilterSettings, FormatterSettings, HandlerKind, HandlerSettings, Logger, SyslogPlace,
+    Config, FilterSettings, FormatterSettings, HandlerKind, HandlerSettings, Logger, RouteSettings,
+    SyslogPlace,
 };
 use crate::filter::Filter;
 use crate::formatter::Formatter;
 use crate::handler::{
     FileHandler, FileMode, Handler, HandlerError, MemoryHandler, NullHandler, RotatingFileHandler,
-    SocketHandler, StreamHandler, SyslogAddress, SyslogHandler,
+    RoutingFileHandler, SocketHandler, StreamHandler, SyslogAddress, SyslogHandler,
 };
 use crate::logger::{Destination, LoggerSettings, Plan, TargetPlan};
 use crate::logger_names::ROOT;
@@ -145,6 +147,7 @@ impl Config {
                 let file = rotation.builder(path).open(formatter)?;
                 return Ok(Opened::LogFile(Box::new(file)));
             }
+            HandlerKind::Routed(route) => Box::new(self.open_route(route, settings)?),
             HandlerKind::LockedFile { path, rotation } => {
                 Box::new(rotation.builder(path).open_locked(formatter)?)
             }
@@ -179,6 +182,20 @@ impl Config {
             }
         };
         Ok(Opened::Other(handler))
+    }
+
+    /// The log files that records choose. None of them is open yet.
+    pub(super) fn open_route(
+        &self,
+        route: &RouteSettings,
+        handler: &HandlerSettings,
+    ) -> Result<RoutingFileHandler, HandlerError> {
+        let RouteSettings { template, rotation, max_open_files } = route;
+        let (formatter, names) = (self.formatter_settings(handler), self.level_names.clone());
+        let routed = rotation
+            .builder(Path::new(&template.to_string()))
+            .open_routed(move || formatter.formatter(&names).map_err(HandlerError::other))?;
+        Ok(routed.max_open_files(*max_open_files))
     }
 
     /// A handler that has the records of a `MemoryHandler`, and no others.

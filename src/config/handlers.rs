@@ -9,14 +9,20 @@ use super::item::{Item, Table};
 use super::locked::{concurrent_file, locked_file};
 use super::node::Data;
 use super::rotation::{Class, RotationSettings};
-use crate::handler::{Facility, SocketAddress};
+use crate::handler::{
+    DEFAULT_MAX_OPEN_FILES, Facility, MAX_OPEN_FILES, PathTemplate, SocketAddress,
+};
 use crate::{Level, LevelNames};
 
 const CLASSES: &str = "logging.StreamHandler, logging.FileHandler, logging.NullHandler, \
      logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, \
      logging.handlers.WatchedFileHandler, \
      logging.handlers.MemoryHandler, logging.handlers.SysLogHandler, \
+     logboom.RoutingFileHandler, \
      logboom.LockedRotatingFileHandler or logboom.SocketHandler";
+
+/// Log files that records choose.
+pub(super) const ROUTING: &str = "logboom.RoutingFileHandler";
 
 /// Python's handlers that have no counterpart here, and why.
 const REFUSED: [(&str, &str); 7] = [
@@ -79,6 +85,8 @@ pub(crate) enum HandlerKind {
         path: PathBuf,
         rotation: RotationSettings,
     },
+    /// Log files that each record chooses.
+    Routed(RouteSettings),
     /// A file that other processes write as well, in turns and without a listener.
     LockedFile {
         path: PathBuf,
@@ -111,6 +119,13 @@ pub(crate) enum HandlerKind {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RouteSettings {
+    pub(super) template: PathTemplate,
+    pub(super) rotation: RotationSettings,
+    pub(super) max_open_files: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SyslogPlace {
     Path(PathBuf),
     Udp(String, u16),
@@ -140,6 +155,9 @@ impl HandlerSettings {
 
 fn kind(class: &Item, table: &mut Table, names: &LevelNames) -> Result<HandlerKind, Problem> {
     let name = class.text(CLASSES)?;
+    if name == ROUTING {
+        return routed(class, table);
+    }
     let last = name.rsplit('.').next().unwrap_or(name);
     let module = name.strip_suffix(last).unwrap_or_default();
     if !is_module_of(module, last) {
@@ -254,6 +272,21 @@ fn rotating_file(class: Class, item: &Item, table: &mut Table) -> Result<Handler
         return Ok(HandlerKind::NewFile { path, is_delayed });
     }
     Ok(HandlerKind::LogFile { path, rotation })
+}
+
+fn routed(class: &Item, table: &mut Table) -> Result<HandlerKind, Problem> {
+    let template = table.need("filename", "a path such as logs/{worker}.log")?;
+    let text = template.text("a path such as logs/{worker}.log")?;
+    let files = format!("1 to {MAX_OPEN_FILES} files");
+    let max_open_files = table.take("maxOpenFiles");
+    let max_open_files =
+        max_open_files.map(|item| item.number(1..=MAX_OPEN_FILES as u64, &files)).transpose()?;
+    let max_open_files = max_open_files.and_then(|count| usize::try_from(count).ok());
+    Ok(HandlerKind::Routed(RouteSettings {
+        template: text.parse().map_err(|error| template.refused(error))?,
+        rotation: RotationSettings::read(Class::Rotating, class, table)?,
+        max_open_files: max_open_files.unwrap_or(DEFAULT_MAX_OPEN_FILES),
+    }))
 }
 
 fn memory(table: &mut Table, names: &LevelNames) -> Result<HandlerKind, Problem> {

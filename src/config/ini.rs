@@ -12,7 +12,7 @@ use super::node::{Data, Node, unreadable};
 use crate::logger_names::ROOT;
 
 /// Parameters of the classes, in the order of `args`.
-const PARAMETERS: [(&str, &[&str]); 10] = [
+const PARAMETERS: [(&str, &[&str]); 11] = [
     ("StreamHandler", &["stream"]),
     ("FileHandler", &["filename", "mode", "encoding", "delay", "errors"]),
     ("WatchedFileHandler", &["filename", "mode", "encoding", "delay", "errors"]),
@@ -82,6 +82,8 @@ const PARAMETERS: [(&str, &[&str]); 10] = [
     ("NullHandler", &[]),
     ("MemoryHandler", &["capacity", "flushLevel"]),
     ("SysLogHandler", &["address", "facility", "socktype"]),
+    // In the order of the others, but for a mode.
+    ("RoutingFileHandler", &["filename", "maxBytes", "backupCount"]),
 ];
 
 struct Section {

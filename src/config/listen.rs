@@ -17,9 +17,10 @@ impl ListenerBuilder {
     /// Call it once.
     ///
     /// A `FileHandler` or `RotatingFileHandler` is a [log file](Self::file), written exactly once,
-    /// unless it begins anew (mode `w`); all others are [handlers](Self::handler) on threads of
-    /// their own. A `LockedRotatingFileHandler` is refused: a listener has its logs alone, and nobody
-    /// would see what the handler could not follow. A handler that is on the way of a record twice gets it once. Where nothing else
+    /// unless it begins anew (mode `w`), a `logboom.RoutingFileHandler` is a [route](Self::route); all
+    /// others are [handlers](Self::handler) on threads of their own. A `LockedRotatingFileHandler` is
+    /// refused: a listener has its logs alone, and nobody would see what the handler could not follow. A
+    /// handler that is on the way of a record twice gets it once. Where nothing else
     /// is said, workers get the lowest level that any logger lets pass.
     ///
     /// # Errors
@@ -107,14 +108,18 @@ impl Config {
             return Ok(layout);
         }
         let config = Arc::new(self.clone());
-        let (files, handlers) = (&mut layout.files, &mut layout.handlers);
-        layout.plan = self.plan(|name, settings| {
+        let Layout { files, routes, handlers, .. } = &mut layout;
+        let plan = self.plan(|name, settings| {
             self.check_handler(settings)?;
             if let HandlerKind::LogFile { path, rotation } = &settings.kind {
                 let formatter = self.formatter_of(settings)?;
                 let settings = rotation.builder(path);
                 files.push(FileLayout { settings, formatter });
                 return Ok(Destination::File(files.len() - 1));
+            }
+            if let HandlerKind::Routed(route) = &settings.kind {
+                routes.push(self.open_route(route, settings)?);
+                return Ok(Destination::Route(routes.len() - 1));
             }
             let (config, of_thread) = (Arc::clone(&config), settings.clone());
             handlers.push(HandlerLayout {
@@ -124,6 +129,7 @@ impl Config {
             });
             Ok(Destination::Handler(handlers.len() - 1))
         })?;
+        layout.plan = plan;
         Ok(layout)
     }
 

@@ -39,7 +39,7 @@ use std::path::Path;
 pub use self::error::{ConfigError, Problem};
 pub(crate) use self::filters::FilterSettings;
 pub(crate) use self::formatters::FormatterSettings;
-pub(crate) use self::handlers::{HandlerKind, HandlerSettings, SyslogPlace};
+pub(crate) use self::handlers::{HandlerKind, HandlerSettings, RouteSettings, SyslogPlace};
 pub(crate) use self::loggers::Logger;
 pub use self::server::{ConfigServer, ConfigServerError, Secret};
 pub use self::service::{ListenerSettings, QueueSetting};

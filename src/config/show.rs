@@ -6,7 +6,10 @@ use std::fmt;
 use super::doors;
 use super::item::below;
 use super::node::{Data, Node, escaped};
-use super::{Config, HandlerKind, HandlerSettings, ListenerSettings, Logger, SyslogPlace};
+use super::{
+    Config, HandlerKind, HandlerSettings, ListenerSettings, Logger, RouteSettings, SyslogPlace,
+    handlers,
+};
 use crate::listener::DEFAULT_DRAIN_TIMEOUT;
 use crate::{Level, LevelNames};
 
@@ -119,6 +122,7 @@ impl HandlerKind {
     fn class(&self) -> &'static str {
         match self {
             HandlerKind::Stdout | HandlerKind::Stderr => "logging.StreamHandler",
+            HandlerKind::Routed(_) => handlers::ROUTING,
             HandlerKind::LogFile { rotation, .. } | HandlerKind::LockedFile { rotation, .. } => {
                 rotation.class()
             }
@@ -138,6 +142,12 @@ impl HandlerKind {
             | HandlerKind::LockedFile { path, rotation } => {
                 let mut values = vec![("filename", text(path.display()))];
                 values.append(&mut rotation.values());
+                values
+            }
+            HandlerKind::Routed(RouteSettings { template, rotation, max_open_files }) => {
+                let mut values = vec![("filename", text(template))];
+                values.append(&mut rotation.values());
+                values.push(("maxOpenFiles", max_open_files.to_string()));
                 values
             }
             HandlerKind::NewFile { path, is_delayed } => vec![

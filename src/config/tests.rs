@@ -254,6 +254,47 @@ fn a_log_that_could_not_keep_its_sizes_is_refused_by_its_key() {
 }
 
 #[test]
+fn a_template_is_read_by_a_class_of_our_own_and_by_no_other() {
+    let routed = |class: &str, more: &str| {
+        let text = format!(
+            "version = 1\n[handlers.r]\nclass = '{class}'\nfilename = 'l/{{worker}}.log'\n{more}"
+        );
+        Config::parse(&text, Form::Toml, "c").map_err(|error| error.to_string())
+    };
+    let python = routed("RotatingFileHandler", "").expect("braces are a part of the name");
+    assert!(matches!(python.handlers[0].1.kind, HandlerKind::LogFile { .. }));
+    let config = routed("logboom.RoutingFileHandler", "maxBytes = 9\nmaxOpenFiles = 5");
+    let config = config.expect("a route");
+    let shown: Vec<_> =
+        config.settings().into_iter().map(|setting| (setting.key, setting.value)).collect();
+    for (key, value) in [
+        ("class", "\"logboom.RoutingFileHandler\""),
+        ("filename", "\"l/{worker}.log\""),
+        ("maxBytes", "9"),
+        ("maxOpenFiles", "5"),
+    ] {
+        let (key, value) = (format!("handlers.r.{key}"), value.to_owned());
+        assert!(shown.contains(&(key, value)), "{shown:?}");
+    }
+    let ini = "[loggers]\nkeys=root\n[handlers]\nkeys=r\n[formatters]\nkeys=\n[logger_root]\nhandlers=r\n\
+               [handler_r]\nclass=logboom.RoutingFileHandler\nargs=('l/{worker}.log', 9)";
+    let ini = Config::parse(ini, Form::Ini, "c").expect("a route");
+    assert!(matches!(ini.handlers[0].1.kind, HandlerKind::Routed(_)));
+    assert!(routed("RoutingFileHandler", "").is_err());
+    for (more, expected) in [
+        ("maxOpenFiles = 0", "c:5: handlers.r.maxOpenFiles: found 0, expected 1 to 1024 files"),
+        ("mode = 'w'", "c:5: handlers.r.mode: "),
+    ] {
+        let said = routed("logboom.RoutingFileHandler", more).expect_err(more);
+        assert!(said.starts_with(expected), "{said}");
+    }
+    let text =
+        "version = 1\n[handlers.r]\nclass = 'logboom.RoutingFileHandler'\nfilename = 'app.log'";
+    let said = refusal(text, Form::Toml);
+    assert!(said.starts_with("c:4: handlers.r.filename: `app.log`: it names one file: "), "{said}");
+}
+
+#[test]
 fn files_are_read_by_their_name() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name| directory.path().join(name);

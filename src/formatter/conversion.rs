@@ -59,13 +59,13 @@ impl Conversion {
     }
 
     /// The least number of characters printed.
-    #[cfg(feature = "verify")]
+    #[cfg(any(feature = "tail", feature = "verify"))]
     pub(super) fn width(&self) -> usize {
         self.width
     }
 
     /// Whether all digits are printed, and nothing but spaces or zeros beside them.
-    #[cfg(feature = "verify")]
+    #[cfg(any(feature = "tail", feature = "verify"))]
     pub(super) fn keeps_digits(&self) -> bool {
         self.precision.is_none() && self.plus_sign.is_empty() && self.kind != Kind::Float
     }

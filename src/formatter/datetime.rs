@@ -125,7 +125,7 @@ impl Clock {
 }
 
 /// The local zone: that of `TZ`, else that of the system, else UTC, as in the C library.
-pub(super) fn local_zone() -> TimeZone {
+pub(crate) fn local_zone() -> TimeZone {
     TimeZone::try_system().unwrap_or(TimeZone::UTC)
 }
 

@@ -223,7 +223,7 @@ mod tests {
     fn every_key_prints_as_it_does_unchosen() {
         let mut record = Record::new(1, Level::ERROR, "web", "up");
         (record.file, record.line) = (Some("f".into()), Some(3));
-        record.exception = Some("e".into());
+        (record.function, record.exception) = (Some("g".into()), Some("e".into()));
         (record.thread.id, record.thread.name) = (5, "t".into());
         let process = record.process.to_mut();
         (process.name, process.program, process.id) = ("w".into(), "p".into(), 9);

@@ -9,6 +9,8 @@ mod fields;
 mod json;
 mod json_keys;
 mod line_heads;
+#[cfg(feature = "tail")]
+mod line_pattern;
 mod logfmt;
 mod parse;
 mod pattern;
@@ -16,6 +18,8 @@ mod pattern;
 mod read_back;
 mod spec;
 mod style;
+#[cfg(feature = "tail")]
+mod time_text;
 mod value;
 mod zone;
 
@@ -25,6 +29,10 @@ pub use builder::PatternBuilder;
 pub use escape::Multiline;
 pub use json::JsonFormatter;
 pub use json_keys::JsonKeyError;
+#[cfg(feature = "tail")]
+pub(crate) use line_pattern::LinePattern;
+#[cfg(feature = "tail")]
+pub use line_pattern::LinePatternError;
 pub use logfmt::LogfmtFormatter;
 pub use parse::{MAX_PATTERN_BYTES, MAX_WIDTH, PatternError};
 pub use pattern::{DEFAULT_PATTERN, PatternFormatter};
@@ -33,6 +41,8 @@ pub use read_back::{NUMBERED_PATTERN, ReadBackError};
 #[cfg(feature = "verify")]
 pub(crate) use read_back::{PatternReader, lane_of};
 pub use style::{ParseStyleError, Style};
+#[cfg(feature = "tail")]
+pub(crate) use {datetime::local_zone, time_text::TimeText, zone::named_zone};
 
 /// Turns records into text.
 ///

@@ -2,6 +2,7 @@
 
 mod builder;
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use self::builder::RotatingFileBuilder;
@@ -9,6 +10,7 @@ use super::line_buffer::LineBuffer;
 use super::log_lock::{LogLock, OnUnresolved};
 use super::{Handler, HandlerError};
 use crate::Record;
+use crate::backups::BackupName;
 use crate::formatter::Formatter;
 use crate::rotation::{CurrentFile, Place, Rotation, Segment, create_directory};
 
@@ -80,6 +82,17 @@ impl RotatingFileHandler {
     /// The absolute path of the current file.
     pub fn path(&self) -> &Path {
         self.file.path()
+    }
+
+    /// Whether another log at the absolute `path` would take the place of this one, of a directory on the
+    /// way to it, or give its name to a backup.
+    pub(crate) fn is_in_the_way_of(&self, path: &Path) -> bool {
+        let as_backup = || {
+            let own = self.path().as_os_str().as_bytes();
+            let behind = own.strip_prefix(path.as_os_str().as_bytes())?.strip_prefix(b".")?;
+            BackupName::parse(str::from_utf8(behind).ok()?)
+        };
+        path.starts_with(self.path()) || as_backup().is_some()
     }
 
     /// How many files were found with a torn last line and got a newline.
@@ -227,6 +240,11 @@ impl RotatingFileHandler {
     ) {
         self.rotation.adopt(settings.rule, &self.file);
         self.formatter = Box::new(formatter);
+    }
+
+    /// Whether others have moved or deleted the open file.
+    pub(crate) fn is_moved(&mut self) -> Result<bool, HandlerError> {
+        Ok(self.file.locate()? != Place::AtPath)
     }
 
     /// Opens what is at the path now, or a new file, where others have moved or deleted the open one.

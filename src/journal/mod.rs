@@ -4,7 +4,7 @@
 //! checksum, so that a note cut short by a kill leaves the one before it. The newest note is either
 //! *begun*, and then some bytes of its batch may be in the files, or *done*. A note has an entry for
 //! each log file; behind the slots two tables hold their paths, and the note says which of them is
-//! meant: a listener with other log files fills the other table before its first note.
+//! meant: where the log files are others than before, the other table is filled before the next note.
 
 mod note;
 mod table;
@@ -21,7 +21,7 @@ use crate::fault;
 use crate::regular_file;
 use crate::rotation::Segment;
 
-/// Most log files of one listener.
+/// Most log files of one batch, those that are no target of a route among them in any case.
 pub(crate) const MAX_FILES: usize = 16;
 
 const TABLES_AT: usize = 4096;
@@ -49,10 +49,19 @@ pub(crate) struct Unresolved {
     pub(crate) files: Vec<LeftFile>,
 }
 
+/// A log file that notes are about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NamedFile<'p> {
+    pub(crate) path: &'p Path,
+    /// Whether records chose the path.
+    pub(crate) is_routed: bool,
+}
+
 /// A log file of a listener that was killed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LeftFile {
     pub(crate) path: PathBuf,
+    pub(crate) is_routed: bool,
     pub(crate) entry: Entry,
 }
 
@@ -97,9 +106,9 @@ impl Journal {
     }
 
     /// Names the log files that the entries of all notes from the next on are about, in their order.
-    pub(crate) fn name_files(&mut self, paths: &[&Path]) -> io::Result<()> {
+    pub(crate) fn name_files(&mut self, files: &[NamedFile<'_>]) -> io::Result<()> {
         let table = 1 - self.noted_table;
-        self.file.write_all_at(&table::encode(paths)?, table_offset(table))?;
+        self.file.write_all_at(&table::encode(files)?, table_offset(table))?;
         self.table = table;
         fault::point("after-names");
         Ok(())
@@ -166,7 +175,8 @@ fn unresolved(file: &File, note: &Note) -> io::Result<Option<Unresolved>> {
     let paths = table::decode(&read_up_to(file, table_offset(note.table), TABLE_BYTES)?);
     let entries = note.entries.iter().copied();
     let files = paths.unwrap_or_default().into_iter().zip(entries);
-    let files = files.map(|(path, entry)| LeftFile { path, entry }).collect();
+    let files =
+        files.map(|((path, is_routed), entry)| LeftFile { path, is_routed, entry }).collect();
     Ok(Some(Unresolved { batch: note.batch, files }))
 }
 
@@ -194,9 +204,13 @@ mod tests {
         Entry::Begun(Segment { device: 1, inode: 2, birth_ns: 3, offset, length: 5, head: 6 })
     }
 
+    fn of(path: &str, is_routed: bool) -> NamedFile<'_> {
+        NamedFile { path: Path::new(path), is_routed }
+    }
+
     fn named(directory: &tempfile::TempDir) -> Journal {
         let (mut journal, _) = Journal::open(directory.path()).unwrap();
-        journal.name_files(&PATHS.map(Path::new)).unwrap();
+        journal.name_files(&[of(PATHS[0], false), of(PATHS[1], true)]).unwrap();
         journal
     }
 
@@ -221,6 +235,7 @@ mod tests {
             let left = reopened(&directory).unwrap();
             assert_eq!((left.batch, entries(&left)), (batch, vec![begun(1), Entry::Untouched]));
             assert_eq!(left.files[1].path, Path::new(PATHS[1]));
+            assert_eq!([0, 1].map(|index: usize| left.files[index].is_routed), [false, true]);
             assert_eq!(journal.begin_again(&[Entry::Complete, begun(9)]).unwrap(), batch);
             assert_eq!(entries(&reopened(&directory).unwrap()), [Entry::Complete, begun(9)]);
             journal.end().unwrap();
@@ -257,7 +272,7 @@ mod tests {
         let before = reopened(&directory);
         let (mut journal, _) = Journal::open(directory.path()).unwrap();
         for _ in 0..2 {
-            journal.name_files(&[Path::new("/elsewhere")]).unwrap();
+            journal.name_files(&[of("/elsewhere", false)]).unwrap();
             assert_eq!(reopened(&directory), before);
         }
         journal.begin_again(&[begun(3)]).unwrap();

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use super::bound::{Bound, SocketPlace};
 use super::current::{Current, Fixed};
+use super::files::{Owner, Routes};
 use super::hub::Hub;
 use super::inlet::RecordSource;
 use super::inlets::MAX_SOURCES;
-use super::layout::{FileLayout, Layout, NextFile, NextHandler};
+use super::layout::{FileLayout, Layout, NextFile, NextHandler, NextRoute};
+use super::notices::Notices;
 use super::receive::MAX_WAITING_BATCHES;
 use super::recovery::Recovery;
 use super::reload::{ReadConfig, ReloadError, Reloader};
+use super::room::Room;
 use super::senders;
 use super::tasks::{Exchange, Tasks};
 use super::{ListenError, QueueListener, Rotate, Stop, SyncPolicy};
@@ -22,6 +25,7 @@ use crate::filter::Filter;
 use crate::formatter::Formatter;
 use crate::handler::{
     Handler, HandlerError, OnUnresolved, RotatingFileBuilder, RotatingFileHandler,
+    RoutingFileHandler,
 };
 use crate::journal::Journal;
 use crate::queue::QueueDir;
@@ -32,6 +36,7 @@ use crate::relay::SocketAddress;
 pub struct ListenerBuilder {
     pub(super) queue: QueueDir,
     pub(super) files: Vec<RotatingFileHandler>,
+    routes: Vec<RoutingFileHandler>,
     pub(super) handlers: Vec<(String, Box<dyn Handler>)>,
     pub(super) filters: Vec<Box<dyn Filter>>,
     sockets: Vec<SocketAddress>,
@@ -52,6 +57,7 @@ impl ListenerBuilder {
         ListenerBuilder {
             queue,
             files: Vec::new(),
+            routes: Vec::new(),
             handlers: Vec::new(),
             filters: Vec::new(),
             sockets: Vec::new(),
@@ -70,6 +76,16 @@ impl ListenerBuilder {
     /// Adds a log file. The records of a queue are taken only as fast as all log files are written.
     pub fn file(mut self, file: RotatingFileHandler) -> ListenerBuilder {
         self.files.push(file);
+        self
+    }
+
+    /// Adds log files that are chosen by what each record says. They are log files like [others](Self::file):
+    /// written exactly once, and records are taken only as fast as they are written. A record whose file is
+    /// another log of the listener, belongs to another process, or cannot be a file at all, is not written
+    /// there, but counted (`unrouted` in the status) and told. No two routes may be able to write to one
+    /// file, and there are at most 16 log files and routes together.
+    pub fn route(mut self, route: RoutingFileHandler) -> ListenerBuilder {
+        self.routes.push(route);
         self
     }
 
@@ -186,7 +202,7 @@ impl ListenerBuilder {
     /// Another listener has the queue or a log file, or was killed in the middle of a log
     /// ([`force`](Self::force)); or a directory, a log file, a handler or a socket cannot be made.
     pub fn bind(self) -> Result<QueueListener, ListenError> {
-        let ListenerBuilder { queue, files, handlers, filters, layout, .. } = self;
+        let ListenerBuilder { queue, files, routes, handlers, filters, layout, .. } = self;
         let fixed = Fixed {
             queue: queue.clone(),
             named_queue: layout.queue.as_ref().map(|named| named.directory.clone()),
@@ -199,10 +215,11 @@ impl ListenerBuilder {
             read_config: self.read_config,
         };
         let layout = Layout { queue: None, ..layout };
-        let own = Current::of_own(&files, handlers.len());
+        let own = Current::of_own(&files, &routes, handlers.len());
         let opened = own.open(layout, &fixed, &mut Vec::new());
         let (exchange, current) = opened.map_err(|error| refused(&queue, error))?;
         let Exchange { source, files: next_files, handlers: next_handlers, .. } = exchange;
+        let routes = routes.into_iter().chain(coming_routes(exchange.routes)).collect();
         let mut files = [files, coming_files(next_files)].into_iter().flatten().collect::<Vec<_>>();
         let handlers = handlers.into_iter().chain(coming_handlers(next_handlers)).collect();
         let (bound, socket) = Bound::take(queue.clone(), self.socket_place)?;
@@ -215,7 +232,24 @@ impl ListenerBuilder {
         })?;
         let senders = senders::Opened::at(&queue, &self.sockets)?;
         let sources = open_sources(self.sources)?;
-        let recovery = unresolved.map(|batch| Recovery::take(batch, &files)).transpose()?;
+        let lane = getrandom::u64().map_err(|error| {
+            let (operation, path) = ("name a lane", queue.path().to_owned());
+            ListenError::Io { operation, path, source: error.into() }
+        })?;
+        let owner = Owner { queue: queue.path().to_owned(), on_unresolved: self.on_unresolved };
+        let room = Room::of_this_process(!sources.is_empty()).map_err(|source| {
+            let path = queue.path().to_owned();
+            ListenError::Io { operation: "read the descriptor limit", path, source }
+        })?;
+        let mut routes = Routes::new(routes, owner, room.routed_files, Notices::new(lane));
+        let recovery = match unresolved {
+            Some(batch) => {
+                routes.open_left(&batch, &files)?;
+                let fixed = files.iter().map(RotatingFileHandler::path);
+                Some(Recovery::take(batch, &fixed.chain(routes.paths()).collect::<Vec<_>>())?)
+            }
+            None => None,
+        };
         let (sender, events) = sync_channel(MAX_WAITING_BATCHES);
         let stop = Stop::new(sender.clone());
         let (hub, tasks) = (Arc::new(Hub::default()), Arc::new(Tasks::default()));
@@ -225,6 +259,7 @@ impl ListenerBuilder {
         Ok(QueueListener {
             queue,
             files,
+            routes,
             handlers,
             filters,
             sources,
@@ -267,6 +302,13 @@ fn coming_files(next: Vec<NextFile>) -> Vec<RotatingFileHandler> {
         NextFile::Stays(..) => None,
     });
     coming.collect()
+}
+
+fn coming_routes(next: Vec<NextRoute>) -> impl Iterator<Item = RoutingFileHandler> {
+    next.into_iter().filter_map(|next| match next {
+        NextRoute::Comes(handler) => Some(*handler),
+        NextRoute::Stays(..) => None,
+    })
 }
 
 fn coming_handlers(next: Vec<NextHandler>) -> impl Iterator<Item = (String, Box<dyn Handler>)> {

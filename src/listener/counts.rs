@@ -12,6 +12,8 @@ pub(super) struct Counts {
     pub(super) missing: u64,
     pub(super) unconfirmed: u64,
     pub(super) truncations: u64,
+    pub(super) routed_files: u64,
+    pub(super) unrouted: u64,
     pub(super) damaged_lanes: u64,
     pub(super) filter_panics: u64,
     pub(super) handlers: Vec<HandlerStatus>,

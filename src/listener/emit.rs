@@ -70,9 +70,9 @@ impl Drain {
     }
 
     fn hand_out(&mut self, record: &Record<'_>, deliveries: &[Delivery], audience: Recipients) {
-        self.take(|file| {
-            let to_file = |delivery: &&Delivery| delivery.destination == Destination::File(file);
-            let delivery = deliveries.iter().find(to_file)?;
+        self.take(|destination| {
+            let is_to = |delivery: &&Delivery| delivery.destination == destination;
+            let delivery = deliveries.iter().find(is_to)?;
             Some(delivery.changed.as_ref().unwrap_or(record))
         });
         let mut unchanged = Recipients::NONE;
@@ -88,9 +88,12 @@ impl Drain {
     }
 
     /// Takes a record into the batch of the log files; where it does not fit, it begins the next.
-    pub(super) fn take<'r>(&mut self, record_for: impl Fn(usize) -> Option<&'r Record<'r>>) {
+    pub(super) fn take<'r>(&mut self, record_for: impl Fn(Destination) -> Option<&'r Record<'r>>) {
         if !self.files.offer(&record_for) {
             self.commit();
+            if self.files.open_routes(&record_for) {
+                self.commit();
+            }
             self.files.begin(&record_for);
         }
     }

@@ -31,7 +31,8 @@ impl Drain {
     }
 
     fn exchange(&mut self, exchange: Exchange) -> Result<Gone, ReloadError> {
-        let Exchange { source, files, handlers, mut plan, sync, drain_timeout, claim } = exchange;
+        let Exchange { source, files, routes, handlers, mut plan, sync, drain_timeout, claim } =
+            exchange;
         let outlets = self.outlets.start_next(handlers).map_err(|source| HandlerError::Io {
             operation: "start the thread of",
             path: "a handler".into(),
@@ -47,11 +48,11 @@ impl Drain {
             return Err(ReloadError::Busy);
         }
         fault::point("before-exchange");
-        let files = self.files.exchange(files, sync)?;
+        let files = self.files.exchange(files, routes, sync)?;
         let gone = Gone { files, handlers: self.outlets.exchange(outlets) };
         plan.renumber(|destination| match destination {
             Destination::Handler(place) => Destination::Handler(self.outlets.index_of(place)),
-            file @ Destination::File(_) => file,
+            file @ (Destination::File(_) | Destination::Route(_)) => file,
         });
         self.past_panics += self.routing.panics();
         self.routing = Routing::new(plan);

@@ -5,21 +5,23 @@
 //! per file, and only then given up by the lanes. Files rotate between batches.
 
 mod exchange;
+mod routes;
+mod take;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(super) use self::routes::{Owner, Routes};
 use super::hub::Hub;
 use super::recovery::Recovery;
 use super::stop::Stop;
 use super::sync::SyncState;
 use super::sync_policy::SyncPolicy;
 use super::trouble::Troubles;
-use crate::Record;
 use crate::causes::with_causes;
 use crate::fault;
-use crate::handler::{Handler, HandlerError, RotatingFileHandler};
-use crate::journal::{Entry, Journal};
+use crate::handler::{HandlerError, RotatingFileHandler};
+use crate::journal::{Entry, Journal, MAX_FILES, NamedFile};
 use crate::queue::status::Rotated;
 
 /// Shortest and longest pause before a failed write is tried again.
@@ -34,6 +36,7 @@ pub(super) struct Files {
     stop: Stop,
     drain_timeout: Duration,
     files: Vec<LogFile>,
+    routes: Routes,
     journal: Journal,
     looked_at: Instant,
     troubles: Troubles,
@@ -77,6 +80,7 @@ pub(super) trait BatchLanes {
 impl Files {
     pub(super) fn new(
         files: Vec<RotatingFileHandler>,
+        routes: Routes,
         journal: Journal,
         policy: SyncPolicy,
         hub: Arc<Hub>,
@@ -85,7 +89,7 @@ impl Files {
     ) -> Files {
         let file = |handler| LogFile { handler, is_complete: false };
         let files: Vec<_> = files.into_iter().map(file).collect();
-        let sync = SyncState::new(policy, !files.is_empty());
+        let sync = SyncState::new(policy, !files.is_empty() || !routes.is_empty());
         hub.set_sync(sync.status().clone());
         let troubles = Troubles::new(Arc::clone(&hub));
         Files {
@@ -93,6 +97,7 @@ impl Files {
             stop,
             drain_timeout,
             files,
+            routes,
             journal,
             looked_at: Instant::now(),
             troubles,
@@ -108,11 +113,20 @@ impl Files {
     /// Tells the journal which files there are, for its notes from now on. Waits while it cannot be
     /// written.
     pub(super) fn enter_journal(&mut self) {
-        self.persist(|files| {
-            let paths: Vec<_> = files.files.iter().map(|file| file.handler.path()).collect();
-            let named = files.journal.name_files(&paths);
-            named.map_err(|source| files.journal_error(source))
-        });
+        self.persist(Files::name_files);
+    }
+
+    fn name_files(&mut self) -> Result<(), HandlerError> {
+        let Files { files, routes, journal, .. } = self;
+        let fixed = files.iter().map(|file| file.handler.path());
+        let fixed: Vec<_> = fixed.map(|path| NamedFile { path, is_routed: false }).collect();
+        let named = routes.name(&fixed, |files| journal.name_files(files));
+        named.map_err(|source| self.journal_error(source))
+    }
+
+    /// How many files of routes a batch may be about.
+    fn room_for_routed(&self) -> usize {
+        MAX_FILES.saturating_sub(self.files.len())
     }
 
     /// Finds out which files need again what a listener before this one has begun to write: all but
@@ -122,12 +136,16 @@ impl Files {
         let mut has_batch = Vec::new();
         let is_resolved = self.persist(|files| {
             has_batch = recovery.resolve()?;
-            files.files.iter_mut().try_for_each(|file| file.handler.measure())
+            files.handlers().try_for_each(RotatingFileHandler::measure)
         });
         let paths = self.files.iter().map(|file| file.handler.path());
         let predecessors = recovery.predecessors(paths);
         for (file, predecessor) in self.files.iter_mut().zip(predecessors) {
             file.is_complete = is_resolved && predecessor.is_some_and(|index| has_batch[index]);
+        }
+        for file in self.routes.files_mut() {
+            let place = recovery.place_of(file.handler.path());
+            file.is_complete = is_resolved && place.is_some_and(|index| has_batch[index]);
         }
         self.is_recovering = is_resolved;
         is_resolved
@@ -141,6 +159,7 @@ impl Files {
         if has_room && self.commit(lanes) {
             self.is_recovering = false;
             self.files.iter_mut().for_each(|file| file.is_complete = false);
+            self.routes.files_mut().for_each(|file| file.is_complete = false);
             // The batch may have been all written: then nothing has noted that it is done.
             let _begun = self.journal.end();
         }
@@ -148,44 +167,6 @@ impl Files {
 
     pub(super) fn has_given_up(&self) -> bool {
         self.given_up
-    }
-
-    /// Takes what `record_for` has for each file into the batch; false where the batch has to be
-    /// committed before it.
-    pub(super) fn offer<'r>(
-        &mut self,
-        record_for: impl Fn(usize) -> Option<&'r Record<'r>>,
-    ) -> bool {
-        if self.is_recovering {
-            // In two batches, what the files have would not be the same after the first.
-            for (file, record) in self.takers(&record_for) {
-                file.offer(record);
-                file.take_offered();
-            }
-            return true;
-        }
-        let fits = self.takers(&record_for).all(|(file, record)| file.offer(record));
-        if fits {
-            let level = self.takers(&record_for).map(|(file, record)| {
-                file.take_offered();
-                record.level
-            });
-            if let Some(level) = level.max() {
-                self.sync.take(level);
-            }
-        }
-        fits
-    }
-
-    /// Takes a record as the first of a batch, after a rotation where one is due. Waits while that
-    /// is not possible.
-    pub(super) fn begin<'r>(&mut self, record_for: impl Fn(usize) -> Option<&'r Record<'r>>) {
-        for index in 0..self.files.len() {
-            if let Some(record) = record_for(index).filter(|_| !self.files[index].is_complete) {
-                self.sync.take(record.level);
-                self.persist(|files| files.files[index].handler.handle(record));
-            }
-        }
     }
 
     /// Writes the batch and lets `lanes` go of it. Waits while it cannot be written; false where
@@ -196,6 +177,7 @@ impl Files {
             return false;
         }
         self.wanting().for_each(RotatingFileHandler::settle);
+        self.routes.settle();
         lanes.advance();
         fault::point("after-heads");
         if noted.is_some() {
@@ -215,7 +197,12 @@ impl Files {
         lanes: &mut dyn BatchLanes,
         noted: &mut Option<Vec<Entry>>,
     ) -> Result<(), HandlerError> {
-        let entries = self.files.iter_mut().map(LogFile::prepare).collect::<Result<Vec<_>, _>>()?;
+        if self.routes.has_unnamed() {
+            self.name_files()?;
+        }
+        let entries = self.files.iter_mut().map(LogFile::prepare);
+        let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
+        entries.append(&mut self.routes.prepare()?);
         let is_begun = entries.iter().any(|entry| matches!(entry, Entry::Begun(_)));
         if is_begun && noted.as_ref() != Some(&entries) {
             fault::point("before-note");
@@ -237,26 +224,23 @@ impl Files {
         HandlerError::Io { operation: "write", path: self.journal.path().to_owned(), source }
     }
 
-    /// The files that take what is given now, and get a record.
-    fn takers<'f, 'r>(
-        &'f mut self,
-        record_for: impl Fn(usize) -> Option<&'r Record<'r>>,
-    ) -> impl Iterator<Item = (&'f mut RotatingFileHandler, &'r Record<'r>)> {
-        self.files.iter_mut().enumerate().filter(|(_, file)| !file.is_complete).filter_map(
-            move |(index, file)| record_for(index).map(|record| (&mut file.handler, record)),
-        )
-    }
-
     /// The files that take what is given now.
     fn wanting(&mut self) -> impl Iterator<Item = &mut RotatingFileHandler> {
-        self.files.iter_mut().filter(|file| !file.is_complete).map(|file| &mut file.handler)
+        let fixed = self.files.iter_mut().filter(|file| !file.is_complete);
+        let routed = self.routes.files_mut().filter(|file| !file.is_complete);
+        fixed.map(|file| &mut file.handler).chain(routed.map(|file| &mut file.handler))
+    }
+
+    fn handlers(&mut self) -> impl Iterator<Item = &mut RotatingFileHandler> {
+        let routed = self.routes.files_mut().map(|file| &mut file.handler);
+        self.files.iter_mut().map(|file| &mut file.handler).chain(routed)
     }
 
     /// Rotates each file once, now that no batch is begun. What cannot be rotated is left as it is.
     pub(super) fn rotate(&mut self) -> Rotated {
         let mut rotated = Rotated::default();
-        for file in &mut self.files {
-            match file.handler.rotate() {
+        for file in self.handlers() {
+            match file.rotate() {
                 Ok(true) => rotated.files += 1,
                 Ok(false) => {}
                 Err(error) => {
@@ -285,8 +269,9 @@ impl Files {
         if self.sync.is_complete() || self.given_up {
             return;
         }
-        let synced: Vec<_> =
+        let mut synced: Vec<_> =
             self.files.iter_mut().map(|file| file.handler.sync_written()).collect();
+        synced.push(self.routes.sync());
         match synced.into_iter().collect::<Result<(), _>>() {
             Ok(()) => {
                 self.sync.succeeded();
@@ -317,13 +302,24 @@ impl Files {
     /// How often others have truncated a file.
     pub(super) fn truncations(&self) -> u64 {
         let here = self.files.iter().map(|file| file.handler.truncations());
-        self.past_truncations + here.sum::<u64>()
+        self.past_truncations + here.sum::<u64>() + self.routes.truncations()
+    }
+
+    /// The files that records choose.
+    pub(super) fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// Whether filters hold back records from all files.
+    pub(super) fn set_filtered(&mut self, is_filtered: bool) {
+        self.routes.set_filtered(is_filtered);
     }
 
     /// What the log should say of its own files.
     pub(super) fn take_notices(&mut self) -> Vec<String> {
         let of_files = self.files.iter_mut().flat_map(|file| file.handler.take_notices());
         let mut notices: Vec<_> = of_files.collect();
+        notices.append(&mut self.routes.take_notices());
         notices.append(&mut self.troubles.take_notices());
         notices
     }
@@ -337,7 +333,8 @@ impl Files {
             // What waits is still in the lanes; written now, it would be written twice.
             return Err(failure);
         }
-        let closed: Vec<_> = self.files.into_iter().map(|file| file.handler.close()).collect();
+        let mut closed: Vec<_> = self.files.into_iter().map(|file| file.handler.close()).collect();
+        closed.push(self.routes.close_all());
         closed.into_iter().collect::<Result<(), _>>()?;
         self.sync_error.map_or(Ok(()), Err)
     }
@@ -348,6 +345,7 @@ impl Files {
         while !self.given_up
             && let Err(error) = act(self)
         {
+            self.routes.make_room_after(&error);
             self.troubles.write_failed(&error);
             let rest = self.hub.next_flush_deadline().map_or(pause, |left| left.min(pause));
             if !self.stop.rest(rest, self.drain_timeout) {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::SyncPolicy;
 use crate::formatter::Formatter;
-use crate::handler::{Handler, HandlerError, RotatingFileBuilder, RotatingFileHandler};
+use crate::handler::{
+    Handler, HandlerError, RotatingFileBuilder, RotatingFileHandler, RoutingFileHandler,
+};
 use crate::logger::Plan;
 
 pub(crate) struct Layout {
@@ -17,8 +19,9 @@ pub(crate) struct Layout {
     /// Whether it says where records go. Otherwise they go to the fallback file.
     pub(crate) has_handlers: bool,
     pub(crate) files: Vec<FileLayout>,
+    pub(crate) routes: Vec<RoutingFileHandler>,
     pub(crate) handlers: Vec<HandlerLayout>,
-    /// Knows files and handlers by their places above.
+    /// Knows files, routes and handlers by their places above.
     pub(crate) plan: Plan,
     pub(crate) sync: Option<SyncPolicy>,
     pub(crate) drain_timeout: Option<Duration>,
@@ -33,6 +36,7 @@ impl Layout {
             doors: None,
             has_handlers: false,
             files: Vec::new(),
+            routes: Vec::new(),
             handlers: Vec::new(),
             plan: Plan::plain(),
             sync: None,
@@ -77,6 +81,13 @@ pub(super) enum NextFile {
     /// The one of this number, under these settings where they may have changed.
     Stays(usize, Option<FileLayout>),
     Comes(Box<RotatingFileHandler>),
+}
+
+/// A route of the next configuration.
+pub(super) enum NextRoute {
+    /// The one of this number, under these settings where they may have changed.
+    Stays(usize, Option<Box<RoutingFileHandler>>),
+    Comes(Box<RoutingFileHandler>),
 }
 
 /// A handler of the next configuration.

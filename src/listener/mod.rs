@@ -64,7 +64,7 @@ use self::bound::Bound;
 use self::channels::Channels;
 use self::counts::Counts;
 use self::drain::Drain;
-use self::files::Files;
+use self::files::{Files, Routes};
 use self::gather::Pace;
 use self::hub::{Hub, StatusBase};
 #[cfg(not(feature = "receiver"))]
@@ -172,6 +172,7 @@ impl From<HandlerError> for ListenError {
 pub struct QueueListener {
     queue: QueueDir,
     files: Vec<RotatingFileHandler>,
+    routes: Routes,
     handlers: Vec<(String, Box<dyn Handler>)>,
     filters: Vec<Box<dyn Filter>>,
     sources: Vec<Box<dyn RecordSource>>,
@@ -273,6 +274,7 @@ impl QueueListener {
             says_filtered: false,
             files: Files::new(
                 self.files,
+                self.routes,
                 self.journal,
                 self.sync,
                 Arc::clone(&hub),

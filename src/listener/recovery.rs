@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::handler::{HandlerError, LogLock, RotatingFileHandler};
+use crate::handler::{HandlerError, LogLock};
 use crate::journal::{Entry, LeftFile, Unresolved};
 use crate::regular_file::is_same_name;
 use crate::rotation::{Resolution, resolve_left};
@@ -15,14 +15,11 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// Takes over what was left by a listener that may have had other log files than `files`.
-    pub(super) fn take(
-        unresolved: Unresolved,
-        files: &[RotatingFileHandler],
-    ) -> Result<Recovery, HandlerError> {
+    /// Takes over what was left by a listener that may have had other log files than those at `files`.
+    pub(super) fn take(unresolved: Unresolved, files: &[&Path]) -> Result<Recovery, HandlerError> {
         let is_foreign = |left: &&LeftFile| {
             matches!(left.entry, Entry::Begun(_))
-                && !files.iter().any(|file| is_same_name(file.path(), &left.path))
+                && !files.iter().any(|path| is_same_name(path, &left.path))
                 && left.path.parent().is_some_and(Path::is_dir)
         };
         let foreign = unresolved.files.iter().filter(is_foreign);
@@ -44,16 +41,21 @@ impl Recovery {
         self.unresolved.files.iter().map(has_batch).collect()
     }
 
+    /// The number of the old file at `path`.
+    pub(super) fn place_of(&self, path: &Path) -> Option<usize> {
+        self.unresolved.files.iter().position(|left| is_same_name(&left.path, path))
+    }
+
     /// The old file that each of the logs at `paths` continues: itself, or else the first one that is
-    /// no log any more and that no other log continues.
+    /// no log any more and that no other log continues. None continues one that records had chosen.
     pub(super) fn predecessors<'a>(
         &self,
         paths: impl Iterator<Item = &'a Path> + Clone,
     ) -> Vec<Option<usize>> {
         let old = &self.unresolved.files;
-        let is_at = |path: &Path| old.iter().position(|left| is_same_name(&left.path, path));
-        let kept: Vec<_> = paths.map(is_at).collect();
-        let mut ended = (0..old.len()).filter(|index| !kept.contains(&Some(*index)));
+        let kept: Vec<_> = paths.map(|path| self.place_of(path)).collect();
+        let mut ended =
+            (0..old.len()).filter(|index| !old[*index].is_routed && !kept.contains(&Some(*index)));
         kept.iter().map(|place| place.or_else(|| ended.next())).collect()
     }
 }
@@ -67,7 +69,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &&str| directory.path().join(name);
         let predecessors = |old: &[&str], new: &[&str]| {
-            let left = |name| LeftFile { path: at(name), entry: Entry::Untouched };
+            let left = |name: &&str| LeftFile {
+                path: at(name),
+                is_routed: name.starts_with('r'),
+                entry: Entry::Untouched,
+            };
             let unresolved = Unresolved { batch: 1, files: old.iter().map(left).collect() };
             let new: Vec<_> = new.iter().map(at).collect();
             let recovery = Recovery { unresolved, _locks: Vec::new() };
@@ -78,5 +84,7 @@ mod tests {
         assert_eq!(predecessors(&["a", "b"], &["b", "a"]), [Some(1), Some(0)]);
         assert_eq!(predecessors(&["a", "b"], &["c", "b"]), [Some(0), Some(1)]);
         assert_eq!(predecessors(&["a"], &["b", "a", "c"]), [None, Some(0), None]);
+        assert_eq!(predecessors(&["a", "r"], &["a", "b"]), [Some(0), None]);
+        assert_eq!(predecessors(&["a", "r"], &["b", "r"]), [Some(0), Some(1)]);
     }
 }

@@ -4,9 +4,9 @@ use std::io;
 
 use nix::sys::resource::{Resource, getrlimit};
 
-/// Bounds on what the door lets in. Three quarters of the descriptors are for workers; the others
-/// are for peers on their way in, log files and handlers. Where there are doors for records of other
-/// programs, workers have half, and the connections of doors a quarter.
+/// Bounds on what the door lets in. Three quarters of the descriptors are for workers, a sixteenth for log
+/// files that records choose; the others are for peers on their way in, other log files and handlers. Where
+/// there are doors for records of other programs, workers have half, and the connections of doors a quarter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Room {
     /// Most attached workers.
@@ -17,10 +17,13 @@ pub(super) struct Room {
     pub(super) ungreeted: usize,
     /// Most connections of all doors for records together.
     pub(super) connections: usize,
+    /// Most open log files that records choose.
+    pub(super) routed_files: usize,
 }
 
 impl Room {
     const DESCRIPTORS_PER_WORKER: usize = 2;
+    const DESCRIPTORS_PER_FILE: usize = 2;
     const MAX_HANDSHAKES: usize = 64;
     const MAX_UNGREETED: usize = 256;
 
@@ -39,6 +42,7 @@ impl Room {
             connections,
             handshakes: (descriptors / 64).clamp(1, Self::MAX_HANDSHAKES),
             ungreeted: (descriptors / 16).clamp(1, Self::MAX_UNGREETED),
+            routed_files: descriptors / 16 / Self::DESCRIPTORS_PER_FILE,
         }
     }
 }
@@ -51,13 +55,15 @@ mod tests {
     fn all_together_stay_below_the_limit() {
         for descriptors in [64, 256, 1024, 4096, 20_000, 1 << 20] {
             for has_sources in [false, true] {
-                let Room { workers, handshakes, ungreeted, connections } =
+                let Room { workers, handshakes, ungreeted, connections, routed_files } =
                     Room::of(descriptors, has_sources);
-                let all = 2 * workers + 7 * handshakes + ungreeted + connections;
+                let taken = 2 * workers + 7 * handshakes + ungreeted + 2 * routed_files;
+                let all = taken + connections;
                 assert!(all <= descriptors, "{descriptors}");
             }
         }
-        let plain = Room { workers: 384, handshakes: 16, ungreeted: 64, connections: 0 };
+        let plain =
+            Room { workers: 384, handshakes: 16, ungreeted: 64, connections: 0, routed_files: 32 };
         assert_eq!(Room::of(1024, false), plain);
         assert_eq!(Room::of(1024, true), Room { workers: 256, connections: 256, ..plain });
         assert_eq!(Room::of(20_000, false).workers, 7500);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::SyncPolicy;
-use super::layout::{NextFile, NextHandler};
+use super::layout::{NextFile, NextHandler, NextRoute};
 use super::outlet::Outlet;
 use super::reload::ReloadError;
 use crate::handler::{HandlerError, RotatingFileHandler};
@@ -24,6 +24,7 @@ pub(super) struct Exchange {
     /// Where it is from, for people.
     pub(super) source: Option<String>,
     pub(super) files: Vec<NextFile>,
+    pub(super) routes: Vec<NextRoute>,
     pub(super) handlers: Vec<NextHandler>,
     pub(super) plan: Plan,
     pub(super) sync: SyncPolicy,

@@ -8,49 +8,81 @@ use super::FilesError;
 use crate::backups::{Compression, Origin};
 use crate::file_id::FileId;
 
-/// A file of a log, open. Of a compressed one, the text is in a temporary file.
+/// A file of a log, open. A compressed one is decompressed only when its text is asked for.
 #[derive(Debug)]
 pub(crate) struct LogFile {
-    text: File,
-    /// The compressed file.
-    packed: Option<File>,
+    /// As it is in the log's directory.
+    file: File,
+    compression: Option<Compression>,
+    /// Where it was when it was opened.
+    path: PathBuf,
 }
 
 impl LogFile {
-    /// Opens the text of `file`, which was opened at `path`.
-    pub(super) fn new(
-        file: File,
-        compression: Option<Compression>,
-        path: PathBuf,
-    ) -> Result<LogFile, FilesError> {
-        let Some(compression) = compression else { return Ok(LogFile::from(file)) };
-        let text = decompress(&file, compression);
-        let text =
-            text.map_err(|source| FilesError::Io { operation: "decompress", path, source })?;
-        Ok(LogFile { text, packed: Some(file) })
+    pub(super) fn new(file: File, compression: Option<Compression>, path: PathBuf) -> LogFile {
+        LogFile { file, compression, path }
     }
 
-    /// What the log has in it.
+    /// What the log has in it. Of a compressed file, a temporary one that has all its text.
+    pub(crate) fn open_text(&self) -> Result<File, FilesError> {
+        match self.compression {
+            None => self.file.try_clone().map_err(|source| self.error("open", source)),
+            Some(compression) => decompress(&self.file, compression)
+                .map_err(|source| self.error("decompress", source)),
+        }
+    }
+
+    /// The first bytes of its text, at most so many; no more than these are decompressed.
     #[cfg(feature = "tail")]
-    pub(crate) fn text(&self) -> &File {
-        &self.text
+    pub(super) fn head(&self, max_bytes: usize) -> Result<Vec<u8>, FilesError> {
+        let (operation, head) = match self.compression {
+            None => ("read", read_head(&self.file, max_bytes)),
+            Some(compression) => {
+                ("decompress", decompress_head(&self.file, compression, max_bytes))
+            }
+        };
+        head.map_err(|source| self.error(operation, source))
     }
 
-    #[cfg(any(test, feature = "verify"))]
-    pub(crate) fn into_text(self) -> File {
-        self.text
+    /// The same file, held open twice.
+    #[cfg(feature = "tail")]
+    pub(crate) fn try_clone(&self) -> io::Result<LogFile> {
+        let LogFile { file, compression, path } = self;
+        Ok(LogFile { file: file.try_clone()?, compression: *compression, path: path.clone() })
     }
 
     /// What is known of the file in the log's directory.
     pub(super) fn metadata(&self) -> io::Result<Metadata> {
-        self.packed.as_ref().unwrap_or(&self.text).metadata()
+        self.file.metadata()
+    }
+
+    fn error(&self, operation: &'static str, source: io::Error) -> FilesError {
+        FilesError::Io { operation, path: self.path.clone(), source }
     }
 }
 
+#[cfg(test)]
 impl From<File> for LogFile {
-    fn from(text: File) -> LogFile {
-        LogFile { text, packed: None }
+    fn from(file: File) -> LogFile {
+        LogFile { file, compression: None, path: PathBuf::new() }
     }
+}
+
+#[cfg(feature = "tail")]
+fn read_head(file: &File, max_bytes: usize) -> io::Result<Vec<u8>> {
+    use std::os::unix::fs::FileExt;
+    let mut head = vec![0; max_bytes];
+    let mut filled = 0;
+    while filled < max_bytes {
+        match file.read_at(&mut head[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    head.truncate(filled);
+    Ok(head)
 }
 
 #[cfg(feature = "compression")]
@@ -60,10 +92,29 @@ fn decompress(packed: &File, compression: Compression) -> io::Result<File> {
 
 #[cfg(not(feature = "compression"))]
 fn decompress(_packed: &File, _compression: Compression) -> io::Result<File> {
-    Err(io::Error::new(
+    Err(without_compression())
+}
+
+#[cfg(all(feature = "tail", feature = "compression"))]
+fn decompress_head(
+    packed: &File,
+    compression: Compression,
+    max_bytes: usize,
+) -> io::Result<Vec<u8>> {
+    crate::compression::decompress_head(packed, compression, max_bytes)
+}
+
+#[cfg(all(feature = "tail", not(feature = "compression")))]
+fn decompress_head(_: &File, _: Compression, _: usize) -> io::Result<Vec<u8>> {
+    Err(without_compression())
+}
+
+#[cfg(not(feature = "compression"))]
+fn without_compression() -> io::Error {
+    io::Error::new(
         io::ErrorKind::Unsupported,
         "this program is built without the feature `compression`",
-    ))
+    )
 }
 
 /// Which file of a log is meant.

@@ -15,10 +15,14 @@ use nix::fcntl::OFlag;
 
 use self::file::Identity;
 pub(crate) use self::file::LogFile;
+#[cfg(feature = "tail")]
+pub(crate) use self::name::log_of;
 use crate::backups::{self, BackupName, Origin};
 use crate::file_id::FileId;
 
 mod file;
+#[cfg(feature = "tail")]
+mod name;
 #[cfg(test)]
 pub(crate) mod rotation;
 
@@ -88,6 +92,29 @@ impl LogFiles {
         self.open_chosen(|listing| listing.last().copied())
     }
 
+    /// The newest file whose text begins with one of which `is_wanted` is true, given its first bytes, at
+    /// most so many; else the oldest.
+    #[cfg(feature = "tail")]
+    pub(crate) fn newest_that(
+        &self,
+        head_bytes: usize,
+        mut is_wanted: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Option<LogFile>, FilesError> {
+        'looks: for _ in 0..ATTEMPTS {
+            let mut oldest = None;
+            for listed in self.list()? {
+                // Renamed meanwhile, so that the others have other names too.
+                let Some(file) = self.open_listed(listed)? else { continue 'looks };
+                if is_wanted(&file.head(head_bytes)?) {
+                    return Ok(Some(file));
+                }
+                oldest = Some(file);
+            }
+            return Ok(oldest);
+        }
+        Ok(None)
+    }
+
     /// The next older file than `held`.
     #[cfg(any(test, feature = "tail"))]
     pub(crate) fn older_than(&self, held: &LogFile) -> Result<Option<LogFile>, FilesError> {
@@ -146,7 +173,7 @@ impl LogFiles {
         match self.open_at(&path)? {
             Some(file) if FileId::of(&self.examine(&file)?) == listed.id => {
                 let compression = listed.name.and_then(|name| name.compression);
-                LogFile::new(file, compression, path).map(Some)
+                Ok(Some(LogFile::new(file, compression, path)))
             }
             _ => Ok(None),
         }
@@ -273,7 +300,8 @@ mod tests {
 
     fn text(file: Option<LogFile>) -> String {
         let mut text = String::new();
-        file.expect("a file").into_text().read_to_string(&mut text).expect("read");
+        let mut file = file.expect("a file").open_text().expect("text");
+        file.read_to_string(&mut text).expect("read");
         text
     }
 

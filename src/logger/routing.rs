@@ -27,6 +27,8 @@ pub(crate) struct TargetPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     File(usize),
+    /// A log file that the record itself names.
+    Route(usize),
     Handler(usize),
 }
 

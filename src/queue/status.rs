@@ -175,6 +175,11 @@ pub struct Status {
     /// How often a log file was found shorter than it was, as after `copytruncate`: each time is told in
     /// the log.
     pub truncations: u64,
+    /// Log files that are open now because records have chosen them, by routes.
+    pub routed_files: u64,
+    /// Records that are not in the file that a route has for them, because it is the log of another handler,
+    /// or no log can be there. The first of them is told in the log.
+    pub unrouted: u64,
     /// Lanes that could not be read to their end: each is told in the log, with where it is kept.
     pub damaged_lanes: u64,
     /// How often a filter has panicked; the records have passed it.

@@ -242,6 +242,16 @@ impl CurrentFile {
     }
 }
 
+/// Makes what is written in the file system of `directory` survive a loss of power, whoever has written
+/// it; where there is no such directory, nothing is there.
+pub(crate) fn sync_directory(directory: &Path) -> Result<(), FileError> {
+    let synced = File::open(directory).and_then(|open| sync_file_system(&open));
+    match synced {
+        Err(error) if regular_file::is_missing(&error) => Ok(()),
+        synced => synced.map_err(refused("sync", directory)),
+    }
+}
+
 fn sync_file_system(file: &File) -> io::Result<()> {
     loop {
         match nix::unistd::syncfs(file) {

@@ -24,7 +24,7 @@ mod timer;
 #[cfg(feature = "compression")]
 pub use crate::backups::{Compression, ParseCompressionError};
 pub use age::{Age, ParseAgeError};
-pub(crate) use current_file::{CurrentFile, Place, create_directory};
+pub(crate) use current_file::{CurrentFile, Place, create_directory, sync_directory};
 pub use disk_limit::{AtDiskLimit, ParseAtDiskLimitError};
 pub(crate) use left::resolve_left;
 pub(crate) use owner::log_of;

@@ -72,6 +72,8 @@ pub struct Supervisor {
     pub(super) groups: LiveGroups,
     pub(super) children: Children,
     pub(super) orphans: Option<Orphans>,
+    /// When orphans that have ended are reaped next.
+    reap_at: Instant,
     /// The first failure, where the others went on.
     pub(super) first_failure: Option<Reason>,
     /// Why the workers are being stopped, as soon as they are.
@@ -112,6 +114,7 @@ impl Supervisor {
             groups: LiveGroups::default(),
             children,
             orphans: None,
+            reap_at: Instant::now() + REAP_TICK,
             first_failure: None,
             reason: None,
             stopped: 0,
@@ -170,7 +173,7 @@ impl Supervisor {
         self.start_listener()?;
         let workers = workers.into_iter().zip(after);
         self.workers = workers.map(|(command, after)| Worker::new(command, after)).collect();
-        self.start_due();
+        self.settle();
         while !self.workers.iter().all(Worker::is_over) {
             self.step();
         }
@@ -236,9 +239,28 @@ impl Supervisor {
     fn step(&mut self) {
         let now = Instant::now();
         let steps = self.workers.iter().filter_map(|worker| worker.next_step(now));
-        let steps = steps.chain(self.listener.next_step());
-        let reap_at = self.orphans.as_ref().map(|_| now + REAP_TICK);
-        self.wait(steps.chain(reap_at).min());
+        let reap_at = self.orphans.as_ref().map(|_| self.reap_at);
+        self.wait(steps.chain(self.listener.next_step()).chain(reap_at).min());
+        self.settle();
+        if let Some(orphans) = &mut self.orphans
+            && Instant::now() >= self.reap_at
+        {
+            orphans.living();
+            self.reap_at = Instant::now() + REAP_TICK;
+        }
+    }
+
+    /// Does what is due.
+    fn settle(&mut self) {
+        self.advance();
+        // Events that were taken while workers started may have made something due.
+        while self.start_due() {
+            self.advance();
+        }
+        self.stop_due();
+    }
+
+    fn advance(&mut self) {
         let now = Instant::now();
         let ending = self.workers.iter().filter(|worker| worker.is_ending());
         let ending: Vec<_> = ending.map(|worker| worker.name().to_owned()).collect();
@@ -255,13 +277,6 @@ impl Supervisor {
         if let Some(notice) = self.listener.advance(now) {
             (self.notify)(&notice);
         }
-        if reap_at.is_some_and(|at| now >= at)
-            && let Some(orphans) = &mut self.orphans
-        {
-            orphans.living();
-        }
-        self.start_due();
-        self.stop_due();
     }
 
     /// Waits for an event, at most until then, and takes it.

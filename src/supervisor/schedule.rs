@@ -8,8 +8,9 @@ use super::worker::{News, Worker};
 use super::{LifeId, Notice, OnExit, Reason, Supervisor};
 
 impl Supervisor {
-    /// Starts the workers whose time has come.
-    pub(super) fn start_due(&mut self) {
+    /// Starts the workers whose time has come. Tells whether events were taken meanwhile.
+    pub(super) fn start_due(&mut self) -> bool {
+        let mut has_taken = false;
         if self.listener.is_asked_to_stop() {
             self.stop_workers(Reason::Asked);
         }
@@ -17,9 +18,10 @@ impl Supervisor {
             // Signals are obeyed also where many workers are started.
             while let Ok(event) = self.events.try_recv() {
                 self.take(event);
+                has_taken = true;
             }
             if self.reason.is_some() {
-                return;
+                return has_taken;
             }
             let worker = &self.workers[number];
             let others = || worker.after.iter().map(|other| &self.workers[*other]);
@@ -35,6 +37,7 @@ impl Supervisor {
                 self.start_worker(number);
             }
         }
+        has_taken
     }
 
     fn start_worker(&mut self, number: usize) {

@@ -55,7 +55,7 @@ fn newline_from_end(file: &File, mut end: u64, nth: u64) -> io::Result<Newline> 
         let start = end.saturating_sub(BLOCK_BYTES as u64);
         block.clear();
         append_block(file, start, end - start, &mut block)?;
-        for (at, _) in block.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
+        for at in memchr::memrchr_iter(b'\n', &block) {
             found += 1;
             if found == nth {
                 return Ok(Newline::At(start + at as u64));

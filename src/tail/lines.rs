@@ -5,7 +5,8 @@
 //! the end of a long line is searched first, then the line is read again in pieces.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek, SeekFrom};
+use std::io;
+use std::os::unix::fs::FileExt;
 
 use super::ending;
 use crate::log_files::LogFile;
@@ -20,6 +21,7 @@ const HEAD_BYTES: u64 = 256;
 #[derive(Debug)]
 pub(super) struct LineReader {
     file: LogFile,
+    text: File,
     /// Everything before it was returned.
     offset: u64,
     /// There is no newline between `offset` and here.
@@ -42,17 +44,25 @@ pub(super) enum Read {
 }
 
 impl LineReader {
-    /// A reader that starts at `offset`, the start of a line.
-    pub(super) fn new(file: LogFile, offset: u64) -> io::Result<LineReader> {
+    /// A reader of the `text` of `file` that starts at `offset`, the start of a line.
+    pub(super) fn new(file: LogFile, text: File, offset: u64) -> io::Result<LineReader> {
         let head = Vec::new();
         let mut reader =
-            LineReader { file, offset, searched: 0, whole_to: 0, unended: false, head };
+            LineReader { file, text, offset, searched: 0, whole_to: 0, unended: false, head };
         reader.move_to(offset)?;
         Ok(reader)
     }
 
     pub(super) fn file(&self) -> &LogFile {
         &self.file
+    }
+
+    /// Another reader at the same place.
+    pub(super) fn try_clone(&self) -> io::Result<LineReader> {
+        let (file, text) = (self.file.try_clone()?, self.text.try_clone()?);
+        let LineReader { offset, searched, whole_to, unended, .. } = *self;
+        let head = self.head.clone();
+        Ok(LineReader { file, text, offset, searched, whole_to, unended, head })
     }
 
     pub(super) fn into_file(self) -> LogFile {
@@ -65,14 +75,14 @@ impl LineReader {
             return self.read_known(out);
         }
         let start = out.len();
-        let read = append_block(self.file.text(), self.searched, BLOCK_BYTES as u64, out)?;
+        let read = append_block(&self.text, self.searched, BLOCK_BYTES as u64, out)?;
         // Behind the read: another text may be longer than the one before by now.
         if read > 0 && !self.begins_as_before()? {
             out.truncate(start);
             self.restart_at(0)?;
             return Ok(Read::More);
         }
-        let newline = out[start..].iter().rposition(|&byte| byte == b'\n');
+        let newline = memchr::memrchr(b'\n', &out[start..]);
         match newline {
             Some(last) if self.searched == self.offset => {
                 out.truncate(start + last + 1);
@@ -92,7 +102,7 @@ impl LineReader {
 
     /// Makes the text after the last newline a line: for a file that nobody writes to any more.
     pub(super) fn end_last_line(&mut self) -> io::Result<Read> {
-        let len = self.file.text().metadata()?.len();
+        let len = self.text.metadata()?.len();
         if len <= self.offset {
             return Ok(Read::End);
         }
@@ -103,7 +113,7 @@ impl LineReader {
 
     fn read_known(&mut self, out: &mut Vec<u8>) -> io::Result<Read> {
         let most = (self.whole_to - self.offset).min(BLOCK_BYTES as u64);
-        let read = append_block(self.file.text(), self.offset, most, out)?;
+        let read = append_block(&self.text, self.offset, most, out)?;
         if read == 0 {
             return self.follow_cut();
         }
@@ -119,14 +129,14 @@ impl LineReader {
 
     /// Goes back where the file became shorter than what was read of it.
     fn follow_cut(&mut self) -> io::Result<Read> {
-        let len = self.file.text().metadata()?.len();
+        let len = self.text.metadata()?.len();
         if len >= self.searched.max(self.whole_to) {
             return Ok(Read::End);
         }
         if len >= self.offset {
             self.move_to(self.offset)?;
         } else if self.begins_as_before()? {
-            self.restart_at(ending::last_line_end(self.file.text(), len)?)?;
+            self.restart_at(ending::last_line_end(&self.text, len)?)?;
         } else {
             self.restart_at(0)?;
         }
@@ -137,7 +147,7 @@ impl LineReader {
     /// end.
     fn begins_as_before(&self) -> io::Result<bool> {
         let mut now = Vec::new();
-        append_block(self.file.text(), 0, self.head.len() as u64, &mut now)?;
+        append_block(&self.text, 0, self.head.len() as u64, &mut now)?;
         Ok(now.iter().zip(&self.head).all(|(now, before)| now == before))
     }
 
@@ -153,7 +163,7 @@ impl LineReader {
         self.unended = false;
         if (self.head.len() as u64) < offset.min(HEAD_BYTES) {
             self.head.clear();
-            append_block(self.file.text(), 0, offset.min(HEAD_BYTES), &mut self.head)?;
+            append_block(&self.text, 0, offset.min(HEAD_BYTES), &mut self.head)?;
         }
         Ok(())
     }
@@ -167,16 +177,23 @@ pub(super) fn append_block(
     out: &mut Vec<u8>,
 ) -> io::Result<u64> {
     let start = out.len();
-    let mut from_offset = file;
-    from_offset.seek(SeekFrom::Start(offset))?;
-    out.reserve(max_bytes as usize);
-    match from_offset.take(max_bytes).read_to_end(out) {
-        Ok(read) => Ok(read as u64),
-        Err(error) => {
-            out.truncate(start);
-            Err(error)
+    out.resize(start + max_bytes as usize, 0);
+    let read = read_to_end(file, offset, &mut out[start..]);
+    out.truncate(start + read.as_ref().map_or(0, |read| *read));
+    read.map(|read| read as u64)
+}
+
+fn read_to_end(file: &File, offset: u64, block: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match file.read_at(&mut block[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
+    Ok(filled)
 }
 
 #[cfg(test)]
@@ -189,7 +206,9 @@ mod tests {
     /// A file that is written to and read at the same time.
     fn pair() -> (File, LineReader) {
         let file = tempfile::NamedTempFile::new().expect("temporary file");
-        let reader = LineReader::new(file.reopen().expect("reopen").into(), 0).expect("reader");
+        let text = file.reopen().expect("reopen");
+        let again = text.try_clone().expect("clone");
+        let reader = LineReader::new(again.into(), text, 0).expect("reader");
         (file.into_file(), reader)
     }
 

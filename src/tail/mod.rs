@@ -3,19 +3,47 @@
 //! A log is a current file and its backups, with numbers or dates behind its name; a rotation renames them
 //! all, or the current file alone. [`Tail`] keeps the file it reads open, so that it finds it under any
 //! name, reads it to its end, and goes on with the next newer one.
+//!
+//! [`Reader`] has the records of several logs in one order of time, and gives those that a [`Query`] asks
+//! for.
 
 mod ending;
+mod form;
+mod json_line;
 mod lines;
+mod moment;
+mod needle;
+mod pairs;
+mod parts;
+mod query;
+mod reader;
+mod seek;
+mod source;
+mod stats;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ending::Rest;
 use lines::{LineReader, Read};
 
-use crate::log_files::{FilesError, LogFile, LogFiles, Newer};
+use crate::formatter::LinePatternError;
+use crate::log_files::{self, FilesError, LogFile, LogFiles, Newer};
+
+pub use form::Form;
+pub use moment::{ParseInstantError, Zone};
+pub use query::{MAX_TESTS, Query, QueryError};
+pub use reader::{Found, MAX_LOGS, Reader, Start};
+pub use stats::{Counted, Interval, MAX_INTERVALS, MAX_NAMES, Stats, Summary};
+
+/// The current file of the log that the file at `path` is a backup of, by its name: `app.log` of `app.log.1`
+/// or `app.log.2026-11-22.zst`. None if no log calls its backups so.
+pub fn log_of(path: impl AsRef<Path>) -> Option<PathBuf> {
+    log_files::log_of(path.as_ref())
+}
 
 /// Reads a log forwards: the last lines first, then what is added, each line once.
 ///
@@ -50,6 +78,7 @@ pub struct Tail {
     /// The next older file than the one being read. It tells a log that was rotated to its limit
     /// from one whose current file was removed: in the latter it still exists.
     previous: Option<LogFile>,
+    is_at_beginning: bool,
 }
 
 #[derive(Debug)]
@@ -97,6 +126,27 @@ pub enum TailError {
         /// What the system said.
         source: io::Error,
     },
+    /// The lines have no form that is known, and their text alone does not tell what is asked.
+    #[error(
+        "the lines of {path} have no form that is known: name it by --format, as `json`, `logfmt` or the \
+         pattern they were logged with; without it, only their text can be searched"
+    )]
+    UnknownForm {
+        /// The current file.
+        path: PathBuf,
+    },
+    /// The lines tell no time.
+    #[error("the lines of {path} do not tell when they were written: leave out the range of time")]
+    NoTimes {
+        /// The current file.
+        path: PathBuf,
+    },
+    /// Lines of the pattern do not tell what they say.
+    #[error(transparent)]
+    Pattern(LinePatternError),
+    /// There are too many logs to read at once.
+    #[error("there are more than {MAX_LOGS} logs: name fewer")]
+    TooManyLogs,
 }
 
 impl From<FilesError> for TailError {
@@ -118,30 +168,74 @@ impl Tail {
     pub fn open(path: impl Into<PathBuf>, last_lines: u64) -> Result<Tail, TailError> {
         let files = LogFiles::new(path.into());
         let missing = || TailError::Missing { path: files.path().to_owned() };
+        if last_lines == u64::MAX {
+            let file = files.oldest()?.ok_or_else(missing)?;
+            let text = file.open_text()?;
+            return Tail::starting(files, file, text, 0);
+        }
         let mut file = files.newest()?.ok_or_else(missing)?;
         let mut wanted = last_lines;
         let mut rest = Rest::Unfinished;
-        let (offset, previous) = loop {
-            let start =
-                ending::last_lines(file.text(), wanted, rest).map_err(|e| files.read_error(e))?;
+        let (text, offset) = loop {
+            let text = file.open_text()?;
+            let start = ending::last_lines(&text, wanted, rest).map_err(|e| files.read_error(e))?;
             if start.missing_lines == 0 {
-                // Only a mark: a backup that nobody asked to read may as well be unreadable.
-                break (start.offset, files.older_than(&file).ok().flatten());
+                break (text, start.offset);
             }
             match files.older_than(&file)? {
                 Some(older) => file = older,
-                None => break (start.offset, None),
+                None => break (text, start.offset),
             }
             wanted = start.missing_lines;
             rest = Rest::Line;
         };
-        let reading = LineReader::new(file, offset).map_err(|e| files.read_error(e))?;
-        Ok(Tail { files, reading: Some(reading), next: None, previous })
+        Tail::starting(files, file, text, offset)
+    }
+
+    /// Reads from the start of a line in the `text` of `file` on.
+    fn starting(
+        files: LogFiles,
+        file: LogFile,
+        text: File,
+        offset: u64,
+    ) -> Result<Tail, TailError> {
+        // Only a mark: a backup that nobody asked to read may as well be unreadable.
+        let previous = files.older_than(&file).ok().flatten();
+        let is_at_beginning = offset == 0 && previous.is_none();
+        let reader = LineReader::new(file, text, offset).map_err(|e| files.read_error(e))?;
+        Ok(Tail { files, reading: Some(reader), next: None, previous, is_at_beginning })
     }
 
     /// A log that need not exist yet: all its lines from the first file on that is found.
     pub fn awaiting(path: impl Into<PathBuf>) -> Tail {
-        Tail { files: LogFiles::new(path.into()), reading: None, next: None, previous: None }
+        let files = LogFiles::new(path.into());
+        Tail { files, reading: None, next: None, previous: None, is_at_beginning: true }
+    }
+
+    /// The current file.
+    pub fn path(&self) -> &Path {
+        self.files.path()
+    }
+
+    /// Whether it was opened where the log begins.
+    fn is_at_beginning(&self) -> bool {
+        self.is_at_beginning
+    }
+
+    /// Another one at the same place, which holds the same files open.
+    fn try_clone(&self) -> Result<Tail, TailError> {
+        let files = LogFiles::new(self.files.path().to_owned());
+        let io = |error| TailError::from(files.read_error(error));
+        let reading = self.reading.as_ref().map(LineReader::try_clone).transpose().map_err(io)?;
+        let previous = self.previous.as_ref().map(LogFile::try_clone).transpose().map_err(io)?;
+        let next = match &self.next {
+            Some(Next { file, progress }) => {
+                Some(Next { file: file.try_clone().map_err(io)?, progress: *progress })
+            }
+            None => None,
+        };
+        let is_at_beginning = self.is_at_beginning;
+        Ok(Tail { files, reading, next, previous, is_at_beginning })
     }
 
     /// Appends the next whole lines to `out`, about 64 KiB at most.
@@ -190,7 +284,8 @@ impl Tail {
     }
 
     fn go_over_to(&mut self, next: Next) -> Result<Progress, TailError> {
-        let reader = LineReader::new(next.file, 0).map_err(|e| self.files.read_error(e))?;
+        let text = next.file.open_text()?;
+        let reader = LineReader::new(next.file, text, 0).map_err(|e| self.files.read_error(e))?;
         let finished = self.reading.replace(reader);
         self.previous = finished.map(LineReader::into_file);
         Ok(next.progress)

@@ -165,7 +165,7 @@ pub fn verify(path: impl AsRef<Path>, form: &Form) -> Result<Report, VerifyError
         let name = files.name_of(&file)?.unwrap_or_else(|| path.to_owned());
         let may_grow = next.is_none() && writer::is_alive(path);
         let end = if may_grow { lines::End::MayGrow } else { lines::End::Final };
-        pass.read_file(&name, file.into_text(), end)?;
+        pass.read_file(&name, file.open_text()?, end)?;
         match next {
             Some(next) => file = next,
             None => return Ok(pass.finish()),

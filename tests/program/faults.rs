@@ -13,8 +13,9 @@ use logboom::handler::RotatingFileHandler;
 use logboom::{QueueDir, QueueListener};
 use support::logs::{THREE_LOGS, configure_three_logs};
 use support::sequence::{
-    FORM, assert_each_is_whole, assert_end_is_whole, assert_once_over, assert_whole,
-    assert_whole_as_read, die_at, log_sequence, put_foreign_files, start_workers, to,
+    FORM, assert_each_is_whole, assert_each_worker_has_its_log, assert_end_is_whole,
+    assert_once_over, assert_whole, assert_whole_as_read, die_at, log_sequence, put_foreign_files,
+    start_workers, to,
 };
 use support::{PATIENCE, Place, Worker, role, wait_until};
 
@@ -53,6 +54,16 @@ fn with_three_logs(points: &[&str]) {
     assert_each_is_whole(&place, THREE_LOGS);
 }
 
+/// Beside the log with all, and fewer files open than there are.
+const ROUTED: &[&str] = &["--route", "by/{worker}.log", "--max-open-files", "1"];
+
+fn with_routes(points: &[&str]) {
+    let place = Place::new();
+    die_and_finish(&place, points, &[&to("app.log", FORM), ROUTED].concat());
+    assert_whole(&place);
+    assert_each_worker_has_its_log(&place, "by");
+}
+
 macro_rules! killed_at {
     ($($test:ident: $($point:literal),+;)+) => {
         $(#[test]
@@ -64,6 +75,13 @@ macro_rules! killed_at {
             $(#[test]
             fn $test() {
                 super::with_three_logs(&[$($point),+]);
+            })+
+        }
+
+        mod routes {
+            $(#[test]
+            fn $test() {
+                super::with_routes(&[$($point),+]);
             })+
         }
     };
@@ -106,6 +124,51 @@ killed_at! {
     recovery_between_heads: "after-write:3", "after-head-of-lane";
     recovery_after_heads: "after-write:3", "after-heads";
     recovery_after_a_rotation: "after-rename-2:2", "after-open", "after-rename-1";
+}
+
+#[test]
+fn a_route_killed_at_each_of_its_steps() {
+    for points in [
+        &["before-route-open"][..],
+        &["before-route-open:2"],
+        &["after-route-open:2"],
+        &["after-route-open:3"],
+        &["before-route-close"],
+        &["after-route-close:2"],
+        &["after-names:3"],
+        &["after-names:4"],
+        // The file is opened again before it is known what is in it.
+        &["after-note:9", "after-claim:2"],
+        &["after-short-write:9", "after-claim:2"],
+        &["after-short-write:9", "after-names"],
+        &["after-short-write:9", "after-note"],
+        &["after-write:9", "after-write"],
+        &["after-write:9", "after-heads"],
+        &["after-write:9", "before-route-open"],
+    ] {
+        println!("killed at {points:?}");
+        with_routes(points);
+    }
+}
+
+/// What a route has begun is resolved by listeners with another one, with none, and without a batch
+/// that is begun.
+#[test]
+fn routes_that_have_changed_when_their_batch_is_recovered() {
+    for point in ["after-note:4", "after-short-write:4", "after-write:4", "after-write:5"] {
+        for next in [&["--route", "by/{program}-{worker}.log"][..], &[]] {
+            let place = Place::new();
+            let form = to("app.log", FORM);
+            put_foreign_files(&place);
+            let workers = start_workers(&place);
+            die_at(&place, point, &[&form, ROUTED].concat());
+            let listener = place.serve(place.logboom(&[&["listen"], &form[..], next].concat()));
+            workers.into_iter().for_each(Worker::finish);
+            assert_eq!(listener.stop().missing, 0);
+            println!("killed at {point}, then {next:?}");
+            assert_whole(&place);
+        }
+    }
 }
 
 /// The oldest backup goes; what is kept has no gap.

@@ -46,6 +46,9 @@ const COMPRESSED_FORM: [&str; 14] = [
     "zstd",
 ];
 
+/// Beside that a log for each worker, fewer open than there are.
+const ROUTED: [&str; 4] = ["--route", "by/{worker}.log", "--max-open-files", "4"];
+
 /// Logs numbered records until it is killed or `role[2]` exists; after each call writes into
 /// `role[1]`, behind its process number, how many have returned. Pauses after every `role[3]` records,
 /// so that the log can be read in the time of a test.
@@ -103,6 +106,8 @@ struct Storm {
     end: Instant,
     names: Vec<String>,
     logs: &'static [Log],
+    /// The directory in which each worker has a log of its own.
+    routes: Option<&'static str>,
     /// Of the listener.
     args: Vec<&'static str>,
 }
@@ -114,6 +119,13 @@ impl Storm {
 
     fn on_a_compressed_log() -> Storm {
         Storm::on(ONE_LOG, |_| COMPRESSED_FORM.to_vec())
+    }
+
+    fn on_compressed_routes() -> Storm {
+        Storm {
+            routes: Some("by"),
+            ..Storm::on(ONE_LOG, |_| [&COMPRESSED_FORM[..], &ROUTED].concat())
+        }
     }
 
     /// On different loggers.
@@ -129,6 +141,7 @@ impl Storm {
         let place = Place::new();
         Storm {
             logs,
+            routes: None,
             args: args(&place),
             place,
             random: Random(0x9e37_79b9_7f4a_7c15),
@@ -218,7 +231,44 @@ impl Storm {
         if self.logs.len() == 1 {
             self.verify();
         }
+        self.routes.iter().for_each(|directory| self.prove_routed(directory));
         self.logs.iter().map(|log| self.prove_log(log)).sum()
+    }
+
+    /// Each worker's own log has all of its records, and no others.
+    fn prove_routed(&self, directory: &str) {
+        let names = fs::read_dir(self.place.path(directory)).unwrap();
+        let names: Vec<_> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        assert!(names.iter().any(|name| name.ends_with(".zst")), "nothing was compressed");
+        for name in &self.names {
+            let [_, returned] = self.told(name);
+            let log = format!("{directory}/{name}.log");
+            if returned == 0 && !self.place.path(&log).exists() {
+                continue;
+            }
+            let mut written = self.written_in(&log);
+            let numbers = written.remove(name).unwrap_or_default();
+            assert!(written.is_empty(), "{log}: of others: {written:?}");
+            let is_whole = |count| (0..count).eq(numbers.iter().copied());
+            assert!(
+                is_whole(returned) || is_whole(returned + 1),
+                "{log}: {returned} calls have returned; lost, doubled or moved: {numbers:?}"
+            );
+        }
+    }
+
+    /// The numbers of each worker in a log.
+    fn written_in(&self, log: &str) -> HashMap<String, Vec<u64>> {
+        let mut written: HashMap<String, Vec<u64>> = HashMap::new();
+        let read = self.place.run(&["tail", "-n", "all", log]);
+        for line in String::from_utf8(read.stdout).unwrap().lines() {
+            assert!(line.starts_with('{') && line.ends_with('}'), "torn: {line}");
+            let Some(number) = after(line, "\"message\":\"record ") else { continue };
+            let worker = after(line, "\"worker\":\"").unwrap();
+            written.entry(worker.to_owned()).or_default().push(number.parse().unwrap());
+        }
+        written
     }
 
     /// The gaps of a log that has all prove something.
@@ -232,16 +282,8 @@ impl Storm {
     fn prove_log(&self, log: &Log) -> usize {
         let Log { name: log_name, .. } = log;
         assert!(!self.place.path(&format!(".{log_name}.lock")).exists());
-        let mut written: HashMap<String, Vec<u64>> = HashMap::new();
-        let read = self.place.run(&["tail", "-n", "all", log_name]);
-        let text = String::from_utf8(read.stdout).unwrap();
-        let lines = text.lines().count();
-        for line in text.lines() {
-            assert!(line.starts_with('{') && line.ends_with('}'), "torn: {line}");
-            let Some(number) = after(line, "\"message\":\"record ") else { continue };
-            let worker = after(line, "\"worker\":\"").unwrap();
-            written.entry(worker.to_owned()).or_default().push(number.parse().unwrap());
-        }
+        let mut written = self.written_in(log_name);
+        let lines = written.values().map(Vec::len).sum();
         for name in &self.names {
             let (written, [_, returned]) =
                 (written.remove(name).unwrap_or_default(), self.told(name));
@@ -296,6 +338,11 @@ fn whatever_is_killed_nothing_that_was_logged_is_lost_doubled_or_torn() {
 #[test]
 fn whatever_is_killed_of_a_log_that_is_compressed_nothing_is_lost_doubled_or_torn() {
     blow(Storm::on_a_compressed_log(), [50, 50, 10]);
+}
+
+#[test]
+fn whatever_is_killed_each_worker_has_all_in_the_merged_log_and_in_its_own() {
+    blow(Storm::on_compressed_routes(), [50, 50, 10]);
 }
 
 #[test]

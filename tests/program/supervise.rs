@@ -102,14 +102,20 @@ fn what_cannot_be_run_starts_nothing_and_names_the_place() {
 
 #[test]
 fn the_end_of_one_worker_is_to_the_others_what_was_said() {
-    let forever = "-c=b=while :; do sleep 0.02; done";
-    let after_a = "-c=b=until [ -e a ]; do sleep 0.01; done; echo on; exit 5";
+    let forever = "-c=b=touch b; while :; do sleep 0.02; done";
+    let good = "-c=a=until [ -e b ]; do sleep 0.01; done";
+    let bad = "-c=a=until [ -e b ]; do sleep 0.01; done; exit 3";
+    // A process has its number until the supervisor has seen its end.
+    let well = "-c=a=echo $$ > new; mv new a";
+    let noted = "-c=a=echo $$ > new; mv new a; exit 4";
+    let after_noted =
+        "-c=b=until [ -e a ] && ! kill -0 $(cat a) 2>&-; do sleep 0.01; done; echo on; exit 5";
     let cases: [(&[&str], i32, &str); 6] = [
-        (&["-c=a=exit 3", forever], 3, "a exited 3; stopped 1 other"),
-        (&["--on-exit=fail-fast", "-c=a=touch a", after_a], 5, "b exited 5"),
-        (&["--on-exit=any", "-c=a=exit 0", forever], 0, "a exited 0; stopped 1 other"),
-        (&["--on-exit=any", "-c=a=exit 3", forever], 3, "a exited 3; stopped 1 other"),
-        (&["--on-exit=keep", "-c=a=touch a; exit 4", after_a], 4, "a exited 4"),
+        (&[bad, forever], 3, "a exited 3; stopped 1 other"),
+        (&["--on-exit=fail-fast", well, after_noted], 5, "b exited 5"),
+        (&["--on-exit=any", good, forever], 0, "a exited 0; stopped 1 other"),
+        (&["--on-exit=any", bad, forever], 3, "a exited 3; stopped 1 other"),
+        (&["--on-exit=keep", noted, after_noted], 4, "a exited 4"),
         (&["--on-exit=keep", "-c=a=exit 0", "-c=b=exit 0"], 0, "all workers ended"),
     ];
     for (args, code, reason) in cases {

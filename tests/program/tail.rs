@@ -221,7 +221,7 @@ fn what_is_no_log_is_refused_with_one_line() {
 
     let directory = log.path.parent().expect("a parent");
     let refused = tail(&["-f"], directory).output().expect("run");
-    check_refused(refused, "not a regular file");
+    check_refused(refused, "there is no log in");
 
     mkfifo(&log.path, Mode::S_IRWXU).expect("pipe");
     let refused = tail(&["-f"], &log.path).output().expect("run");

@@ -33,6 +33,11 @@ impl RotatingFileBuilder {
         &self.path
     }
 
+    /// The same settings for another log.
+    pub(in crate::handler) fn at(self, path: PathBuf) -> RotatingFileBuilder {
+        RotatingFileBuilder { path, ..self }
+    }
+
     /// What is wrong with the settings.
     #[cfg(feature = "config")]
     pub(crate) fn problem(&self) -> Option<String> {

@@ -109,6 +109,8 @@ impl Hub {
             missing,
             unconfirmed,
             truncations,
+            routed_files,
+            unrouted,
             damaged_lanes,
             filter_panics,
             handlers,
@@ -129,6 +131,8 @@ impl Hub {
             missing,
             unconfirmed,
             truncations,
+            routed_files,
+            unrouted,
             damaged_lanes,
             filter_panics,
             refused: state

@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use super::peer::{Peer, decode};
 use super::{Door, DoorForm, DoorPlace};
+use crate::Record;
 use crate::receiver::{DecodeError, frame, json};
 use crate::record::now_ns;
-use crate::{Record, receiver::Received};
 
 pub(super) struct Connection {
     stream: File,
@@ -149,11 +149,7 @@ impl Connection {
             Err(_) if door.place == DoorPlace::Stdin => json::of_text(content, arrived_ns),
             received => received?,
         };
-        Ok(Some(self.record_of(received, door)))
-    }
-
-    fn record_of(&mut self, received: Received<'_>, door: &Door) -> Record<'static> {
-        self.peer.record(received, door)
+        Ok(Some(self.peer.record(received, door)))
     }
 
     /// The stream has ended. A last line need not.

@@ -67,6 +67,31 @@ pub fn assert_each_is_whole(place: &Place, logs: &[Log]) {
     assert_contiguous(place, logs);
 }
 
+/// In `directory` is a log of each worker with its sequence, and nothing is left behind but locks of files
+/// that nothing was written to after a kill.
+pub fn assert_each_worker_has_its_log(place: &Place, directory: &str) {
+    let mut expected = Vec::new();
+    for number in 0..WORKERS {
+        let log = place.path(&format!("{directory}/w{number}.log"));
+        let numbers = numbers_in(std::slice::from_ref(&log));
+        let whole = HashMap::from([(format!("w{number}"), (0..RECORDS).collect::<Vec<_>>())]);
+        assert_eq!(numbers, whole, "{}", log.display());
+        let output = place.run(&["verify", &log.display().to_string(), "--format", PATTERN]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        expected.extend(files_of(&log));
+    }
+    let entries = fs::read_dir(place.path(directory)).unwrap();
+    let mut found: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let is_lock = |path: &Path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with(".w") && name.ends_with(".log.lock")
+    };
+    found.retain(|path| !is_lock(path));
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+}
+
 /// The same for a log whose backups have any names and forms, as `tail` and `verify` read it.
 pub fn assert_whole_as_read(place: &Place) {
     let output = place.run(&["tail", "-n", "all", "app.log"]);

@@ -1,5 +1,8 @@
 //! A reader and a rotating writer in every order.
 
+mod forms;
+mod queries;
+
 use std::fmt::Write;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,0 +1,63 @@
+//! Which logs are meant.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use logboom::control;
+use logboom::tail::log_of;
+
+use crate::options::{QueueOptions, default_log};
+
+/// What the names of logs in a directory end in.
+const ENDING: &str = "log";
+
+/// The current files of the logs at these paths; where there are none, the log that is written now.
+pub(crate) fn paths(given: &[PathBuf], queue: &QueueOptions) -> anyhow::Result<Vec<PathBuf>> {
+    if given.is_empty() {
+        return Ok(vec![log_of_listener(queue)?]);
+    }
+    let mut paths = Vec::new();
+    for path in given {
+        let found = if path.is_dir() { logs_in(path)? } else { vec![path.clone()] };
+        for path in found {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+    }
+    Ok(paths)
+}
+
+/// The logs in a directory: files that end in `.log`, and those whose backups do.
+fn logs_in(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let cannot = || format!("cannot list {}", directory.display());
+    let mut logs = BTreeSet::new();
+    for entry in fs::read_dir(directory).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        let log = log_of(&path).unwrap_or(path);
+        let is_hidden =
+            log.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && log.extension().is_some_and(|ending| ending == ENDING) && !log.is_dir() {
+            logs.insert(log);
+        }
+    }
+    if logs.is_empty() {
+        anyhow::bail!(
+            "there is no log in {}: its name would end in `.{ENDING}`",
+            directory.display()
+        );
+    }
+    Ok(logs.into_iter().collect())
+}
+
+/// The log that is written now, or the one that is written where nothing else is said.
+fn log_of_listener(queue: &QueueOptions) -> anyhow::Result<PathBuf> {
+    let running = control::status(&queue.directory()?).ok();
+    let log = running.and_then(|status| status.logs.into_iter().next());
+    log.map_or_else(
+        || queue.directory().map(|queue| default_log(&queue)),
+        |log| Ok(PathBuf::from(log)),
+    )
+}

@@ -1,0 +1,375 @@
+//! Which records of a log are wanted.
+
+use std::ops::Range;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::TailError;
+use super::form::{Form, Forms};
+use super::moment::{LineClock, Moment, Zone};
+use super::needle::Needles;
+use super::parts::Read;
+use crate::{Level, Record, Value};
+
+/// The most tests of one kind in a query.
+pub const MAX_TESTS: usize = 100;
+
+/// Which records of a log are wanted. Without anything said, all are.
+///
+/// Tests of different kinds have to hold together; of several workers, of several loggers, and of several
+/// expressions for the text, one has to; of fields all.
+///
+/// ```
+/// use logboom::Level;
+/// use logboom::tail::Query;
+///
+/// let query = Query::new().level(Level::WARNING).worker("api-*").field("status~^5")?;
+/// # let _ = query;
+/// # Ok::<(), logboom::tail::QueryError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Query {
+    form: Form,
+    zone: Zone,
+    since_ns: Option<i64>,
+    until_ns: Option<i64>,
+    level: Option<Level>,
+    workers: Vec<String>,
+    loggers: Vec<String>,
+    fields: Vec<FieldTest>,
+    matching: Vec<Regex>,
+    /// What is searched for, where that is plain text.
+    plain: Vec<Option<String>>,
+    excluding: Vec<Regex>,
+}
+
+#[derive(Clone, Debug)]
+struct FieldTest {
+    key: String,
+    test: ValueTest,
+}
+
+#[derive(Clone, Debug)]
+enum ValueTest {
+    Is(String),
+    IsNot(String),
+    Matches(Regex),
+}
+
+/// Why a query cannot be asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// It is no regular expression of the crate `regex`.
+    #[error("`{text}` is no regular expression")]
+    Regex {
+        /// The expression.
+        text: String,
+        /// What is wrong with it.
+        source: Box<regex::Error>,
+    },
+    /// The test of a field has no key or no sign.
+    #[error("`{0}` tests no field: write `key=value`, `key!=value`, or `key~REGEX`")]
+    Field(String),
+    /// There are more than [`MAX_TESTS`] of a kind.
+    #[error("more than {MAX_TESTS} of one kind: join them to one regular expression")]
+    TooMany,
+}
+
+impl Query {
+    /// Wants all records, in lines whose form is looked for, with local times.
+    pub fn new() -> Query {
+        Query {
+            form: Form::Detect,
+            zone: Zone::local(),
+            since_ns: None,
+            until_ns: None,
+            level: None,
+            workers: Vec::new(),
+            loggers: Vec::new(),
+            fields: Vec::new(),
+            matching: Vec::new(),
+            plain: Vec::new(),
+            excluding: Vec::new(),
+        }
+    }
+
+    /// Reads lines of this form.
+    pub fn form(self, form: Form) -> Query {
+        Query { form, ..self }
+    }
+
+    /// Takes times that do not tell their zone for those of `zone`.
+    pub fn zone(self, zone: Zone) -> Query {
+        Query { zone, ..self }
+    }
+
+    /// Wants nothing earlier, in nanoseconds since the Unix epoch.
+    ///
+    /// The place is searched, not read up to: a record that stands in the log more than a minute before
+    /// earlier ones may be missed. A time that clocks showed twice counts as both.
+    pub fn since(self, time_ns: i64) -> Query {
+        Query { since_ns: Some(time_ns), ..self }
+    }
+
+    /// Wants nothing later, in nanoseconds since the Unix epoch. Reading ends a minute behind it.
+    pub fn until(self, time_ns: i64) -> Query {
+        Query { until_ns: Some(time_ns), ..self }
+    }
+
+    /// Wants records of this level and above; those whose line tells no known level are not.
+    pub fn level(self, level: Level) -> Query {
+        Query { level: Some(level), ..self }
+    }
+
+    /// Wants records of the worker of this name; where the name ends in `*`, of all that begin so.
+    pub fn worker(mut self, name: impl Into<String>) -> Query {
+        self.workers.push(name.into());
+        self
+    }
+
+    /// Wants records of this logger and of those below it: `web` is also `web.access` and `web::access`.
+    pub fn logger(mut self, name: impl Into<String>) -> Query {
+        self.loggers.push(name.into());
+        self
+    }
+
+    /// Wants records with a field that passes the test: `key=value`, `key~REGEX`; or `key!=value`, which
+    /// records without the field pass too.
+    ///
+    /// Values are compared as they are printed. A field may also be `message`, `worker`, `logger`,
+    /// `level`, `pid`, `program`, `thread`, `lane` or `seq`, where the record has no field of that name.
+    ///
+    /// # Errors
+    /// The test has none of these forms.
+    pub fn field(mut self, test: &str) -> Result<Query, QueryError> {
+        self.fields.push(FieldTest::parse(test)?);
+        limited(&self.fields)?;
+        Ok(self)
+    }
+
+    /// Wants records in whose text, as it stands in the log, the expression is found. `^` and `$` are also
+    /// the ends of its further lines.
+    ///
+    /// # Errors
+    /// It is no regular expression.
+    pub fn matching(mut self, expression: &str) -> Result<Query, QueryError> {
+        self.matching.push(regex(expression)?);
+        let is_plain = !expression.is_empty() && regex::escape(expression) == expression;
+        self.plain.push(is_plain.then(|| expression.to_owned()));
+        limited(&self.matching)?;
+        Ok(self)
+    }
+
+    /// Wants no record in whose text the expression is found.
+    ///
+    /// # Errors
+    /// It is no regular expression.
+    pub fn excluding(mut self, expression: &str) -> Result<Query, QueryError> {
+        self.excluding.push(regex(expression)?);
+        limited(&self.excluding)?;
+        Ok(self)
+    }
+
+    /// Whether it asks for anything but the time.
+    pub fn has_tests(&self) -> bool {
+        self.level.is_some()
+            || !self.matching.is_empty()
+            || !self.excluding.is_empty()
+            || !self.workers.is_empty()
+            || !self.loggers.is_empty()
+            || !self.fields.is_empty()
+    }
+
+    /// Whether it asks for a range of time.
+    pub fn has_range(&self) -> bool {
+        self.since_ns.is_some() || self.until_ns.is_some()
+    }
+
+    /// Where the expressions that are searched for are found in `text`, in order, without overlaps.
+    pub fn found_in<'t>(&'t self, text: &'t [u8]) -> Vec<Range<usize>> {
+        let all = self.matching.iter().flat_map(|regex| regex.find_iter(text));
+        let mut found: Vec<_> =
+            all.map(|at| at.range()).filter(|range| !range.is_empty()).collect();
+        found.sort_unstable_by_key(|range| (range.start, range.end));
+        let mut end = 0;
+        found.retain(|range| {
+            let is_behind = range.start >= end;
+            end = if is_behind { range.end } else { end };
+            is_behind
+        });
+        found
+    }
+
+    pub(super) fn forms(&self) -> Result<Forms, TailError> {
+        Ok(Forms::new(&self.form, LineClock::new(self.zone.clone()))?)
+    }
+
+    pub(super) fn since_ns(&self) -> Option<i64> {
+        self.since_ns
+    }
+
+    pub(super) fn until_ns(&self) -> Option<i64> {
+        self.until_ns
+    }
+
+    /// Whether something is asked that only a known form tells.
+    pub(super) fn needs_form(&self) -> bool {
+        self.has_range()
+            || self.level.is_some()
+            || !self.workers.is_empty()
+            || !self.loggers.is_empty()
+            || !self.fields.is_empty()
+    }
+
+    /// What stands in each record that is wanted, so that others need not be looked at.
+    pub(super) fn needles(&self) -> Option<Needles> {
+        let plain = self.plain.iter().cloned().collect::<Option<Vec<_>>>();
+        if let Some(plain) = plain.filter(|plain| !plain.is_empty()) {
+            return Needles::of_texts(&plain);
+        }
+        if let Some(level) = self.level.filter(|level| *level > Level::INFO) {
+            return Needles::of_levels(level);
+        }
+        if let Some(key_or_value) = self.fields.iter().find_map(FieldTest::needle) {
+            return Needles::of_texts(&[key_or_value]);
+        }
+        [&self.workers, &self.loggers].into_iter().find_map(|names| {
+            let plain: Vec<_> =
+                names.iter().map(|name| name.trim_end_matches('*').to_owned()).collect();
+            let is_plain = |name: &String| is_plain(name);
+            (!plain.is_empty() && plain.iter().all(is_plain)).then(|| Needles::of_texts(&plain))?
+        })
+    }
+
+    /// Whether a record is wanted, by its text in the log.
+    pub(super) fn wants(&self, text: &[u8], forms: &mut Forms) -> bool {
+        let is_found = self.matching.is_empty() || self.matching.iter().any(|r| r.is_match(text));
+        if !is_found || self.excluding.iter().any(|regex| regex.is_match(text)) {
+            return false;
+        }
+        if !self.needs_form() {
+            return true;
+        }
+        let text = String::from_utf8_lossy(text);
+        forms.read(&text).is_some_and(|read| self.accepts(&read))
+    }
+
+    fn accepts(&self, read: &Read<'_>) -> bool {
+        let record = &read.record;
+        let range = self.since_ns.unwrap_or(i64::MIN)..=self.until_ns.unwrap_or(i64::MAX);
+        let is_in_range =
+            |moment: Moment| range.contains(&moment.first_ns) || range.contains(&moment.last_ns);
+        (!self.has_range() || read.moment.is_some_and(is_in_range))
+            && self.level.is_none_or(|level| read.has_level && record.level >= level)
+            && one_of(&self.workers, |name| is_worker(name, &record.process.name))
+            && one_of(&self.loggers, |name| is_logger(name, &record.logger))
+            && self.fields.iter().all(|field| field.accepts(read))
+    }
+}
+
+impl Default for Query {
+    fn default() -> Query {
+        Query::new()
+    }
+}
+
+fn one_of(names: &[String], is: impl Fn(&str) -> bool) -> bool {
+    names.is_empty() || names.iter().any(|name| is(name))
+}
+
+fn is_worker(wanted: &str, name: &str) -> bool {
+    match wanted.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name == wanted,
+    }
+}
+
+fn is_logger(wanted: &str, name: &str) -> bool {
+    let below = name.strip_prefix(wanted);
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ':']))
+}
+
+/// Whether the text stands in a line as it is, whatever the form of the line.
+fn is_plain(text: &str) -> bool {
+    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
+    !text.is_empty() && text.chars().all(in_name)
+}
+
+fn regex(expression: &str) -> Result<Regex, QueryError> {
+    RegexBuilder::new(expression).multi_line(true).build().map_err(|source| QueryError::Regex {
+        text: expression.to_owned(),
+        source: Box::new(source),
+    })
+}
+
+fn limited<T>(tests: &[T]) -> Result<(), QueryError> {
+    if tests.len() > MAX_TESTS { Err(QueryError::TooMany) } else { Ok(()) }
+}
+
+impl FieldTest {
+    fn parse(text: &str) -> Result<FieldTest, QueryError> {
+        let none = || QueryError::Field(text.to_owned());
+        let at = text.find(['=', '~']).ok_or_else(none)?;
+        let (key, value) = (&text[..at], &text[at + 1..]);
+        let (key, test) = match key.strip_suffix('!') {
+            Some(key) if text.as_bytes()[at] == b'=' => (key, ValueTest::IsNot(value.to_owned())),
+            _ if text.as_bytes()[at] == b'=' => (key, ValueTest::Is(value.to_owned())),
+            _ => (key, ValueTest::Matches(regex(value)?)),
+        };
+        if key.is_empty() {
+            return Err(none());
+        }
+        Ok(FieldTest { key: key.to_owned(), test })
+    }
+
+    fn accepts(&self, read: &Read<'_>) -> bool {
+        let value = match read.record.field(&self.key) {
+            Some(Value::Str(text)) => Some(text.to_string()),
+            Some(value) => Some(value.to_string()),
+            None => own_value(&self.key, &read.record).filter(|value| !value.is_empty()),
+        };
+        match (&self.test, value) {
+            (ValueTest::Is(wanted), Some(value)) => value == *wanted,
+            (ValueTest::IsNot(unwanted), Some(value)) => value != *unwanted,
+            (ValueTest::Matches(regex), Some(value)) => regex.is_match(value.as_bytes()),
+            (ValueTest::IsNot(_), None) => true,
+            (_, None) => false,
+        }
+    }
+
+    /// What stands in the text of each record that passes.
+    fn needle(&self) -> Option<String> {
+        let needle = match &self.test {
+            // A number may be written in another way than it is printed.
+            ValueTest::Is(value) if value.starts_with(|c: char| c.is_ascii_alphabetic()) => value,
+            // A dot may be that of an object in another.
+            ValueTest::Is(_) | ValueTest::Matches(_)
+                if !OWN_KEYS.contains(&&*self.key) && !self.key.contains('.') =>
+            {
+                &self.key
+            }
+            _ => return None,
+        };
+        (is_plain(needle) && self.key != "level").then(|| needle.clone())
+    }
+}
+
+/// What a record has that are no fields.
+const OWN_KEYS: [&str; 9] =
+    ["message", "worker", "logger", "level", "pid", "program", "thread", "lane", "seq"];
+
+fn own_value(key: &str, record: &Record<'_>) -> Option<String> {
+    Some(match key {
+        "message" => record.message.clone().into_owned(),
+        "worker" => record.process.name.to_string(),
+        "logger" => record.logger.clone().into_owned(),
+        "level" => record.level.name().into_owned(),
+        "pid" if record.process.id != 0 => record.process.id.to_string(),
+        "program" => record.process.program.to_string(),
+        "thread" => record.thread.name.clone().into_owned(),
+        "lane" => format!("{:016x}", record.lane),
+        "seq" => record.seq.to_string(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,302 @@
+//! The records of several logs in one order of time.
+
+use std::path::{Path, PathBuf};
+
+use super::form::Forms;
+use super::query::Query;
+use super::source::{Give, Source, Step, open_since};
+use super::{Tail, TailError};
+use crate::log_files::LogFiles;
+use crate::{Level, Record};
+
+/// The most logs that are read at once. Each takes up to four descriptors and half a MiB.
+pub const MAX_LOGS: usize = 200;
+
+/// To find the last records that are wanted, so many lines are looked at first, and then each time so many
+/// times more.
+const FIRST_LINES: u64 = 1000;
+const MORE_LINES: u64 = 8;
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the first record that is wanted.
+    First,
+    /// With so many of the last records that are wanted now.
+    Last(u64),
+}
+
+/// Reads records of logs, those that a query wants: first those that are there, then what is added.
+///
+/// Each log is read in the order in which it stands, each record once, across rotation, truncation and
+/// compression, as by [`Tail`]. Several logs are merged by the times of their records, as far as these had been
+/// written when the reader came to the end of its log.
+///
+/// A record is a line with all that follow it and begin with a TAB, or have no form of a record where those
+/// before have one: so tracebacks stay with their record, whoever wrote them.
+///
+/// Memory is bounded by the number of logs and the longest record, at most 8 MiB; the rest of a longer one is
+/// given by itself. Compressed backups are decompressed to a temporary file, one of each log at a time.
+/// For a query with a beginning ([`Query::since`]) that is done only from the file on in which it lies, which
+/// is found by the first times of all; within a file it is searched.
+///
+/// ```
+/// use logboom::Level;
+/// use logboom::tail::{Found, Query, Reader, Start};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("app.log");
+/// std::fs::write(&path, "2026-11-22 04:48:23,123 api-1      web INFO     started\n\
+///                        2026-11-22 04:48:24,007 api-1      web ERROR    failed\n\tby a timeout\n")?;
+/// let mut reader = Reader::open([path], Query::new().level(Level::ERROR), Start::First)?;
+/// let mut messages = Vec::new();
+/// while reader.advance()? != Found::Idle {
+///     reader.with_record(|record| messages.push(record.message.to_string()));
+/// }
+/// assert_eq!(messages, ["failed\nby a timeout"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Reader {
+    sources: Vec<Source>,
+    query: Query,
+    give: Give,
+    /// So many wanted records come before the first that is given.
+    skipped_records: u64,
+    /// Whose head was given last.
+    current: Option<usize>,
+}
+
+/// What a reader came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Found {
+    /// A record.
+    Record,
+    /// The rest of the record that was found last of its log: its writer was not done with it, or it is
+    /// longer than what is kept of one.
+    Rest,
+    /// Records may be missing here: backups were deleted before they were read.
+    Skipped,
+    /// Everything was read. Ask again when some time has passed.
+    Idle,
+}
+
+impl Reader {
+    /// Opens logs, by the paths of their current files.
+    ///
+    /// # Errors
+    /// [`TailError::Missing`] where nothing was logged yet; see [`following`](Self::following).
+    pub fn open(
+        paths: impl IntoIterator<Item = PathBuf>,
+        query: Query,
+        start: Start,
+    ) -> Result<Reader, TailError> {
+        Reader::new(paths, query, start, |path| Err(TailError::Missing { path }))
+    }
+
+    /// Opens logs that need not exist yet.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the form of the lines is not known and the query needs it.
+    pub fn following(
+        paths: impl IntoIterator<Item = PathBuf>,
+        query: Query,
+        start: Start,
+    ) -> Result<Reader, TailError> {
+        Reader::new(paths, query, start, |path| Ok(Tail::awaiting(path)))
+    }
+
+    /// Gives the records too that are not wanted, and tells which are ([`is_wanted`](Self::is_wanted)).
+    pub fn with_others(mut self) -> Reader {
+        self.give = Give::All;
+        self.sources.iter_mut().for_each(Source::look_at_all);
+        self
+    }
+
+    fn new(
+        paths: impl IntoIterator<Item = PathBuf>,
+        query: Query,
+        start: Start,
+        missing: impl Fn(PathBuf) -> Result<Tail, TailError>,
+    ) -> Result<Reader, TailError> {
+        let (mut sources, mut count) = (Vec::new(), 0);
+        for path in paths {
+            if sources.len() == MAX_LOGS {
+                return Err(TailError::TooManyLogs);
+            }
+            let (source, wanted) = match open(&path, &query, start) {
+                Err(TailError::Missing { path }) => (Source::new(missing(path)?, &query)?, 0),
+                opened => opened?,
+            };
+            sources.push(source);
+            count += wanted;
+        }
+        if sources.len() > 1 {
+            sources.iter_mut().for_each(Source::tell_time);
+        }
+        let skipped_records = match start {
+            Start::First => 0,
+            Start::Last(last) => count.saturating_sub(last),
+        };
+        Ok(Reader { sources, query, give: Give::Wanted, skipped_records, current: None })
+    }
+
+    /// Goes to the next record. Does not wait for records to be written.
+    ///
+    /// # Errors
+    /// A file cannot be opened or read, or the form of the lines is not known and the query needs it. Calling
+    /// again tries again.
+    pub fn advance(&mut self) -> Result<Found, TailError> {
+        loop {
+            let found = self.advance_once()?;
+            match found {
+                Found::Record | Found::Rest if self.skipped_records > 0 => {
+                    let is_counted = found == Found::Record && self.is_wanted();
+                    self.skipped_records -= u64::from(is_counted);
+                    if self.give == Give::All && !self.is_wanted() {
+                        return Ok(found);
+                    }
+                }
+                found => return Ok(found),
+            }
+        }
+    }
+
+    fn advance_once(&mut self) -> Result<Found, TailError> {
+        if let Some(last) = self.current.take().and_then(|at| self.sources.get_mut(at)) {
+            last.release();
+        }
+        for (at, source) in self.sources.iter_mut().enumerate() {
+            if source.rests || source.head().is_some() {
+                continue;
+            }
+            match source.advance(&self.query, self.give)? {
+                Step::Head => {}
+                Step::Idle => source.rests = true,
+                Step::Skipped => {
+                    self.current = Some(at);
+                    return Ok(Found::Skipped);
+                }
+            }
+        }
+        let heads = self.sources.iter().enumerate().filter_map(|(at, s)| Some((at, s.head()?)));
+        // Of equal times, what comes late of a record goes first, else the order is that of the logs.
+        let first = heads.min_by_key(|(at, head)| (head.time_ns, !head.is_rest, *at));
+        Ok(match first {
+            Some((at, head)) => {
+                let found = if head.is_rest { Found::Rest } else { Found::Record };
+                self.current = Some(at);
+                found
+            }
+            None => {
+                self.sources.iter_mut().for_each(|source| source.rests = false);
+                Found::Idle
+            }
+        })
+    }
+
+    /// The text of the record as it stands in the log, with its newlines. Of a longer one than 8 MiB the
+    /// beginning.
+    pub fn text(&self) -> &[u8] {
+        let source = self.current.and_then(|at| self.sources.get(at));
+        source.and_then(|source| Some(source.text(source.head()?))).unwrap_or_default()
+    }
+
+    /// Whether the query wants the record.
+    pub fn is_wanted(&self) -> bool {
+        let source = self.current.and_then(|at| self.sources.get(at));
+        source.and_then(Source::head).is_some_and(|head| head.is_wanted)
+    }
+
+    /// The log of the record, or the one of which some are missing.
+    pub fn path(&self) -> Option<&Path> {
+        Some(self.sources.get(self.current?)?.tail().path())
+    }
+
+    /// The level of the record, if its line tells one.
+    pub fn level(&mut self) -> Option<Level> {
+        let (text, forms) = self.sources.get_mut(self.current?)?.parts();
+        let text = String::from_utf8_lossy(text);
+        forms.read(&text).filter(|read| read.has_level).map(|read| read.record.level)
+    }
+
+    /// Whether the record is of a form that is known.
+    pub fn is_known(&mut self) -> bool {
+        let source = self.current.and_then(|at| self.sources.get_mut(at));
+        source.is_some_and(|source| source.forms().is_known())
+    }
+
+    /// Whether the record is an object of JSON or a line of logfmt, and no text for people.
+    pub fn is_structured(&mut self) -> bool {
+        let source = self.current.and_then(|at| self.sources.get_mut(at));
+        source.is_some_and(|source| source.forms().is_structured())
+    }
+
+    /// What the record says. Where its form is not known, it has its text as message, no level, and the time
+    /// of the record before it, if logs are merged.
+    pub fn with_record<T>(&mut self, use_it: impl FnOnce(&Record<'_>) -> T) -> Option<T> {
+        let source = self.sources.get_mut(self.current?)?;
+        let time_ns = source.head()?.time_ns.max(0);
+        let (text, forms) = source.parts();
+        let text = String::from_utf8_lossy(text);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let read = forms.read(text).unwrap_or_else(|| {
+            let mut read = Forms::bare(text);
+            read.record.time_ns = time_ns;
+            read
+        });
+        Some(use_it(&read.record))
+    }
+
+    /// Whether nothing will come any more, whatever is written: the end of the time that is asked for
+    /// has been passed.
+    pub fn is_past(&self) -> bool {
+        self.sources.iter().all(Source::is_past)
+    }
+
+    /// The query.
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+}
+
+/// Opens a log, and counts the records that are wanted from there on, as far as they are counted.
+fn open(path: &Path, query: &Query, start: Start) -> Result<(Source, u64), TailError> {
+    let wanted = match start {
+        Start::First => u64::MAX,
+        Start::Last(records) => records,
+    };
+    if let Some(since_ns) = query.since_ns() {
+        let files = LogFiles::new(path.to_owned());
+        let missing = || TailError::Missing { path: path.to_owned() };
+        let tail = open_since(files, since_ns, &mut query.forms()?)?.ok_or_else(missing)?;
+        let source = Source::new(tail, query)?;
+        let count = if start == Start::First { 0 } else { count(&source, query)? };
+        return Ok((source, count));
+    }
+    let mut lines = if start == Start::First { u64::MAX } else { FIRST_LINES.max(wanted) };
+    loop {
+        let source = Source::new(Tail::open(path, lines)?, query)?;
+        if start == Start::First {
+            return Ok((source, 0));
+        }
+        let found = count(&source, query)?;
+        if found >= wanted || source.tail().is_at_beginning() {
+            return Ok((source, found));
+        }
+        lines = lines.saturating_mul(MORE_LINES);
+    }
+}
+
+/// How many records are wanted from here on.
+fn count(source: &Source, query: &Query) -> Result<u64, TailError> {
+    let (mut source, mut count) = (source.try_clone()?, 0);
+    loop {
+        match source.advance(query, Give::Wanted)? {
+            Step::Head => count += u64::from(source.head().is_some_and(|head| !head.is_rest)),
+            Step::Skipped => {}
+            Step::Idle => return Ok(count),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `logboom tail -f` while logs are written, rotated and compressed.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use logboom::{Certainty, Overflow, control};
+use support::{PATIENCE, Place, Process, role, say, wait_until};
+
+const WORKERS: usize = 4;
+
+/// So many for each worker.
+const RECORDS: u64 = 30_000;
+
+#[test]
+fn worker_process() {
+    if role().is_none() {
+        return;
+    }
+    let guard = logboom::builder().overflow(Overflow::Block).init().unwrap();
+    (0..RECORDS).for_each(|number| log::info!("record {number}"));
+    assert!(guard.flush(Certainty::Written, PATIENCE).is_complete());
+    say("done");
+}
+
+/// `logboom tail -f`, ended when the test ends.
+struct Follower {
+    process: Process,
+    lines: Receiver<String>,
+}
+
+impl Follower {
+    fn start(place: &Place, args: &[&str]) -> Follower {
+        let mut command = place.logboom(&[&["tail", "-f"], args].concat());
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = Process(command.spawn().unwrap());
+        let stdout = BufReader::new(process.0.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Follower { process, lines }
+    }
+
+    #[track_caller]
+    fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).unwrap()
+    }
+
+    #[track_caller]
+    fn expect(&self, line: &str) {
+        assert_eq!(self.line(), line);
+    }
+}
+
+#[test]
+fn workers_at_full_speed_are_followed_through_rotation_and_compression() {
+    let place = Place::new();
+    let pattern = "%(asctime)s %(levelname)s %(processName)s %(message)s";
+    let listener = place.listen(&[
+        "--format",
+        pattern,
+        "--max-bytes",
+        "0",
+        "--backup-count",
+        "100000",
+        "--compress",
+        "zstd",
+    ]);
+    let plain = Follower::start(&place, &["-n", "all", "app.log"]);
+    let asked = Follower::start(&place, &["-n", "all", "-g", "5$", "--format", pattern, "app.log"]);
+    let mut workers: Vec<_> =
+        (0..WORKERS).map(|n| place.worker(&format!("w{n}"), &["log"])).collect();
+    let mut rotations = 0;
+    let (sender, done) = mpsc::channel();
+    let waiter = thread::spawn(move || {
+        workers.iter_mut().for_each(|worker| assert_eq!(worker.heard(), "done"));
+        workers.into_iter().for_each(|worker| worker.finish());
+        sender.send(()).unwrap();
+    });
+    while done.recv_timeout(Duration::from_millis(100)).is_err() {
+        control::rotate(&place.queue(), PATIENCE).unwrap();
+        rotations += 1;
+    }
+    waiter.join().unwrap();
+    listener.stop();
+    assert!(rotations > 2, "{rotations}");
+
+    for (follower, is_wanted) in
+        [(plain, (|_| true) as fn(&u64) -> bool), (asked, |number| number % 10 == 5)]
+    {
+        let wanted: Vec<_> = (0..RECORDS).filter(is_wanted).collect();
+        let mut numbers: HashMap<String, Vec<u64>> = HashMap::new();
+        while numbers.values().map(Vec::len).sum::<usize>() < WORKERS * wanted.len() {
+            let line = follower.line();
+            let words: Vec<_> = line.split(' ').collect();
+            let [_, _, "INFO", worker, "record", number] = words[..] else { continue };
+            numbers.entry(worker.to_owned()).or_default().push(number.parse().unwrap());
+        }
+        for (worker, numbers) in numbers {
+            assert!(numbers == wanted, "{worker}: {} of {}", numbers.len(), wanted.len());
+        }
+        assert!(follower.lines.try_iter().all(|line| !line.contains(" record ")));
+    }
+}
+
+/// Appends to a log of a place.
+fn append(place: &Place, log: &str, line: &str) {
+    let mut file = File::options().append(true).create(true).open(place.path(log)).unwrap();
+    file.write_all(line.as_bytes()).unwrap();
+}
+
+#[test]
+fn several_logs_are_followed_each_through_rotation_and_one_that_does_not_exist_yet() {
+    let place = Place::new();
+    append(&place, "a.log", "2026-11-22 04:00:00,000 INFO a first\n");
+    append(&place, "b.log", "2026-11-22 04:00:01,000 INFO b first\n");
+    let follower = Follower::start(&place, &["a.log", "b.log", "c.log"]);
+    follower.expect("2026-11-22 04:00:00,000 INFO a first");
+    follower.expect("2026-11-22 04:00:01,000 INFO b first");
+    for round in 0..50 {
+        let log = ["a.log", "b.log", "c.log"][round % 3];
+        let line = format!("2026-11-22 04:01:{round:02},000 INFO {log} {round}");
+        append(&place, log, &format!("{line}\n"));
+        follower.expect(&line);
+        fs::rename(place.path(log), place.path(&format!("{log}.1"))).unwrap();
+    }
+}
+
+#[test]
+fn followed_records_are_asked_and_what_comes_late_of_them_stays_with_them() {
+    let place = Place::new();
+    append(&place, "a.log", "2026-11-22 04:00:00,000 ERROR old\n");
+    let follower = Follower::start(&place, &["-l", "error", "a.log"]);
+    follower.expect("2026-11-22 04:00:00,000 ERROR old");
+    append(&place, "a.log", "2026-11-22 04:00:01,000 INFO no\n\tno\n");
+    append(&place, "a.log", "2026-11-22 04:00:02,000 ERROR yes\n");
+    follower.expect("2026-11-22 04:00:02,000 ERROR yes");
+    append(&place, "a.log", "Traceback\n");
+    follower.expect("Traceback");
+    append(&place, "a.log", "2026-11-22 04:00:03,000 INFO no\n");
+    append(&place, "a.log", "\tno\n2026-11-22 04:00:04,000 ERROR again\n");
+    follower.expect("2026-11-22 04:00:04,000 ERROR again");
+}
+
+#[test]
+fn a_follower_ends_behind_the_range_it_was_asked_for() {
+    let place = Place::new();
+    append(&place, "a.log", "2026-11-22 04:00:00,000 INFO in the range\n");
+    let until = ["--zone", "UTC", "--until", "2026-11-22 04:00:10", "-n", "all", "a.log"];
+    let mut follower = Follower::start(&place, &until);
+    follower.expect("2026-11-22 04:00:00,000 INFO in the range");
+    append(&place, "a.log", "2026-11-22 04:00:20,000 INFO behind it\n");
+    append(&place, "a.log", "2026-11-22 05:00:00,000 INFO far behind it\n");
+    wait_until("the end", || follower.process.0.try_wait().unwrap().is_some());
+}
