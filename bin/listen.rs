@@ -15,6 +15,7 @@ use crate::doors::DoorOptions;
 use crate::options::{
     ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
 };
+use crate::sockets::SocketOptions;
 use crate::{exit, signals};
 
 /// Receive the records of all workers of a queue and write them to one rotated file
@@ -22,6 +23,7 @@ use crate::{exit, signals};
 #[command(after_help = "Examples:
   logboom listen --log logs/app.log --max-bytes 100MB --backup-count 5
   logboom listen --queue jobs --format json
+  logboom listen --logboom-socket ./central.sock --logboom-tcp 127.0.0.1:9021
   logboom listen --rotate-at midnight --backup-names date --keep-age 30d
   logboom listen --python-tcp 127.0.0.1:9020 --syslog-socket ./log.sock
   ./service 2>&1 | logboom listen --json-stdin --log logs/service.log
@@ -38,6 +40,8 @@ pub(crate) struct Args {
     config: ConfigOptions,
     #[command(flatten)]
     config_server: ConfigServerOptions,
+    #[command(flatten)]
+    sockets: SocketOptions,
     #[command(flatten)]
     doors: DoorOptions,
     /// Take JSON objects, one on a line, from standard input; other lines become messages. Its end stops
@@ -70,6 +74,9 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         builder = builder.fallback_file(args.log.builder(&queue), move || {
             format.formatter().map_err(HandlerError::other)
         });
+    }
+    for address in args.sockets.addresses() {
+        builder = builder.socket(address);
     }
     for route in args.log.routes()? {
         builder = builder.route(route);

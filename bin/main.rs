@@ -13,6 +13,7 @@ mod options;
 mod run;
 mod run_workers;
 mod signals;
+mod sockets;
 mod stats;
 mod status;
 mod supervise;

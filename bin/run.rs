@@ -12,6 +12,7 @@ use crate::options::{
     ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
 };
 use crate::run_workers::WorkerOptions;
+use crate::sockets::SocketOptions;
 use crate::{exit, supervise};
 
 /// How long the reason of the end may take into the log.
@@ -67,6 +68,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     config_server: ConfigServerOptions,
     #[command(flatten)]
+    sockets: SocketOptions,
+    #[command(flatten)]
     doors: DoorOptions,
     /// A field that goes with every record of this run, such as `build=17`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
@@ -109,6 +112,7 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         supervise::listener(&queue, log.as_deref(), &args.log, path.as_deref(), output)?;
     listener.arg(format!("--supervised={}", args.stop_timeout));
     listener.args(args.config_server.flags());
+    listener.args(args.sockets.flags());
     args.doors.doors()?;
     listener.args(args.doors.flags());
     if output.shows_records() {

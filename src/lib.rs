@@ -89,8 +89,10 @@ mod record;
 #[cfg(feature = "listener")]
 mod regular_file;
 #[cfg(feature = "listener")]
+mod relay;
+#[cfg(feature = "listener")]
 mod rotation;
-#[cfg(any(feature = "config", feature = "receiver"))]
+#[cfg(feature = "listener")]
 mod socket_file;
 #[cfg(feature = "supervisor")]
 pub mod supervisor;

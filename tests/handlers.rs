@@ -185,8 +185,12 @@ fn a_handler_that_hangs_loses_its_own_records_and_delays_nobody() {
         builder.handler("slow", handler).drain_timeout(Duration::from_millis(200))
     });
     let worker = threaded.worker();
-    // Each flush ends a round, and only so many rounds wait for a handler.
-    (0..40).for_each(|_| log_numbers(&worker, 5));
+    // More than may wait for a handler.
+    for _ in 0..40 {
+        log_numbers(&worker, 5);
+        let long = "x".repeat(100_000);
+        (0..5).for_each(|_| worker.log(Level::INFO, "test", format_args!("{long}")));
+    }
     wait_until(|| threaded.handler("slow").dropped > 0);
     assert_eq!(threaded.handler("slow").handled, 0);
     let (report, lines) = threaded.stop();

@@ -32,6 +32,17 @@ pub(crate) fn encode_record(draft: &Draft<'_>, seq: u64, out: &mut impl Output) 
     Text::write(out, MAX_RECORD_BYTES - RESERVE_BYTES - used, draft.message);
 }
 
+/// Appends a record that was read from an entry. Its message is cut only where it is longer than one
+/// that was cut before and says so.
+#[cfg(feature = "listener")]
+pub(crate) fn encode_record_again(draft: &Draft<'_>, seq: u64, out: &mut Vec<u8>) {
+    let begin_at = out.position();
+    let Draft { time_ns, level, .. } = *draft;
+    write_parts(&Head { seq, time_ns, level }.encode(), draft, out);
+    let used = out.position() - begin_at;
+    Text::write(out, MAX_RECORD_BYTES - used, draft.message);
+}
+
 /// Appends all but the message one by one: any may be absent, or too long.
 fn write_parts(head: &[u8], draft: &Draft<'_>, out: &mut impl Output) {
     out.put(head);
@@ -71,8 +82,14 @@ pub(crate) fn encode_drops(drops: &Drops, out: &mut impl Output) {
     }
 }
 
-fn write_uint(out: &mut impl Output, number: u64) {
+pub(super) fn write_uint(out: &mut impl Output, number: u64) {
     let _infallible = rmp::encode::write_uint(&mut Writer(out), number);
+}
+
+/// Appends binary with its length.
+#[cfg(feature = "listener")]
+pub(super) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    let _infallible = rmp::encode::write_bin(out, bytes);
 }
 
 fn write_sint(out: &mut impl Output, number: i64) {

@@ -1,7 +1,8 @@
 //! Entries of a lane as bytes: positional MessagePack, one array per entry.
 //!
 //! A lane carries records, and marks between them: which thread speaks from here on, and which
-//! calls were dropped. Every array begins with the number of its kind. [`SCHEMA`] is stated once
+//! calls were dropped. The lanes that a listener makes for records that others send on carry these with
+//! their origin. Every array begins with the number of its kind. [`SCHEMA`] is stated once
 //! per batch, never per entry.
 
 #[cfg(feature = "formatter")]
@@ -10,18 +11,24 @@ mod draft;
 mod encode;
 mod head;
 mod output;
+#[cfg(feature = "listener")]
+mod relayed;
 
 #[cfg(feature = "formatter")]
 pub(crate) use decode::with_record;
 #[cfg(any(test, feature = "listener"))]
-pub(crate) use decode::{Entry, decode};
+pub(crate) use decode::{DecodeError, Entry, decode};
 pub use draft::FieldEncoder;
-#[cfg(any(test, feature = "tracing"))]
+#[cfg(any(test, feature = "listener", feature = "tracing"))]
 pub(crate) use draft::SpanEncoder;
 pub(crate) use draft::{Attributes, Draft};
+#[cfg(feature = "listener")]
+pub(crate) use encode::encode_record_again;
 pub(crate) use encode::{encode_drops, encode_record, encode_thread};
 pub(crate) use head::set_seq;
 pub(crate) use output::Output;
+#[cfg(feature = "listener")]
+pub(crate) use relayed::Relayed;
 
 use crate::Level;
 
@@ -30,6 +37,14 @@ pub(crate) const SCHEMA: u8 = 2;
 
 /// Most bytes one encoded record may take.
 pub(crate) const MAX_RECORD_BYTES: usize = 128 * 1024;
+
+/// Most bytes that stand before a record that was made elsewhere and sent on.
+#[cfg(feature = "listener")]
+pub(crate) const MAX_ORIGIN_BYTES: usize = 4 * 1024;
+
+/// Most bytes of an entry: marks are shorter than the longest record.
+#[cfg(feature = "listener")]
+pub(crate) const MAX_ENTRY_BYTES: usize = MAX_RECORD_BYTES + MAX_ORIGIN_BYTES;
 
 /// Most bytes of a logger's name, a source file's path, a thread's name, a key.
 const MAX_NAME_BYTES: usize = 1024;
@@ -50,6 +65,8 @@ const RESERVE_BYTES: usize = 128;
 const KIND_RECORD: u8 = 0;
 const KIND_THREAD: u8 = 1;
 const KIND_DROPS: u8 = 2;
+#[cfg(feature = "listener")]
+const KIND_RELAYED: u8 = 3;
 
 const NIL: u8 = 0xc0;
 

@@ -13,7 +13,7 @@ use crate::filter::Filter;
 use crate::formatter::Formatter;
 use crate::handler::{
     FileHandler, FileMode, Handler, HandlerError, MemoryHandler, NullHandler, RotatingFileHandler,
-    RoutingFileHandler, StreamHandler, SyslogAddress, SyslogHandler,
+    RoutingFileHandler, SocketHandler, StreamHandler, SyslogAddress, SyslogHandler,
 };
 use crate::logger::{Destination, LoggerSettings, Plan, TargetPlan};
 use crate::logger_names::ROOT;
@@ -163,6 +163,18 @@ impl Config {
                 let target = self.open_target(target)?;
                 let handler = MemoryHandler::new(*capacity, *flush_level, target);
                 Box::new(if *releases_on_close { handler } else { handler.discard_on_close() })
+            }
+            HandlerKind::Socket { address, max_bytes, close_timeout } => {
+                let builder = SocketHandler::builder(address.clone());
+                let builder = match max_bytes {
+                    Some(bytes) => builder.max_bytes(*bytes),
+                    None => builder,
+                };
+                let builder = match close_timeout {
+                    Some(timeout) => builder.close_timeout(*timeout),
+                    None => builder,
+                };
+                Box::new(builder.start()?)
             }
             HandlerKind::Syslog { address, facility } => {
                 let builder = SyslogHandler::builder(resolve(address)?).facility(*facility);

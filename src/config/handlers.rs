@@ -1,6 +1,7 @@
 //! The `handlers` of a configuration.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::error::Problem;
 use super::filters::texts;
@@ -8,14 +9,17 @@ use super::item::{Item, Table};
 use super::locked::{concurrent_file, locked_file};
 use super::node::Data;
 use super::rotation::{Class, RotationSettings};
-use crate::handler::{DEFAULT_MAX_OPEN_FILES, Facility, MAX_OPEN_FILES, PathTemplate};
+use crate::handler::{
+    DEFAULT_MAX_OPEN_FILES, Facility, MAX_OPEN_FILES, PathTemplate, SocketAddress,
+};
 use crate::{Level, LevelNames};
 
 const CLASSES: &str = "logging.StreamHandler, logging.FileHandler, logging.NullHandler, \
      logging.handlers.RotatingFileHandler, logging.handlers.TimedRotatingFileHandler, \
      logging.handlers.WatchedFileHandler, \
      logging.handlers.MemoryHandler, logging.handlers.SysLogHandler, \
-     logboom.RoutingFileHandler or logboom.LockedRotatingFileHandler";
+     logboom.RoutingFileHandler, \
+     logboom.LockedRotatingFileHandler or logboom.SocketHandler";
 
 /// Log files that records choose.
 pub(super) const ROUTING: &str = "logboom.RoutingFileHandler";
@@ -29,7 +33,8 @@ const REFUSED: [(&str, &str); 7] = [
     ("BufferingHandler", "it writes nowhere: use logging.handlers.MemoryHandler"),
     (
         "SocketHandler",
-        "it sends pickles, which nobody should unpack: use logging.handlers.SysLogHandler",
+        "it sends pickles: use logboom.SocketHandler to a listener of logboom, or \
+         logging.handlers.SysLogHandler",
     ),
     (
         "DatagramHandler",
@@ -45,6 +50,12 @@ const REFUSED: [(&str, &str); 7] = [
     ),
     ("NTEventLogHandler", "it is for Windows"),
 ];
+
+/// Most bytes that a `logboom.SocketHandler` may be told to keep.
+const MAX_KEPT_BYTES: u64 = 1 << 40;
+
+/// Longest time that its end may be told to wait.
+const MAX_CLOSE_TIMEOUT_S: u64 = 24 * 60 * 60;
 
 /// Where records end, and which.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +103,14 @@ pub(crate) enum HandlerKind {
         flush_level: Level,
         target: String,
         releases_on_close: bool,
+    },
+    /// To another listener.
+    Socket {
+        address: SocketAddress,
+        /// Most that is kept unacknowledged; none: the default.
+        max_bytes: Option<usize>,
+        /// How long its end waits for acknowledgements; none: the default.
+        close_timeout: Option<Duration>,
     },
     Syslog {
         address: SyslogPlace,
@@ -155,6 +174,7 @@ fn kind(class: &Item, table: &mut Table, names: &LevelNames) -> Result<HandlerKi
         "NullHandler" => Ok(HandlerKind::Null),
         "MemoryHandler" => memory(table, names),
         "SysLogHandler" => syslog(table),
+        "SocketHandler" if module == "logboom." => socket(table),
         _ => Err(match REFUSED.iter().find(|(refused, _)| *refused == last) {
             Some((_, reason)) => class.refused(format_args!("{name} has no counterpart: {reason}")),
             None => class.expected(CLASSES),
@@ -166,6 +186,7 @@ fn kind(class: &Item, table: &mut Table, names: &LevelNames) -> Result<HandlerKi
 fn is_module_of(module: &str, name: &str) -> bool {
     let own: &[&str] = match name {
         "LockedRotatingFileHandler" => &["logboom."],
+        "SocketHandler" => &["logboom.", "logging.handlers."],
         // It enters its classes among those of Python.
         "ConcurrentRotatingFileHandler" | "ConcurrentTimedRotatingFileHandler" => {
             &["concurrent_log_handler.", "logging.handlers."]
@@ -173,6 +194,22 @@ fn is_module_of(module: &str, name: &str) -> bool {
         _ => &["logging.", "logging.handlers."],
     };
     module.is_empty() || own.contains(&module)
+}
+
+fn socket(table: &mut Table) -> Result<HandlerKind, Problem> {
+    const ADDRESS: &str = "a path such as ./app.sock, or 127.0.0.1:9021";
+    let address = table.need("address", ADDRESS)?;
+    let bytes = "a number of bytes";
+    let max_bytes = table.take("maxBytes").map(|item| item.number(1..=MAX_KEPT_BYTES, bytes));
+    let seconds = "a number of seconds";
+    let close_timeout = table
+        .take("closeTimeout")
+        .map(|item| item.number(0..=MAX_CLOSE_TIMEOUT_S, seconds).map(Duration::from_secs));
+    Ok(HandlerKind::Socket {
+        address: address.text(ADDRESS)?.parse().map_err(|_| address.expected(ADDRESS))?,
+        max_bytes: max_bytes.transpose()?.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+        close_timeout: close_timeout.transpose()?,
+    })
 }
 
 fn stream(table: &mut Table) -> Result<HandlerKind, Problem> {

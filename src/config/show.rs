@@ -130,6 +130,7 @@ impl HandlerKind {
             HandlerKind::Null => "logging.NullHandler",
             HandlerKind::Memory { .. } => "logging.handlers.MemoryHandler",
             HandlerKind::Syslog { .. } => "logging.handlers.SysLogHandler",
+            HandlerKind::Socket { .. } => "logboom.SocketHandler",
         }
     }
 
@@ -161,6 +162,13 @@ impl HandlerKind {
                 ("target", text(target)),
                 ("flushOnClose", releases_on_close.to_string()),
             ],
+            HandlerKind::Socket { address, max_bytes, close_timeout } => {
+                let max_bytes = max_bytes.map(|bytes| ("maxBytes", bytes.to_string()));
+                let close_timeout =
+                    close_timeout.map(|timeout| ("closeTimeout", timeout.as_secs().to_string()));
+                let address = [("address", text(address))].into_iter();
+                address.chain(max_bytes).chain(close_timeout).collect()
+            }
             HandlerKind::Syslog { address, facility } => {
                 let address = match address {
                     SyslogPlace::Path(path) => text(path.display()),

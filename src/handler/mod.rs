@@ -11,6 +11,7 @@ mod null;
 mod path_template;
 mod rotating_file;
 mod routing_file;
+mod socket;
 mod stream;
 mod syslog;
 
@@ -22,6 +23,7 @@ use crate::causes::with_causes;
 use crate::regular_file::FileError;
 use crate::{LockError, Record};
 
+pub use crate::relay::{ParseSocketAddressError, SocketAddress};
 pub use crate::rotation::{
     Age, AtDiskLimit, BackupNames, ParseAgeError, ParseAtDiskLimitError, ParseBackupNamesError,
     ParseScheduleError, Schedule,
@@ -40,6 +42,7 @@ pub use path_template::{MAX_VALUE_BYTES, ParsePathTemplateError, PathTemplate};
 pub use rotating_file::{RotatingFileBuilder, RotatingFileHandler};
 pub(crate) use routing_file::RoutedFile;
 pub use routing_file::{DEFAULT_MAX_OPEN_FILES, MAX_OPEN_FILES, RoutingFileHandler};
+pub use socket::{SocketBuilder, SocketHandler};
 pub use stream::StreamHandler;
 pub use syslog::{
     Facility, ParseFacilityError, SyslogAddress, SyslogBuilder, SyslogFormat, SyslogHandler,

@@ -65,7 +65,7 @@ impl Lanes {
         let mut merge = Merge::of(&self.0);
         let mut records = 0;
         while let Some(merged) = merge.next() {
-            records += usize::from(matches!(merged.item, Item::Record(_)));
+            records += usize::from(matches!(merged.item, Item::Record { .. }));
         }
         records
     }

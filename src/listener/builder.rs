@@ -16,6 +16,7 @@ use super::receive::MAX_WAITING_BATCHES;
 use super::recovery::Recovery;
 use super::reload::{ReadConfig, ReloadError, Reloader};
 use super::room::Room;
+use super::senders;
 use super::tasks::{Exchange, Tasks};
 use super::{ListenError, QueueListener, RecordSource, Rotate, Stop, SyncPolicy};
 use crate::Level;
@@ -27,6 +28,7 @@ use crate::handler::{
 };
 use crate::journal::Journal;
 use crate::queue::QueueDir;
+use crate::relay::SocketAddress;
 
 /// Settings of a [`QueueListener`].
 #[must_use = "a builder does nothing until `bind`"]
@@ -36,6 +38,7 @@ pub struct ListenerBuilder {
     routes: Vec<RoutingFileHandler>,
     pub(super) handlers: Vec<(String, Box<dyn Handler>)>,
     pub(super) filters: Vec<Box<dyn Filter>>,
+    sockets: Vec<SocketAddress>,
     sources: Vec<Box<dyn RecordSource>>,
     /// Of loggers, in their order.
     levels: Vec<(String, Level)>,
@@ -56,6 +59,7 @@ impl ListenerBuilder {
             routes: Vec::new(),
             handlers: Vec::new(),
             filters: Vec::new(),
+            sockets: Vec::new(),
             sources: Vec::new(),
             levels: Vec::new(),
             layout: Layout::plain(),
@@ -92,6 +96,18 @@ impl ListenerBuilder {
         handler: impl Handler + 'static,
     ) -> ListenerBuilder {
         self.handlers.push((name.into(), Box::new(handler)));
+        self
+    }
+
+    /// Receives the records of a [`SocketHandler`](crate::handler::SocketHandler) at this address, from
+    /// the time of [`bind`](Self::bind) on; at most at 16. A unix socket is this user's and root's
+    /// alone; TCP is bound at loopback addresses only, where anybody on the machine can connect.
+    ///
+    /// What is acknowledged is written to the log files. At most 64 senders, or a thirty-second part of
+    /// the descriptors, are received from at a time, each with a lane of 260 KiB in shared memory; who is
+    /// silent for 30 seconds is let go, and one that is away for a minute has its lane given up.
+    pub fn socket(mut self, address: SocketAddress) -> ListenerBuilder {
+        self.sockets.push(address);
         self
     }
 
@@ -213,6 +229,7 @@ impl ListenerBuilder {
             let path = queue.path().to_owned();
             ListenError::Io { operation: "open the journal", path, source }
         })?;
+        let senders = senders::Opened::at(&queue, &self.sockets)?;
         let sources = open_sources(self.sources)?;
         let lane = getrandom::u64().map_err(|error| {
             let (operation, path) = ("name a lane", queue.path().to_owned());
@@ -252,6 +269,7 @@ impl ListenerBuilder {
             socket,
             journal,
             recovery,
+            senders,
             hub,
             tasks,
             reloader,

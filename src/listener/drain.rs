@@ -20,6 +20,7 @@ use super::recovery::Recovery;
 use super::refusal::Refusal;
 use super::rotate::Rotate;
 use super::round::{Item, LaneInput, Merge, Merged, Source};
+use super::senders::Senders;
 use super::stop::Stop;
 use super::tasks::Tasks;
 use crate::logger::{Delivery, Destination, Filters, Routing};
@@ -62,6 +63,7 @@ pub(super) struct Drain {
     pub(super) notices: Notices,
     pub(super) channels: Channels,
     pub(super) lanes: Lanes,
+    pub(super) senders: Senders,
     pub(super) inlets: Inlets,
     pub(super) counts: Counts,
     /// Records in the batch.
@@ -100,6 +102,8 @@ impl Drain {
             }
         }
         self.tasks.close();
+        // Before the last look: what they put into lanes later would stay there.
+        self.senders.close();
         if !self.has_lost_queue {
             self.lanes.look();
         }
@@ -108,7 +112,8 @@ impl Drain {
         self.inlets.close();
         while !self.stop.left(self.drain_timeout).is_zero() {
             let quiet = !self.round(STOP_TICK);
-            let may_more_come = self.lanes.are_being_left() || !self.inlets.are_done();
+            let may_more_come =
+                self.lanes.are_being_left() || !self.inlets.are_done() || !self.senders.are_done();
             if quiet && self.hub.open_lanes() == 0 && !may_more_come {
                 break;
             }
@@ -189,8 +194,8 @@ impl Drain {
         while let Some(Merged { input, source, end, item }) = merge.next() {
             let tally = &mut tallies[input];
             match item {
-                Item::Record(record) => {
-                    tally.missing += self.expect(source, record.seq, 1);
+                Item::Record { record, seq } => {
+                    tally.missing += self.expect(source, seq, 1);
                     tally.records += 1;
                     self.unwritten_records += u64::from(!matches!(source, Source::Ring(_)));
                     self.emit(record);

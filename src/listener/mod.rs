@@ -36,6 +36,7 @@ mod reload;
 mod room;
 mod rotate;
 mod round;
+mod senders;
 mod source_counts;
 mod stop;
 mod sync;
@@ -74,6 +75,7 @@ use self::outlets::Outlets;
 use self::receive::{Event, start_bell};
 use self::recovery::Recovery;
 use self::room::Room;
+use self::senders::Senders;
 use self::tasks::Tasks;
 use self::threads::Threads;
 use crate::filter::Filter;
@@ -112,6 +114,14 @@ pub enum ListenError {
     QueueRemoved {
         /// The queue directory.
         path: PathBuf,
+    },
+    /// Records of a [`SocketHandler`](crate::handler::SocketHandler) cannot be received there.
+    #[error("cannot receive records at {address}")]
+    Receive {
+        /// The path or address.
+        address: String,
+        /// What the system said, or why the address is refused.
+        source: io::Error,
     },
     /// A door or another source of records cannot be opened, or there are too many.
     #[error("cannot open the door `{door}`")]
@@ -172,6 +182,7 @@ pub struct QueueListener {
     socket: UnixListener,
     journal: Journal,
     recovery: Option<Recovery>,
+    senders: senders::Opened,
     hub: Arc<Hub>,
     tasks: Arc<Tasks>,
     reloader: Reloader,
@@ -245,13 +256,15 @@ impl QueueListener {
         let room = Room::of_this_process(has_sources).map_err(io("read the descriptor limit"))?;
         let inlets = Inlets::start(self.sources, &sender, &stop, room.connections)
             .map_err(io("start the doors"))?;
-        hub.set_sources(inlets.counts());
+        hub.set_sources(inlets.counts().into_iter().chain(self.senders.counts()).collect());
         let threads = Threads::start(&hub, self.socket, sender, &stop, self.reloader, status, room)
             .map_err(io("start the threads"))?;
         let bell = Bell::open(&self.queue)
             .map_err(|error| io("open the bell")(io::Error::other(error)))?;
         let bell = Arc::new(bell);
         start_bell(Arc::clone(&bell), stop.clone(), Arc::clone(&hub))
+            .map_err(io("start the threads"))?;
+        let senders = Senders::start(self.senders, &self.queue, &hub, &bell)
             .map_err(io("start the threads"))?;
         let mut drain = Drain {
             bound: self.bound,
@@ -279,6 +292,7 @@ impl QueueListener {
             drain_timeout: self.drain_timeout,
             channels: Channels::new(Arc::clone(&hub)),
             lanes: Lanes::new(&self.queue),
+            senders,
             inlets,
             bell,
             counts: Counts::default(),
@@ -297,8 +311,9 @@ impl QueueListener {
         }
         let report = drain.run();
         hub.wait_told(FAREWELL_TIMEOUT);
-        let Drain { files, events, bound, inlets, has_lost_queue, .. } = drain;
+        let Drain { files, events, bound, inlets, senders, has_lost_queue, .. } = drain;
         inlets.remove();
+        drop(senders);
         // First, so that the receiving thread finds nobody to receive for, and ends.
         drop(events);
         // Before the door closes: nobody may connect behind the last one that it serves.

@@ -1,7 +1,8 @@
 //! A handler beside the log files, on a thread of its own behind a bounded queue: when it is slow
 //! or fails, records for it are dropped and counted, and nothing else waits.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{io, thread};
@@ -10,9 +11,9 @@ use crate::Record;
 use crate::handler::{Handler, attempt};
 use crate::queue::status::HandlerStatus;
 
-/// Parts of rounds that wait for a handler; a round holds what the workers sent within some
-/// milliseconds.
-const MAX_WAITING_PARTS: usize = 16;
+/// When records of this memory wait for a handler, no part of a round is added to them. Not a number
+/// of parts: those of some milliseconds may be small, and a handler may pause for longer.
+const MAX_WAITING_BYTES: usize = 16 << 20;
 
 /// A record on its way to the handlers.
 pub(super) struct Told {
@@ -53,10 +54,17 @@ impl Recipients {
     }
 }
 
+/// Records on their way, and the memory they take.
+#[derive(Clone)]
+pub(super) struct Part {
+    pub(super) told: Arc<[Told]>,
+    pub(super) bytes: usize,
+}
+
 /// The listener's end of a handler.
 pub(super) struct Outlet {
     index: usize,
-    parts: Option<SyncSender<Arc<[Told]>>>,
+    parts: Option<Sender<Part>>,
     shared: Arc<Shared>,
     /// Whether the last part was dropped: an outage is reported once.
     dropping: bool,
@@ -65,6 +73,8 @@ pub(super) struct Outlet {
 struct Shared {
     status: Mutex<OutletStatus>,
     changed: Condvar,
+    /// Of the parts that wait, and of the one in the handler's hands.
+    waiting_bytes: AtomicUsize,
 }
 
 struct OutletStatus {
@@ -82,10 +92,14 @@ impl Outlet {
         name: String,
         handler: Box<dyn Handler>,
     ) -> io::Result<Outlet> {
-        let (parts, receiver) = sync_channel(MAX_WAITING_PARTS);
+        let (parts, receiver) = channel();
         let counts = HandlerStatus { name, ..HandlerStatus::default() };
         let status = OutletStatus { counts, failing: false, notices: Vec::new(), ended: false };
-        let shared = Arc::new(Shared { status: Mutex::new(status), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            status: Mutex::new(status),
+            changed: Condvar::new(),
+            waiting_bytes: AtomicUsize::new(0),
+        });
         let thread = OutletThread { index, handler, shared: Arc::clone(&shared) };
         thread::Builder::new()
             .name("logboom-handler".into())
@@ -99,25 +113,28 @@ impl Outlet {
     }
 
     /// Hands over a part, or drops it where the handler cannot follow.
-    pub(super) fn offer(&mut self, part: &Arc<[Told]>) {
+    pub(super) fn offer(&mut self, part: &Part) {
         let Some(parts) = &self.parts else {
             return;
         };
-        match parts.try_send(Arc::clone(part)) {
-            Ok(()) => self.dropping = false,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                let mut status = self.shared.lock();
-                let dropped = part.iter().filter(|told| told.recipients.has(self.index));
-                status.counts.dropped += dropped.count() as u64;
-                if !self.dropping {
-                    let name = &status.counts.name;
-                    let notice =
-                        format!("handler {name} cannot follow: records for it are dropped");
-                    status.notices.push(notice);
-                }
-                self.dropping = true;
-            }
+        let waiting_bytes = &self.shared.waiting_bytes;
+        let has_room = waiting_bytes.load(Ordering::Relaxed) < MAX_WAITING_BYTES;
+        if has_room {
+            waiting_bytes.fetch_add(part.bytes, Ordering::Relaxed);
         }
+        if has_room && parts.send(part.clone()).is_ok() {
+            self.dropping = false;
+            return;
+        }
+        let mut status = self.shared.lock();
+        let dropped = part.told.iter().filter(|told| told.recipients.has(self.index));
+        status.counts.dropped += dropped.count() as u64;
+        if !self.dropping {
+            let name = &status.counts.name;
+            let notice = format!("handler {name} cannot follow: records for it are dropped");
+            status.notices.push(notice);
+        }
+        self.dropping = true;
     }
 
     /// What the log should say of this handler.
@@ -157,8 +174,8 @@ struct OutletThread {
 }
 
 impl OutletThread {
-    fn run(mut self, parts: &Receiver<Arc<[Told]>>) {
-        for part in parts {
+    fn run(mut self, parts: &Receiver<Part>) {
+        for Part { told: part, bytes } in parts {
             let index = self.index;
             let (mut tried, mut failed) = (false, false);
             for told in part.iter().filter(|told| told.recipients.has(index)) {
@@ -174,6 +191,7 @@ impl OutletThread {
                 Ok(()) if tried && !failed => self.shared.lock().failing = false,
                 Ok(()) => {}
             }
+            self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
         }
         if let Err(error) = attempt(|| self.handler.close()) {
             self.fail(error);

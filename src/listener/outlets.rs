@@ -1,18 +1,16 @@
 //! The handlers beside the log files, and what is on its way to them.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::layout::NextHandler;
-use super::outlet::{MAX_OUTLETS, Outlet, Recipients, Told};
+use super::outlet::{MAX_OUTLETS, Outlet, Part, Recipients, Told};
 use super::stop::Stop;
 use crate::Record;
 use crate::handler::Handler;
 use crate::queue::status::HandlerStatus;
 
-/// Records are handed over when they take this much memory, and at the end of a round. As only so
-/// many parts wait for a handler, what waits is bounded in bytes as well.
+/// Records are handed over when they take this much memory, and at the end of a round.
 const MAX_PART_BYTES: usize = 1 << 20;
 
 /// A handler of the next configuration.
@@ -94,8 +92,8 @@ impl Outlets {
     /// Hands over what was taken, or drops it where a handler cannot follow.
     pub(super) fn hand_over(&mut self) {
         if !self.part.is_empty() {
-            let part: Arc<[Told]> = std::mem::take(&mut self.part).into();
-            self.part_bytes = 0;
+            let told = std::mem::take(&mut self.part).into();
+            let part = Part { told, bytes: std::mem::take(&mut self.part_bytes) };
             self.outlets.iter_mut().for_each(|outlet| outlet.offer(&part));
         }
     }

@@ -10,8 +10,9 @@ use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
 use super::inlet::Arrival;
-use crate::codec::{Drops, Entry, decode};
+use crate::codec::{DecodeError, Drops, Entry, Relayed, decode};
 use crate::queue::{Entries, ring};
+use crate::relay::Origin;
 use crate::{Level, Process, Record, Thread};
 
 /// Where entries come from.
@@ -64,7 +65,11 @@ pub(super) struct Merged<'m, 'a> {
 
 /// What the entry says: lent, because a record is large and stays where it was read.
 pub(super) enum Item<'m, 'a> {
-    Record(&'m Record<'a>),
+    Record {
+        record: &'m Record<'a>,
+        /// Its number in the lane it is read from.
+        seq: u64,
+    },
     Drops {
         drops: &'m Drops,
         process: &'a Process,
@@ -91,6 +96,10 @@ struct LaneHead<'a> {
     /// The last record that was read, with the thread that speaks. The next one is read in its place,
     /// since most of what it says is the same.
     record: Record<'a>,
+    /// Its number in this lane.
+    seq: u64,
+    /// Where it was made, if that was elsewhere.
+    origin: &'a [u8],
     /// The position behind the last entry that was looked at.
     position: u64,
 }
@@ -125,8 +134,8 @@ impl<'a> Merge<'a> {
         self.turn = Some(input);
         let lane = &self.lanes[input];
         let item = match lane.head.as_ref()? {
-            HeadKind::Record => Item::Record(&lane.record),
-            HeadKind::Arrived(record) => Item::Record(record),
+            HeadKind::Record => Item::Record { record: &lane.record, seq: lane.seq },
+            HeadKind::Arrived(record) => Item::Record { record, seq: record.seq },
             HeadKind::Drops(drops) => {
                 let LaneInput { process, lane, .. } = lane.input;
                 Item::Drops { drops, process, lane: *lane }
@@ -172,7 +181,8 @@ impl<'a> LaneHead<'a> {
             ..Record::new(0, Level::INFO, "", "")
         };
         let entries = ChunkEntries::Batch(Entries::of(&[]));
-        LaneHead { input, chunks: input.chunks.iter(), entries, head: None, record, position: 0 }
+        let chunks = input.chunks.iter();
+        LaneHead { input, chunks, entries, head: None, record, seq: 0, origin: &[], position: 0 }
     }
 
     /// Reads the next entry into the head; its time.
@@ -208,7 +218,7 @@ impl<'a> LaneHead<'a> {
                 };
                 continue;
             };
-            match entry.and_then(|bytes| decode(bytes, &mut self.record).ok()) {
+            match entry.and_then(|bytes| self.decode(bytes).ok()) {
                 Some(Entry::Record) => return Some(HeadKind::Record),
                 Some(Entry::Thread { id, name }) => {
                     self.record.thread = Thread { id, name: name.into() };
@@ -220,6 +230,32 @@ impl<'a> LaneHead<'a> {
                 }
             }
         }
+    }
+
+    #[inline]
+    fn decode(&mut self, bytes: &'a [u8]) -> Result<Entry<'a>, DecodeError> {
+        match Relayed::read(bytes) {
+            Some(relayed) => self.decode_relayed(relayed),
+            None => {
+                let entry = decode(bytes, &mut self.record);
+                self.seq = self.record.seq;
+                entry
+            }
+        }
+    }
+
+    /// Reads a record that was made elsewhere: it keeps the lane, number, thread and process that it
+    /// has there.
+    fn decode_relayed(&mut self, relayed: Relayed<'a>) -> Result<Entry<'a>, DecodeError> {
+        self.seq = relayed.seq;
+        if relayed.origin != self.origin {
+            let Origin { lane, thread, process } =
+                Origin::read(relayed.origin).ok_or(DecodeError)?;
+            (self.record.lane, self.record.thread) = (lane, thread);
+            self.record.process = Cow::Owned(process);
+            self.origin = relayed.origin;
+        }
+        decode(relayed.record, &mut self.record)
     }
 
     /// The next entry; within, `None` where its length is wrong.
@@ -275,7 +311,7 @@ mod tests {
 
     fn merged(lanes: &[LaneInput]) -> Vec<(u64, i64)> {
         let told = |merged: Merged<'_, '_>| match (merged.item, merged.source) {
-            (Item::Record(record), _) => (record.lane, record.time_ns),
+            (Item::Record { record, .. }, _) => (record.lane, record.time_ns),
             (Item::Drops { lane, .. }, _) => (lane, -1),
             (Item::Damage, Source::Channel(lane)) => (lane, -2),
             (Item::Damage, _) => unreachable!("only the channel here"),

@@ -8,14 +8,10 @@
 //! left behind at the same place.
 
 #[cfg(feature = "listener")]
-use crate::codec::MAX_RECORD_BYTES;
+use crate::codec::MAX_ENTRY_BYTES;
 
 /// Bytes in front of an entry.
 pub(super) const FRAME_BYTES: usize = 8;
-
-/// Longest entry: marks are shorter than the longest record.
-#[cfg(feature = "listener")]
-pub(super) const MAX_ENTRY_BYTES: usize = MAX_RECORD_BYTES;
 
 const MAGIC: u32 = 0x6c6f_6721;
 

@@ -11,7 +11,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::error::{LaneError, refused};
 use super::fork::{self, Guard, Proof};
-use super::layout::{LaneFacts, Words};
+use super::layout::{LaneFacts, SYNCED_AT, WRITTEN_AT, Words};
 use super::mapping::{Mapping, PAGE_BYTES};
 use super::{LANE_BYTES, LANES_DIR, MAX_QUEUE_BYTES};
 use crate::Process;
@@ -38,6 +38,15 @@ pub(super) struct Lane {
     deleted: AtomicBool,
 }
 
+/// Whose records a lane is for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Purpose {
+    /// The number of a sender elsewhere; 0: this process.
+    pub(super) sender: u64,
+    /// The number of its first record.
+    pub(super) first_seq: u64,
+}
+
 impl Words for Lane {
     fn mapping(&self) -> &Mapping {
         &self.mapping
@@ -51,24 +60,41 @@ impl Lane {
         process: &Process,
         guard: &mut Guard,
     ) -> Result<Lane, LaneError> {
+        Lane::create_for(dir, process, Purpose::default(), guard)
+    }
+
+    /// The same for a purpose of its own.
+    pub(super) fn create_for(
+        dir: &QueueDir,
+        process: &Process,
+        purpose: Purpose,
+        guard: &mut Guard,
+    ) -> Result<Lane, LaneError> {
         let mut attempt = 1;
         loop {
-            match Lane::try_create(dir, process, guard) {
+            match Lane::try_create(dir, process, purpose, guard) {
                 Err(error) if error.is_taken_away() && attempt < MAX_ATTEMPTS => attempt += 1,
                 outcome => return outcome,
             }
         }
     }
 
-    fn try_create(dir: &QueueDir, process: &Process, guard: &mut Guard) -> Result<Lane, LaneError> {
+    fn try_create(
+        dir: &QueueDir,
+        process: &Process,
+        purpose: Purpose,
+        guard: &mut Guard,
+    ) -> Result<Lane, LaneError> {
         let lanes = lanes_dir(dir)?;
         check_room(&lanes)?;
         let id =
             getrandom::u64().map_err(|error| refused("name a lane in", &lanes)(error.into()))?;
-        let facts = LaneFacts { lane: id, capacity_bytes: LANE_BYTES, process: process.clone() };
+        let Purpose { sender, first_seq } = purpose;
+        let process = process.clone();
+        let facts = LaneFacts { lane: id, capacity_bytes: LANE_BYTES, process, sender };
         let unfinished = Unfinished::create(lanes.join(format!("{id:016x}.new")))?;
         let Unfinished { path, file } = &unfinished;
-        fill(file, &facts).map_err(refused("reserve room for", path))?;
+        fill(file, &facts, first_seq).map_err(refused("reserve room for", path))?;
         let mapping = Mapping::of(file, LANE_BYTES).map_err(refused("map", path))?;
         let proof = lock(path).map_err(refused("lock", path))?;
         fs::rename(path, lane_path(&lanes, id)).map_err(refused("name", path))?;
@@ -146,10 +172,14 @@ fn check_room(lanes: &Path) -> Result<(), LaneError> {
 }
 
 /// Reserves all room now, because a full tmpfs would else kill us at the first touch of a page.
-fn fill(file: &File, facts: &LaneFacts) -> io::Result<()> {
+fn fill(file: &File, facts: &LaneFacts, first_seq: u64) -> io::Result<()> {
     let bytes = (PAGE_BYTES + facts.capacity_bytes) as libc::off_t;
     reserve(file, bytes)?;
-    file.write_all_at(&facts.encode(), 0)
+    let mut page = facts.encode();
+    for at in [WRITTEN_AT, SYNCED_AT] {
+        page[at..at + 8].copy_from_slice(&first_seq.to_ne_bytes());
+    }
+    file.write_all_at(&page, 0)
 }
 
 /// Reserves room for a new file of this size. A limit on the size of files (`ulimit -f`) is an error

@@ -3,7 +3,7 @@
 //! ```text
 //!    0 magic b"LBlane\r\n"   8 layout u32   12 schema u32   16 capacity u64   24 lane u64
 //!   32 started_ns i64       40 pid u32     44 name length u16               46 program length u16
-//!   48 name [256]          304 program [256]                        all numbers little-endian
+//!   48 name [256]          304 program [256]         560 sender u64   all numbers little-endian
 //! 1024 words, each writer's on cache lines of its own
 //! 2048 and 2560 the thread that speaks: see `speaker.rs`
 //! 3072 context length u16, 3074 context [1000]: as text
@@ -29,7 +29,12 @@ pub(super) const QUARANTINED_AT: usize = 1344;
 
 const NAME_AT: usize = 48;
 const PROGRAM_AT: usize = NAME_AT + MAX_NAME_BYTES;
+const SENDER_AT: usize = PROGRAM_AT + MAX_NAME_BYTES;
 const CONTEXT_AT: usize = 3074;
+
+/// The words of what is written and what is synced, which a lane may begin with.
+pub(super) const WRITTEN_AT: usize = 1280;
+pub(super) const SYNCED_AT: usize = 1288;
 
 const _: () = assert!(CONTEXT_AT + context::MAX_BYTES <= PAGE_BYTES);
 
@@ -81,12 +86,12 @@ pub(super) trait Words {
 
     /// The calls before this one are in the log file.
     fn written(&self) -> &AtomicU64 {
-        self.mapping().word(1280)
+        self.mapping().word(WRITTEN_AT)
     }
 
     /// The calls before this one are on the disk.
     fn synced(&self) -> &AtomicU64 {
-        self.mapping().word(1288)
+        self.mapping().word(SYNCED_AT)
     }
 
     /// Not zero: [`synced`](Self::synced) stays where it is, because a sync has failed.
@@ -118,8 +123,10 @@ pub(crate) struct LaneFacts {
     pub(crate) lane: u64,
     /// Bytes of its ring.
     pub(crate) capacity_bytes: usize,
-    /// Who writes it.
+    /// Who writes it; for the records of a sender, that one.
     pub(crate) process: Process,
+    /// The number of the sender whose records a listener has put there; 0: those of its process.
+    pub(crate) sender: u64,
 }
 
 impl LaneFacts {
@@ -142,6 +149,7 @@ impl LaneFacts {
         put(46, &(program.len() as u16).to_le_bytes());
         put(NAME_AT, name.as_bytes());
         put(PROGRAM_AT, program.as_bytes());
+        put(SENDER_AT, &self.sender.to_le_bytes());
         put(CONTEXT_AT - 2, &(context.len() as u16).to_le_bytes());
         put(CONTEXT_AT, context.as_bytes());
         page
@@ -177,6 +185,7 @@ impl LaneFacts {
         Ok(LaneFacts {
             lane: double(24),
             capacity_bytes,
+            sender: double(SENDER_AT),
             process: Process {
                 name: name(NAME_AT, half(44))?.into(),
                 id: single(40),
@@ -200,7 +209,12 @@ mod tests {
             started_ns: -5,
             context: Context::new([("build", "a, b")]).into(),
         };
-        LaneFacts { lane: u64::MAX - 1, capacity_bytes: super::super::LANE_BYTES, process }
+        LaneFacts {
+            lane: u64::MAX - 1,
+            capacity_bytes: super::super::LANE_BYTES,
+            process,
+            sender: u64::MAX - 2,
+        }
     }
 
     #[test]

@@ -26,6 +26,8 @@ mod protocol;
 #[cfg(feature = "listener")]
 mod reader;
 mod seat;
+#[cfg(feature = "listener")]
+mod sender;
 mod slot;
 #[cfg(feature = "listener")]
 mod speaker;
@@ -43,6 +45,8 @@ pub(crate) use fork::generation;
 pub(crate) use leftovers::{quarantine, remove_unfinished};
 #[cfg(feature = "listener")]
 pub(crate) use reader::{Entries, LaneReader, ReadRange};
+#[cfg(feature = "listener")]
+pub(crate) use sender::{LeftLane, SenderLane, left_lanes};
 pub(crate) use transport::Ring;
 
 /// Bytes of a lane's ring. The largest record takes half of it, so it fits whenever the reader has

@@ -108,6 +108,31 @@ impl LaneWriter {
         Ok(())
     }
 
+    /// Writes a finished entry that has its number already; false where there is no room. Never waits.
+    #[cfg(feature = "listener")]
+    pub(super) fn try_append(&mut self, entry: &[u8]) -> bool {
+        let needed_bytes = framed_bytes(entry.len());
+        if self.free_bytes(0) < needed_bytes {
+            self.head = protocol::observe(self.lane.head());
+        }
+        let fits = needed_bytes <= self.free_bytes(0);
+        if fits {
+            let end = self.write_entry(self.tail, entry);
+            self.publish(end);
+        }
+        fits
+    }
+
+    /// Wakes a listener that rests, and one that sleeps where it has to make room.
+    #[cfg(feature = "listener")]
+    pub(super) fn ring(&self) {
+        if self.tail.wrapping_sub(self.head) > LANE_BYTES as u64 / 2 {
+            self.bell.ring();
+        } else {
+            self.bell.ring_if_resting();
+        }
+    }
+
     /// Counts calls that were dropped after all that was written before.
     pub(super) fn adopt_drops(&mut self, drops: &Drops) {
         match &mut self.drops {

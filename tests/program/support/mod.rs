@@ -9,6 +9,7 @@ pub mod logs;
 mod process;
 mod python;
 pub mod run;
+pub mod sender;
 pub mod sequence;
 mod small_disk;
 pub mod strace;

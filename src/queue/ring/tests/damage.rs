@@ -4,9 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 
 use super::{Queue, messages, read_all};
+use crate::codec::MAX_ENTRY_BYTES;
 use crate::codec::{Draft, decode};
 use crate::queue::ring::LANE_BYTES;
-use crate::queue::ring::entry::{Damage, MAX_ENTRY_BYTES};
+use crate::queue::ring::entry::Damage;
 use crate::queue::ring::layout::{LaneFacts, Words};
 use crate::queue::ring::mapping::PAGE_BYTES;
 use crate::queue::ring::protocol;

@@ -1,0 +1,305 @@
+//! One connection of a sender: what has come of it, and what it still has to be told.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::feed::Feed;
+use crate::Record;
+use crate::codec::{Entry, decode};
+use crate::listener::refusal::Refusal;
+use crate::relay::{
+    Answer, FRAME_HEADER_BYTES, Frame, FrameKind, GREETING_BYTES, Greeting, HEARTBEAT, Item, Items,
+    MAX_FRAME_BYTES, MAX_ORIGINS, NoGreeting, Origin, SILENCE,
+};
+use crate::{Level, Process};
+
+/// How long a sender may take to say who it is.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// How far a sender has come.
+pub(super) enum Stage {
+    Arriving,
+    Greeted(Greeting),
+    /// It is welcomed as soon as nothing is left of its lane of before.
+    Waiting(Greeting, Box<Process>),
+    Sending {
+        sender: u64,
+    },
+}
+
+/// What is to become of a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Keep,
+    /// It ended, or another one took its place.
+    Drop,
+    Refuse(Refusal),
+    /// The sender never comes again.
+    Bye,
+}
+
+pub(super) struct Connection {
+    stream: UnixStream,
+    /// Where it came in.
+    pub(super) place: usize,
+    pub(super) stage: Stage,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    origins: Vec<Arc<[u8]>>,
+    /// Of a frame that found no room as a whole: the bytes that are left, and the next number.
+    rest: Option<(usize, u64)>,
+    /// When it came, and when its last whole frame did.
+    heard_at: Instant,
+    told_at: Instant,
+    told_seq: u64,
+    pub(super) is_blocked: bool,
+    /// Nothing more comes; what has come is still taken.
+    pub(super) has_ended: bool,
+    pub(super) is_over: bool,
+}
+
+impl Connection {
+    pub(super) fn new(stream: UnixStream, place: usize) -> Connection {
+        let now = Instant::now();
+        Connection {
+            stream,
+            place,
+            stage: Stage::Arriving,
+            input: Vec::new(),
+            output: Vec::new(),
+            origins: Vec::new(),
+            rest: None,
+            heard_at: now,
+            told_at: now,
+            told_seq: 0,
+            is_blocked: false,
+            has_ended: false,
+            is_over: false,
+        }
+    }
+
+    pub(super) fn stream(&self) -> &UnixStream {
+        &self.stream
+    }
+
+    pub(super) fn sender(&self) -> Option<u64> {
+        match self.stage {
+            Stage::Sending { sender } => Some(sender),
+            _ => None,
+        }
+    }
+
+    /// Whether what comes may be read.
+    pub(super) fn is_reading(&self) -> bool {
+        !self.is_blocked && self.input.len() < MAX_FRAME_BYTES
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// When it is closed unless it says something.
+    pub(super) fn deadline(&self) -> Instant {
+        let patience = match self.stage {
+            Stage::Arriving | Stage::Greeted(_) => GREETING_TIMEOUT,
+            _ => SILENCE,
+        };
+        self.heard_at + patience
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        Instant::now() >= self.deadline()
+    }
+
+    /// Takes in what has come, no more than one frame beyond what was taken.
+    pub(super) fn read(&mut self) -> Fate {
+        while self.input.len() < MAX_FRAME_BYTES && !self.has_ended {
+            let filled = self.input.len();
+            let room = READ_BYTES.min(MAX_FRAME_BYTES - filled);
+            self.input.resize(filled + room, 0);
+            let read = self.stream.read(&mut self.input[filled..]);
+            self.input.truncate(filled + *read.as_ref().unwrap_or(&0));
+            match read {
+                Ok(0) => {
+                    self.has_ended = true;
+                    break;
+                }
+                Ok(count) if count < room => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Fate::Drop,
+            }
+        }
+        Fate::Keep
+    }
+
+    /// Reads who the sender is, until it waits to be welcomed.
+    pub(super) fn greet(&mut self) -> Fate {
+        if let Stage::Arriving = self.stage {
+            let Some(bytes) = self.input.first_chunk::<GREETING_BYTES>() else {
+                let may_come = Greeting::is_begun_by(&self.input);
+                return if may_come { Fate::Keep } else { Fate::Refuse(Refusal::NoGreeting) };
+            };
+            self.stage = match Greeting::decode(bytes) {
+                Ok(greeting) => Stage::Greeted(greeting),
+                Err(NoGreeting::Foreign) => return Fate::Refuse(Refusal::NoGreeting),
+                Err(NoGreeting::OtherVersion) => return Fate::Refuse(Refusal::OtherVersion),
+            };
+            self.input.drain(..GREETING_BYTES);
+        }
+        if let Stage::Greeted(greeting) = self.stage {
+            let (kind, content) = match Frame::first(&self.input) {
+                Frame::Part => return Fate::Keep,
+                Frame::Damaged => return Fate::Refuse(Refusal::DamagedBatch),
+                Frame::Whole { kind, content } => (kind, content),
+            };
+            let origin = Some(content).filter(|_| kind == FrameKind::Process);
+            let Some(origin) = origin.and_then(Origin::read) else {
+                return Fate::Refuse(Refusal::BadHello);
+            };
+            let frame_bytes = FRAME_HEADER_BYTES + content.len();
+            self.input.drain(..frame_bytes);
+            self.heard_at = Instant::now();
+            self.stage = Stage::Waiting(greeting, Box::new(origin.process));
+        }
+        Fate::Keep
+    }
+
+    /// Lets the sender begin with the record `next_seq`.
+    pub(super) fn welcome(&mut self, sender: u64, next_seq: u64) {
+        self.stage = Stage::Sending { sender };
+        self.heard_at = Instant::now();
+        self.tell(Answer::Welcome(next_seq));
+    }
+
+    /// Puts the records that have come into the lane of their sender, as far as there is room.
+    pub(super) fn take_frames(&mut self, feed: &mut Feed) -> Fate {
+        let mut done_bytes = 0;
+        self.is_blocked = false;
+        let fate = loop {
+            let (kind, content) = match Frame::first(&self.input[done_bytes..]) {
+                Frame::Part => break Fate::Keep,
+                Frame::Damaged => break Fate::Refuse(Refusal::DamagedBatch),
+                Frame::Whole { kind, content } => (kind, content),
+            };
+            self.heard_at = Instant::now();
+            let taken = match kind {
+                FrameKind::Records => {
+                    take_records(content, &mut self.origins, &mut self.rest, feed)
+                }
+                FrameKind::Alive => Ok(()),
+                FrameKind::Bye => break Fate::Bye,
+                FrameKind::Process => Err(Untaken::Damaged),
+            };
+            match taken {
+                Ok(()) => done_bytes += FRAME_HEADER_BYTES + content.len(),
+                Err(Untaken::Full) => {
+                    self.is_blocked = true;
+                    break Fate::Keep;
+                }
+                Err(Untaken::Damaged) => break Fate::Refuse(Refusal::DamagedBatch),
+            }
+        };
+        self.input.drain(..done_bytes);
+        fate
+    }
+
+    /// Tells how far its records are written, where that has changed or was long ago.
+    pub(super) fn acknowledge(&mut self, written: u64) {
+        if self.output.is_empty()
+            && (written != self.told_seq || self.told_at.elapsed() >= HEARTBEAT)
+        {
+            self.told_seq = written;
+            self.tell(Answer::Written(written));
+        }
+    }
+
+    pub(super) fn refuse(&mut self) {
+        self.tell(Answer::Refused);
+    }
+
+    fn tell(&mut self, answer: Answer) {
+        self.told_at = Instant::now();
+        self.output.extend(answer.encode());
+        let _seen_when_read = self.write();
+    }
+
+    /// Sends what there is to say, as far as the socket takes it.
+    pub(super) fn write(&mut self) -> Fate {
+        while !self.output.is_empty() {
+            match self.stream.write(&self.output) {
+                Ok(count) => drop(self.output.drain(..count)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Fate::Drop,
+            }
+        }
+        Fate::Keep
+    }
+}
+
+/// Why a frame was not taken as a whole.
+enum Untaken {
+    Full,
+    Damaged,
+}
+
+/// Takes the records of a frame; where there is no room for all, `rest` says where to go on.
+fn take_records(
+    content: &[u8],
+    origins: &mut Vec<Arc<[u8]>>,
+    rest: &mut Option<(usize, u64)>,
+    feed: &mut Feed,
+) -> Result<(), Untaken> {
+    let (mut seq, mut items) = Items::of(content).ok_or(Untaken::Damaged)?;
+    if let Some((left_bytes, next)) = rest.take() {
+        items.skip_to(left_bytes);
+        seq = next;
+    }
+    let mut record = Record::new(0, Level::INFO, "", "");
+    loop {
+        let left_bytes = items.left_bytes();
+        match items.next() {
+            None => return Ok(()),
+            Some(Item::Damaged) => return Err(Untaken::Damaged),
+            Some(Item::Origin { number, bytes }) => note_origin(origins, number, bytes)?,
+            Some(Item::Record { origin, entry }) => {
+                let origin = origins.get(usize::from(origin)).ok_or(Untaken::Damaged)?;
+                // What the drain could not read would count as lost.
+                let is_record = decode(entry, &mut record) == Ok(Entry::Record);
+                if !is_record || seq > feed.next_seq {
+                    return Err(Untaken::Damaged);
+                }
+                if !feed.take(seq, origin, entry)? {
+                    *rest = Some((left_bytes, seq));
+                    return Err(Untaken::Full);
+                }
+                seq += 1;
+            }
+        }
+    }
+}
+
+fn note_origin(origins: &mut Vec<Arc<[u8]>>, number: u16, bytes: &[u8]) -> Result<(), Untaken> {
+    let place = usize::from(number);
+    if number >= MAX_ORIGINS || place > origins.len() || Origin::read(bytes).is_none() {
+        return Err(Untaken::Damaged);
+    }
+    match origins.get_mut(place) {
+        Some(known) => *known = bytes.into(),
+        None => origins.push(bytes.into()),
+    }
+    Ok(())
+}
+
+impl From<super::feed::TooLong> for Untaken {
+    fn from(_: super::feed::TooLong) -> Untaken {
+        Untaken::Damaged
+    }
+}
