@@ -54,7 +54,9 @@ impl Place {
     /// The records of the log that others have sent, without probes.
     fn records(&self) -> Vec<Json> {
         let text = std::fs::read_to_string(self.log()).unwrap_or_default();
-        let whole = text.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+        // The listener may be amid the write of the last line.
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let whole = whole.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
         let is_sent = |record: &Json| record["logger"] != "logboom" && record["message"] != PROBE;
         whole.filter(is_sent).collect()
     }
