@@ -88,7 +88,12 @@ pub(crate) struct LeftLane {
 pub(crate) fn left_lanes(dir: &QueueDir) -> Result<Vec<LeftLane>, LaneError> {
     let folder = dir.path().join(LANES_DIR);
     let found = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        // No lane can be there; who makes one says what is wrong.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            return Ok(Vec::new());
+        }
         found => found.map_err(refused("read", &folder))?,
     };
     let is_lane = |path: &PathBuf| path.extension() == Some(OsStr::new("lane"));
