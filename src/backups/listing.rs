@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::io;
+use std::iter;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -105,8 +106,7 @@ fn drop_foreign(numbered: &mut Vec<Backup>) {
     numbered.truncate(own);
 }
 
-/// Keeps the order of each list, and takes of both the one that was written to later; first of all one
-/// without a time, which must not stand before others. The forms of one backup stay together.
+/// Keeps the order of each list, and takes of both the one that was written to later.
 fn merge<T: Ord>(
     numbered: Vec<Backup>,
     dated: Vec<Backup>,
@@ -115,22 +115,36 @@ fn merge<T: Ord>(
     if numbered.is_empty() || dated.is_empty() {
         return [numbered, dated].concat();
     }
-    let timed = |backup: Backup| (written_at(&backup), backup);
-    let mut numbered = numbered.into_iter().map(timed).peekable();
-    let mut dated = dated.into_iter().map(timed).peekable();
+    let mut numbered = timed(numbered, &written_at).peekable();
+    let mut dated = timed(dated, &written_at).peekable();
     let mut merged = Vec::new();
     while let (Some((number_at, _)), Some((date_at, _))) = (numbered.peek(), dated.peek()) {
-        let is_number = number_at.is_none() || (date_at.is_some() && number_at > date_at);
-        let newer = if is_number { &mut numbered } else { &mut dated };
-        let Some((_, first)) = newer.next() else { break };
-        merged.push(first);
-        let is_form = |(_, next): &(Option<T>, Backup)| next.name.stem == first.name.stem;
-        while let Some((_, form)) = newer.next_if(is_form) {
-            merged.push(form);
-        }
+        let newer = if number_at > date_at { numbered.next() } else { dated.next() };
+        merged.extend(newer.into_iter().flat_map(|(_, group)| group));
     }
-    merged.extend(numbered.chain(dated).map(|(_, backup)| backup));
+    merged.extend(numbered.chain(dated).flat_map(|(_, group)| group));
     merged
+}
+
+/// The forms of each backup, with its time. One without a time goes with the one behind it, so that it
+/// neither hides that nor is newer than it.
+fn timed<T>(
+    backups: Vec<Backup>,
+    written_at: impl Fn(&Backup) -> Option<T>,
+) -> impl Iterator<Item = (Option<T>, Vec<Backup>)> {
+    let mut backups = backups.into_iter().peekable();
+    iter::from_fn(move || {
+        let mut last = backups.next()?;
+        let (mut at, mut group) = (written_at(&last), vec![last]);
+        while let Some(next) =
+            backups.next_if(|next| at.is_none() || next.name.stem == last.name.stem)
+        {
+            at = at.or_else(|| written_at(&next));
+            group.push(next);
+            last = next;
+        }
+        Some((at, group))
+    })
 }
 
 #[cfg(test)]
@@ -171,6 +185,14 @@ mod tests {
     fn the_time_of_a_compressed_file_of_others_hides_none_behind_it() {
         let names = [("log.1", 9), ("log.2.gz", 0), ("log.3", 8), ("log.2026-11-22", 7)];
         assert_eq!(listed(&names), ["1", "2.gz", "3", "2026-11-22"]);
+    }
+
+    #[test]
+    fn a_compressed_file_of_others_is_not_newer_than_what_it_stands_beside() {
+        let names = [("log.1", 9), ("log.2", 8), ("log.2026-11-22.gz", 10)];
+        assert_eq!(listed(&names), ["1", "2", "2026-11-22.gz"]);
+        let names = [("log.1", 9), ("log.2", 7), ("log.2026-11-23.gz", 10), ("log.2026-11-22", 8)];
+        assert_eq!(listed(&names), ["1", "2026-11-23.gz", "2026-11-22", "2"]);
     }
 
     #[test]
