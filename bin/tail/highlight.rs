@@ -3,15 +3,15 @@
 use std::ops::Range;
 
 use logboom::Level;
+use logboom::handler::Color;
 
-const RESET: &[u8] = b"\x1b[0m";
 const REVERSE: &[u8] = b"\x1b[7m";
 const NO_REVERSE: &[u8] = b"\x1b[27m";
 
 /// Appends `text` in the colour of its level, with the parts in `found` reversed. Colour ends before each
 /// newline, so that it never reaches the next line.
 pub(crate) fn paint(level: Option<Level>, text: &[u8], found: &[Range<usize>], out: &mut Vec<u8>) {
-    let color = level.and_then(color_of);
+    let color = level.and_then(Color::of);
     let mut start = 0;
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         let end = start + line.len();
@@ -29,24 +29,9 @@ pub(crate) fn paint(level: Option<Level>, text: &[u8], found: &[Range<usize>], o
             }
         }
         out.extend_from_slice(&text[at..text_end]);
-        out.extend_from_slice(if color.is_some() { RESET } else { b"" });
+        out.extend_from_slice(if color.is_some() { Color::END } else { b"" });
         out.extend_from_slice(&text[text_end..end]);
         start = end;
-    }
-}
-
-/// The colours that records have on the console.
-fn color_of(level: Level) -> Option<&'static [u8]> {
-    if level >= Level::CRITICAL {
-        Some(b"\x1b[1;31m")
-    } else if level >= Level::ERROR {
-        Some(b"\x1b[31m")
-    } else if level >= Level::WARNING {
-        Some(b"\x1b[33m")
-    } else if level >= Level::INFO {
-        None
-    } else {
-        Some(b"\x1b[2m")
     }
 }
 

@@ -6,8 +6,6 @@ use std::io::IsTerminal;
 
 use crate::Level;
 
-const RESET: &[u8] = b"\x1b[0m";
-
 /// Whether lines are coloured by level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Color {
@@ -26,6 +24,24 @@ impl Color {
     pub fn auto(stream: &impl IsTerminal) -> Color {
         choose(|name| env::var_os(name), stream.is_terminal())
     }
+
+    /// The ANSI escape sequence that ends a colour.
+    pub const END: &[u8] = b"\x1b[0m";
+
+    /// The ANSI escape sequence that begins the colour of a level; none at INFO and up to WARNING.
+    pub fn of(level: Level) -> Option<&'static [u8]> {
+        if level >= Level::CRITICAL {
+            Some(b"\x1b[1;31m")
+        } else if level >= Level::ERROR {
+            Some(b"\x1b[31m")
+        } else if level >= Level::WARNING {
+            Some(b"\x1b[33m")
+        } else if level >= Level::INFO {
+            None
+        } else {
+            Some(b"\x1b[2m")
+        }
+    }
 }
 
 fn choose(variable: impl Fn(&str) -> Option<OsString>, is_terminal: bool) -> Color {
@@ -39,7 +55,7 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>, is_terminal: bool) -> Col
 /// Appends `text` in the colour of `level`. Colour ends before each newline, so that it never
 /// reaches the next line, not even when a reader stops in between.
 pub(super) fn paint(level: Level, text: &[u8], out: &mut Vec<u8>) {
-    let Some(start) = start_sequence(level) else {
+    let Some(start) = Color::of(level) else {
         out.extend_from_slice(text);
         return;
     };
@@ -49,21 +65,7 @@ pub(super) fn paint(level: Level, text: &[u8], out: &mut Vec<u8>) {
         }
         out.extend_from_slice(start);
         out.extend_from_slice(line);
-        out.extend_from_slice(RESET);
-    }
-}
-
-fn start_sequence(level: Level) -> Option<&'static [u8]> {
-    if level >= Level::CRITICAL {
-        Some(b"\x1b[1;31m")
-    } else if level >= Level::ERROR {
-        Some(b"\x1b[31m")
-    } else if level >= Level::WARNING {
-        Some(b"\x1b[33m")
-    } else if level >= Level::INFO {
-        None
-    } else {
-        Some(b"\x1b[2m")
+        out.extend_from_slice(Color::END);
     }
 }
 
