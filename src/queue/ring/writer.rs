@@ -124,7 +124,6 @@ impl LaneWriter {
     }
 
     /// Wakes a listener that rests, and one that sleeps where it has to make room.
-    #[cfg(feature = "listener")]
     pub(super) fn ring(&self) {
         if self.tail.wrapping_sub(self.head) > LANE_BYTES as u64 / 2 {
             self.bell.ring();
@@ -247,11 +246,10 @@ impl LaneWriter {
         self.thread = Some(call.thread.id);
         self.lane.records.store(self.next_seq, Ordering::Relaxed);
         self.publish(end);
-        let used_bytes = end.wrapping_sub(self.head);
-        if call.level >= Level::WARNING || used_bytes > LANE_BYTES as u64 / 2 {
+        if call.level >= Level::WARNING {
             self.bell.ring();
         } else {
-            self.bell.ring_if_resting();
+            self.ring();
         }
     }
 

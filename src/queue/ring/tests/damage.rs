@@ -4,8 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 
 use super::{Queue, messages, read_all};
-use crate::codec::MAX_ENTRY_BYTES;
-use crate::codec::{Draft, decode};
+use crate::codec::{Draft, MAX_ENTRY_BYTES, decode};
 use crate::queue::ring::LANE_BYTES;
 use crate::queue::ring::entry::Damage;
 use crate::queue::ring::layout::{LaneFacts, Words};
