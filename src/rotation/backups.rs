@@ -71,6 +71,20 @@ impl Facts for Found<'_> {
     }
 }
 
+/// Numbered backups, each in the forms that it has.
+#[derive(Default)]
+struct Forms(BTreeMap<u32, Vec<BackupName>>);
+
+impl Forms {
+    fn of(&self, number: u32) -> &[BackupName] {
+        self.0.get(&number).map_or(&[], Vec::as_slice)
+    }
+
+    fn has(&self, number: u32, compression: Option<Compression>) -> bool {
+        self.of(number).iter().any(|name| name.compression == compression)
+    }
+}
+
 impl Backups {
     pub(super) fn new(current: &Path) -> Backups {
         Backups { current: current.to_owned(), sizes: HashMap::new() }
@@ -85,37 +99,25 @@ impl Backups {
     ///
     /// After an error, or a kill between two renames, calling it again goes on from there.
     pub(super) fn shift(&self, rule: Rule) -> Result<(), FileError> {
-        let mut forms: BTreeMap<u32, Vec<Backup>> = BTreeMap::new();
-        for backup in self.list()? {
-            if let Stem::Number(number) = backup.name.stem {
-                forms.entry(number).or_default().push(backup);
+        let (mut own, mut foreign) = (Forms::default(), Forms::default());
+        for Backup { name, is_file, .. } in self.list()? {
+            if let Stem::Number(number) = name.stem {
+                let forms = if is_file && self.is_own(&name) { &mut own } else { &mut foreign };
+                forms.0.entry(number).or_default().push(name);
             }
         }
-        let names = |number: u32, is_own: bool| {
-            let listed = forms.get(&number).into_iter().flatten();
-            let wanted =
-                listed.filter(|found| (found.is_file && self.is_own(&found.name)) == is_own);
-            wanted.map(|found| found.name).collect::<Vec<_>>()
-        };
-        let own = |number: u32| names(number, true);
-        let has_form =
-            |names: &[BackupName], form| names.iter().any(|name| name.compression == form);
         let may_have = |Shift { from, to }| {
-            let foreign = names(to, false);
-            let is_plain = from == 0 && has_form(&foreign, None);
-            !is_plain && !own(from).iter().any(|name| has_form(&foreign, name.compression))
+            let is_plain = from == 0 && foreign.has(to, None);
+            !is_plain && !own.of(from).iter().any(|name| foreign.has(to, name.compression))
         };
-        let next_taken = |number: u32| {
-            let above = forms.range(number + 1..).map(|(number, _)| *number);
-            above.into_iter().find(|number| !own(*number).is_empty())
-        };
+        let next_taken = |number: u32| own.0.range(number + 1..).next().map(|(number, _)| *number);
         let Plan { replaced, shifts } = rule.plan(next_taken, may_have);
         if let (Some(replaced), Some(Shift { from, to })) = (replaced, shifts.first()) {
             // A plain one is replaced by the rename of a plain one.
-            let is_renamed_over = *to == replaced && (*from == 0 || has_form(&own(*from), None));
-            for name in own(replaced) {
+            let is_renamed_over = *to == replaced && (*from == 0 || own.has(*from, None));
+            for name in own.of(replaced) {
                 if name.compression.is_some() || !is_renamed_over {
-                    self.delete(&name)?;
+                    self.delete(name)?;
                 }
             }
         }
@@ -124,8 +126,8 @@ impl Backups {
             if from == 0 {
                 self.rename(&self.current, to, None)?;
             }
-            for name in own(from) {
-                self.rename(&self.path(&name), to, name.compression)?;
+            for name in own.of(from) {
+                self.rename(&self.path(name), to, name.compression)?;
             }
             fault::point_of("after-rename", to);
         }
