@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use nix::sys::time::TimeSpec;
@@ -283,6 +284,12 @@ pub(crate) fn now_ns() -> i64 {
     // Linux has had this clock at all times: only one that does not exist is refused.
     let now = clock_gettime(ClockId::CLOCK_REALTIME).unwrap_or(TimeSpec::new(0, 0));
     now.tv_sec().saturating_mul(1_000_000_000).saturating_add(now.tv_nsec())
+}
+
+/// File name of the program of this process, as it was called.
+pub(crate) fn own_program() -> Arc<str> {
+    let path = std::env::args_os().next().unwrap_or_default();
+    Path::new(&path).file_name().unwrap_or_default().to_string_lossy().into()
 }
 
 fn own(text: Cow<'_, str>) -> Cow<'static, str> {

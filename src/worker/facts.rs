@@ -1,24 +1,22 @@
 //! What a process knows of itself: asked once, because some of it costs a system call.
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::queue::ring::generation;
-use crate::record::now_ns;
+use crate::record::{now_ns, own_program};
 use crate::{Context, Process};
 
 /// This process, under `name` or `LOGBOOM_WORKER` or the name of its program, with `context`.
 pub(super) fn this_process(name: Option<String>, context: Context) -> Process {
-    let program = std::env::args_os().next().unwrap_or_default();
-    let program =
-        Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let program = own_program();
     let given = |name: &String| !name.is_empty();
     let name = name.or_else(|| std::env::var("LOGBOOM_WORKER").ok()).filter(given);
     Process {
-        name: name.unwrap_or_else(|| program.clone()).into(),
+        name: name.map_or_else(|| Arc::clone(&program), Arc::from),
         id: std::process::id(),
-        program: program.into(),
+        program,
         started_ns: now_ns(),
         context: context.into(),
     }

@@ -193,9 +193,7 @@ impl SocketBuilder {
 
 /// The origin that the receiver's lane has.
 fn own_process() -> Arc<[u8]> {
-    let program = std::env::current_exe().ok();
-    let program = program.as_deref().and_then(|path| path.file_name());
-    let program: Arc<str> = program.map_or_else(Arc::default, |name| name.to_string_lossy().into());
+    let program = record::own_program();
     let mut record = Record::new(0, crate::Level::INFO, "", "");
     record.process = std::borrow::Cow::Owned(Process {
         name: Arc::clone(&program),
