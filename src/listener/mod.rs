@@ -132,6 +132,12 @@ pub enum ListenError {
         source: io::Error,
     },
     /// The operating system refused.
+    /// The settings do not fit each other.
+    #[error("{reason}")]
+    Refused {
+        /// Which, and what to do instead.
+        reason: String,
+    },
     #[error("cannot {operation} in {path}")]
     Io {
         /// What was tried.

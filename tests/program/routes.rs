@@ -284,7 +284,7 @@ fn what_makes_no_sense_is_refused() {
         (&["--max-open-files", "5"], 2, "--route"),
         (
             &["--route", "by/{worker}.log", "--route", "by/{level}.log"],
-            74,
+            78,
             "by/{worker}.log and by/{level}.log may be the same file",
         ),
     ] {
