@@ -79,6 +79,7 @@ use self::senders::Senders;
 use self::tasks::Tasks;
 use self::threads::Threads;
 use crate::filter::Filter;
+use crate::formatter::local_zone_problem;
 use crate::handler::{Handler, HandlerError, RotatingFileHandler};
 use crate::journal::Journal;
 use crate::lock::LockError;
@@ -314,6 +315,7 @@ impl QueueListener {
         drain.files.enter_journal();
         if let Some(recovery) = self.recovery {
             drain.recover(&recovery);
+        local_zone_problem().into_iter().for_each(|text| drain.notices.trouble(text));
         }
         let report = drain.run();
         hub.wait_told(FAREWELL_TIMEOUT);
