@@ -132,6 +132,11 @@ impl RoutingFileHandler {
         self.files.len()
     }
 
+    #[cfg(feature = "listener")]
+    pub(crate) fn settings(&self) -> &RotatingFileBuilder {
+        &self.settings
+    }
+
     pub(crate) fn paths(&self) -> &RoutedPaths {
         &self.paths
     }
@@ -220,12 +225,12 @@ impl RoutingFileHandler {
             }
         }
         (self.settings, self.formatter) = (settings, formatter);
+        self.level_names = level_names;
         self.max_open_files = max_open_files;
     }
 
     /// Closes files until one more may be open.
     fn make_room(&mut self) -> Result<(), HandlerError> {
-        self.level_names = level_names;
         while self.files.len() >= self.max_open_files {
             let Some(oldest) = self.files.oldest() else { break };
             oldest.handler.flush()?;

@@ -132,13 +132,13 @@ pub enum ListenError {
         /// What the system said.
         source: io::Error,
     },
-    /// The operating system refused.
     /// The settings do not fit each other.
     #[error("{reason}")]
     Refused {
         /// Which, and what to do instead.
         reason: String,
     },
+    /// The operating system refused.
     #[error("cannot {operation} in {path}")]
     Io {
         /// What was tried.
@@ -283,8 +283,11 @@ impl QueueListener {
                 self.routes,
                 self.journal,
                 self.sync,
-                Arc::clone(&hub),
-                stop.clone(),
+                files::Shared {
+                    hub: Arc::clone(&hub),
+                    stop: stop.clone(),
+                    tasks: Arc::clone(&self.tasks),
+                },
                 self.drain_timeout,
             ),
             outlets,
@@ -312,10 +315,10 @@ impl QueueListener {
             stop,
             events: self.events,
         };
+        local_zone_problem().into_iter().for_each(|text| drain.notices.trouble(text));
         drain.files.enter_journal();
         if let Some(recovery) = self.recovery {
             drain.recover(&recovery);
-        local_zone_problem().into_iter().for_each(|text| drain.notices.trouble(text));
         }
         let report = drain.run();
         hub.wait_told(FAREWELL_TIMEOUT);
