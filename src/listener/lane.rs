@@ -28,6 +28,8 @@ pub(super) struct Lane {
     pub(super) head: u64,
     /// Entries before this position are in the batch.
     taken: u64,
+    /// The next sequence number behind that.
+    taken_seq: u64,
     /// Nothing behind this position is read, where a stop has set it.
     limit: Option<u64>,
     /// Calls that have waited for room, as last seen.
@@ -52,6 +54,7 @@ impl Lane {
             next_seq: reader.written(),
             head,
             taken: head,
+            taken_seq: reader.written(),
             limit: None,
             waits: 0,
             asked_alive_at: None,
@@ -111,6 +114,7 @@ impl Lane {
     /// The entries before `position` are in the batch.
     pub(super) fn take(&mut self, position: u64) {
         self.taken = position;
+        self.taken_seq = self.next_seq;
     }
 
     /// The entries that are in the batch so far end with `thread` speaking.
@@ -141,7 +145,7 @@ impl Lane {
         }
         self.head = self.taken;
         // In this order: killed in between, the next listener counts nothing as missing.
-        self.reader.set_written(self.next_seq);
+        self.reader.set_written(self.taken_seq);
         fault::point("before-head");
         self.reader.set_head(self.head);
         fault::point("after-head-of-lane");

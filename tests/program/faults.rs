@@ -6,11 +6,12 @@ mod support;
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::time::Duration;
 
 use logboom::control;
 use logboom::formatter::PatternFormatter;
 use logboom::handler::RotatingFileHandler;
-use logboom::{QueueDir, QueueListener};
+use logboom::{Certainty, Level, Overflow, QueueDir, QueueListener, TransportChoice};
 use support::logs::{THREE_LOGS, configure_three_logs};
 use support::sequence::{
     FORM, assert_each_is_whole, assert_each_worker_has_its_log, assert_end_is_whole,
@@ -169,6 +170,26 @@ fn routes_that_have_changed_when_their_batch_is_recovered() {
             assert_whole(&place);
         }
     }
+}
+
+/// The record that a rotation makes room for is not in the log yet, though it was read with those before.
+#[test]
+fn nothing_is_said_to_be_written_before_the_rotation_that_it_waits_for() {
+    let place = Place::new();
+    let worker = logboom::builder().queue(place.queue()).overflow(Overflow::Block);
+    let worker = worker.transport(TransportChoice::Ring).pinned_filter("trace").attach().unwrap();
+    for number in 0..3 {
+        worker.log(Level::INFO, "a", format_args!("{number} {:60}", ""));
+    }
+    let form = ["--format", "%(message)s", "--max-bytes", "100", "--backup-count", "5"];
+    for (pending, log) in [(2, "0"), (1, "1")] {
+        die_at(&place, "before-open", &to("app.log", &form));
+        let report = worker.flush(Certainty::Written, Duration::ZERO);
+        assert_eq!(report.pending_records, pending);
+        assert!(fs::read_to_string(place.path("app.log.1")).unwrap().starts_with(log));
+    }
+    place.listen(&form).stop();
+    assert!(worker.flush(Certainty::Written, PATIENCE).is_complete());
 }
 
 /// The oldest backup goes; what is kept has no gap.
