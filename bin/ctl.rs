@@ -10,15 +10,16 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use logboom::config::{ConfigError, MAX_FILE_BYTES};
 use logboom::control;
+use logboom::supervisor::Action;
 use logboom::{Certainty, QueueDir};
 
 use crate::exit;
 use crate::options::QueueOptions;
-use crate::{level, status};
+use crate::{ctl_workers, level, status};
 
 const PRINTING: &str = "cannot print";
 
-/// Talk to a running listener
+/// Talk to a running listener, and to a run
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   logboom ctl status
@@ -26,6 +27,7 @@ const PRINTING: &str = "cannot print";
   logboom ctl level web.access DEBUG --for 10m
   logboom ctl config push logging.toml
   logboom ctl rotate
+  logboom ctl restart web
   logboom ctl stop")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -66,12 +68,32 @@ enum Request {
         #[arg(long, value_name = "SECONDS", default_value_t = 10)]
         timeout: u32,
     },
-    /// Drain, stop, and say how it went
+    /// Start workers of a run, and wait until they are ready
+    #[command(after_help = ctl_workers::DETAILS)]
+    Start(WorkerNames),
+    /// Stop workers of a run and start them again, and wait until they are ready
+    #[command(after_help = ctl_workers::DETAILS)]
+    Restart(WorkerNames),
+    /// Stop the listener, and the run where there is one, and say how it went; or stop some workers
+    #[command(after_help = ctl_workers::DETAILS)]
     Stop {
+        /// Stop only these workers of a run: `web-1`, or `web` for all processes of it
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
         /// Give up after this many seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 30)]
         timeout: u32,
     },
+}
+
+#[derive(clap::Args)]
+struct WorkerNames {
+    /// The workers: `web-1`, or `web` for all processes of it
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+    /// Give up after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 90)]
+    timeout: u32,
 }
 
 #[derive(Subcommand)]
@@ -114,7 +136,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             exit::printed(said).context(PRINTING)?;
             Ok(ExitCode::SUCCESS)
         }
-        Request::Stop { timeout } => {
+        Request::Start(WorkerNames { names, timeout }) => {
+            ctl_workers::change(&queue, Action::Start, &names, seconds(timeout))
+        }
+        Request::Restart(WorkerNames { names, timeout }) => {
+            ctl_workers::change(&queue, Action::Restart, &names, seconds(timeout))
+        }
+        Request::Stop { names, timeout } if !names.is_empty() => {
+            ctl_workers::change(&queue, Action::Stop, &names, seconds(timeout))
+        }
+        Request::Stop { timeout, .. } => {
             let report = control::stop(&queue, seconds(timeout))?;
             exit::printed(writeln!(anstream::stdout(), "{report}")).context(PRINTING)?;
             Ok(if report.is_complete() { ExitCode::SUCCESS } else { exit::IO.into() })

@@ -4,6 +4,7 @@ mod aside;
 mod bench;
 mod config;
 mod ctl;
+mod ctl_workers;
 mod demo;
 mod doors;
 mod exit;
@@ -33,7 +34,7 @@ use clap::{Parser, Subcommand};
     version,
     max_term_width = 100,
     after_help = "\
-Exit codes: 0 well, 2 usage, 65 `verify` found damage or a filtered log, 69 no listener, 73 queue or
+Exit codes: 0 well, 1 `ctl` started a worker that did not come up, 2 usage, 65 `verify` found damage or a filtered log, 69 no listener or run, 73 queue or
 log held by another listener, or log left by it in the middle of a write, 74 I/O error, records
 missing or unconfirmed, workers that did not answer in time, 78 unusable configuration. `run` also has
 those of its workers."

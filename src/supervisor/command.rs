@@ -26,6 +26,8 @@ pub struct WorkerNameError(String);
 pub struct WorkerCommand {
     pub(super) name: String,
     pub(super) lifecycle: Lifecycle,
+    /// The name that it shares with other processes of the same worker.
+    pub(super) family: Option<String>,
     command: Command,
 }
 
@@ -40,7 +42,12 @@ impl WorkerCommand {
         if !is_plain_name(name) {
             return Err(WorkerNameError(name.chars().take(MAX_NAME_BYTES).collect()));
         }
-        Ok(WorkerCommand { name: name.to_owned(), lifecycle: Lifecycle::default(), command })
+        Ok(WorkerCommand {
+            name: name.to_owned(),
+            lifecycle: Lifecycle::default(),
+            family: None,
+            command,
+        })
     }
 
     /// When it is started, whether it is started again, and how it is stopped. The names in

@@ -209,7 +209,8 @@ fn a_terminal_that_stands_still_delays_no_record_and_learns_what_it_has_missed()
         "w=echo up; until [ -e go ]; do sleep 0.01; done; yes {long} | head -n {LINES}; \
          while :; do echo tick; sleep 0.02; done"
     );
-    let mut session = Session::start(&["-c", &script], &[("NO_COLOR", "1")]);
+    let other = "v=while :; do sleep 0.02; done";
+    let mut session = Session::start(&["-c", &script, "-c", other], &[("NO_COLOR", "1")]);
     session.wait_for(" up\r\n");
     session.press(CTRL_S);
     std::fs::write(session.place.path("go"), "").unwrap();
@@ -217,9 +218,12 @@ fn a_terminal_that_stands_still_delays_no_record_and_learns_what_it_has_missed()
         session.place.log().metadata().is_ok_and(|log| log.len() > 8000 * LINES as u64)
     });
     assert!(session.place.status().handlers[0].dropped > 0);
+    // The supervisor has something to say about that.
+    assert!(session.place.run(&["ctl", "restart", "v"]).status.success());
     session.press(CTRL_Q);
     session.wait_for("logboom | handler screen goes on: ");
     session.wait_for(" records for it were dropped\r\n");
+    session.wait_for("logboom: v was stopped on request\r\n");
     let seen = session.screen.len();
     session.wait_for_more(" tick\r\n", seen);
     // Nor does it hold up the end.
