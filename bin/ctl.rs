@@ -10,11 +10,12 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use logboom::config::{ConfigError, MAX_FILE_BYTES};
 use logboom::control;
-use logboom::supervisor::Action;
+use logboom::supervisor::{self, Action, ControlError};
 use logboom::{Certainty, QueueDir};
 
 use crate::exit;
-use crate::options::QueueOptions;
+use crate::options::{QueueOptions, complain};
+use crate::run_status::{self, Shown};
 use crate::{ctl_workers, level, status};
 
 const PRINTING: &str = "cannot print";
@@ -112,16 +113,7 @@ enum ConfigRequest {
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let queue = args.queue.directory()?;
     match args.request {
-        Request::Status { json } => {
-            let status = control::status(&queue)?;
-            if json {
-                let text = serde_json::to_string(&status).context("cannot print the status")?;
-                writeln!(anstream::stdout(), "{text}").context(PRINTING)?;
-            } else {
-                status::print(&status, &mut anstream::stdout().lock()).context(PRINTING)?;
-            }
-            Ok(ExitCode::SUCCESS)
-        }
+        Request::Status { json } => show_status(&queue, json),
         Request::Flush { sync, timeout } => flush(&queue, sync, seconds(timeout)),
         Request::Level(args) => level::run(&queue, args),
         Request::Config { request: ConfigRequest::Push { file, timeout } } => {
@@ -151,6 +143,35 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
             Ok(if report.is_complete() { ExitCode::SUCCESS } else { exit::IO.into() })
         }
     }
+}
+
+/// Without a listener the workers of a run are shown all the same.
+fn show_status(queue: &QueueDir, json: bool) -> anyhow::Result<ExitCode> {
+    let run = match supervisor::run_status(queue) {
+        Ok(run) => Some(run),
+        Err(ControlError::NoRun { .. }) => None,
+        Err(error) => {
+            complain(&error);
+            None
+        }
+    };
+    let mut out = anstream::stdout().lock();
+    let status = match (control::status(queue), &run) {
+        (Ok(status), _) => status,
+        (Err(error), Some(run)) if !json => {
+            exit::printed(run_status::print(run, &[], &mut out)).context(PRINTING)?;
+            return Err(error.into());
+        }
+        (Err(error), _) => return Err(error.into()),
+    };
+    if json {
+        let shown = serde_json::to_string(&Shown::new(&status, run.as_ref()));
+        let text = shown.context("cannot print the status")?;
+        writeln!(out, "{text}").context(PRINTING)?;
+    } else {
+        status::print(&status, run.as_ref(), &mut out).context(PRINTING)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn seconds(seconds: u32) -> Duration {

@@ -1,5 +1,6 @@
 //! The `logboom` program: one file per command, each a thin layer over the library.
 
+mod amounts;
 mod aside;
 mod bench;
 mod config;
@@ -13,6 +14,7 @@ mod listen;
 mod log;
 mod options;
 mod run;
+mod run_status;
 mod run_workers;
 mod screen;
 mod signals;
@@ -20,6 +22,7 @@ mod sockets;
 mod stats;
 mod status;
 mod supervise;
+mod table;
 mod tail;
 mod verify;
 

@@ -28,6 +28,7 @@ mod levels;
 mod notices;
 mod outlet;
 mod outlets;
+mod rate;
 mod receive;
 mod record_source;
 mod recovery;

@@ -1,4 +1,4 @@
-//! Workers of a run that are started, stopped and restarted by `logboom ctl`.
+//! Workers of a run that are started, stopped and restarted by `logboom ctl`, and what it shows of them.
 #![allow(clippy::unwrap_used)]
 
 #[path = "support/mod.rs"]
@@ -304,6 +304,8 @@ fn a_listener_alone_has_no_run() {
     let listener = place.listen(&[]);
     let (code, said) = ctl(&place, "restart w");
     assert_eq!(code, 69, "{said}");
+    let text = String::from_utf8(place.run(&["ctl", "status"]).stdout).unwrap();
+    assert!(!text.contains("\nrun "), "{text}");
     listener.stop();
 }
 
@@ -330,5 +332,46 @@ fn garbage_and_silence_harm_nobody() {
     assert!(answer.contains("too many ask at once"), "{answer}");
     drop(silent);
     wait_until("room", || run_status(&run.place.queue()).is_ok());
+    finish(run, 0);
+}
+
+#[test]
+fn the_status_shows_each_worker_with_its_records_and_memory() {
+    let workers = format!(
+        "[workers.w]\ncommand = 'echo one; echo two; echo three; {FOREVER}'\nready = {{ log = 'one' }}\n\
+         [workers.down]\ncommand = '{FOREVER}'"
+    );
+    let run = configured(&workers, &[]);
+    wait_until("its lines", || run.lines_of("w").len() == 3);
+    check(&run, "stop down", 0, "down stopped\n");
+    let json = wait_for("the counts", || {
+        let output = run.place.run(&["ctl", "status", "--json"]);
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (json["run"]["workers"][0]["records"] == 3).then_some(json)
+    });
+    let shown = &json["run"];
+    assert_eq!((&shown["pid"], &shown["stopping"]), (&run.process.pid().into(), &false.into()));
+    let (w, down) = (&shown["workers"][0], &shown["workers"][1]);
+    assert_eq!((&w["name"], &w["state"], &w["dropped"]), (&"w".into(), &"ready".into(), &0.into()));
+    assert!(is_alive(w["pid"].as_i64().unwrap() as i32));
+    assert!(w["memory_bytes"].as_u64().unwrap() > 100_000, "{w}");
+    assert_eq!((&down["state"], &down["pid"]), (&"stopped".into(), &serde_json::Value::Null));
+    let help = String::from_utf8(run.place.run(&["ctl", "status", "--help"]).stdout).unwrap();
+    for key in [&json, shown, w].into_iter().flat_map(|object| object.as_object().unwrap().keys()) {
+        assert!(help.contains(key.as_str()), "`ctl status --help` does not say what {key} is");
+    }
+
+    let text = String::from_utf8(run.place.run(&["ctl", "status"]).stdout).unwrap();
+    let lines: Vec<_> = text.lines().skip_while(|line| !line.starts_with("WORKER")).collect();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let row = words(lines[1]);
+    assert_eq!([&row[0], &row[2], &row[4], &row[5]], ["w", "ready", "0", "3"], "{text}");
+    assert!(
+        row[3].ends_with('s') && row[6].ends_with("/s") && row[9] == "MiB" || row[9] == "KiB",
+        "{text}"
+    );
+    assert_eq!(words(lines[2]), ["down", "-", "stopped", "-", "0", "-", "-", "-", "-"], "{text}");
+    let place_of = |title: &str| lines[0].find(title).unwrap() + title.len();
+    assert_eq!(&lines[1][place_of("PID") - 1..place_of("PID")], &row[1][row[1].len() - 1..]);
     finish(run, 0);
 }
