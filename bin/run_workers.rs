@@ -42,9 +42,9 @@ pub(crate) struct WorkerOptions {
     /// PORT of the first worker of a Procfile; the next has 100 more [default: PORT, else 5000]
     #[arg(short, long, value_name = "PORT")]
     port: Option<u16>,
-    /// What the output of the workers becomes: `auto`, where a line that is a JSON object with a message
-    /// is lifted into a record, or `lines`, where each line is a record as it is [default: what the
-    /// configuration says of the worker, else auto]
+    /// What the output of the workers becomes: `auto`, where a JSON object with a message is lifted into
+    /// a record and a traceback is one record, or `lines`, where each line is a record as it is [default:
+    /// what the configuration says of the worker, else auto]
     #[arg(long, value_name = "MODE")]
     capture: Option<CaptureMode>,
     /// One more worker, started without a shell and named after the file of its program

@@ -64,7 +64,8 @@ impl WorkerSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CaptureMode {
-    /// A line that is one JSON object with a message becomes what it says; any other is a record as it is.
+    /// A line that is one JSON object with a message becomes what it says, and the lines of a traceback
+    /// of Python, Java or Rust become one record; any other line is a record as it is.
     #[default]
     Auto,
     /// Each line is a record as it is.

@@ -5,9 +5,11 @@
 mod support;
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use support::Place;
+use serde_json::Value;
+use support::run::Run;
+use support::{Place, pythons, role, wait_until, worker_script};
 
 /// What a worker printed, and which of it are records that say so themselves.
 const PATTERN: &str = "--format=%(processName)s %(process)d %(name)s %(levelname)s \
@@ -93,4 +95,113 @@ fn a_line_with_more_fields_than_a_record_holds_loses_none() {
     let lines = lines(&place, &["-c", "w=cat lines"]);
     assert!(lines[0].ends_with(&format!("hi stream=stdout k={}", "x".repeat(19_000))));
     assert!(lines[1].ends_with(&format!("stdout INFO {}", line(30_000))));
+}
+
+/// Runs shell commands as workers, and by themselves; the records of what each printed to standard
+/// error, and that.
+fn failures_of(place: &Place, commands: &[String]) -> Vec<(Vec<Value>, String)> {
+    let mut run = place.logboom(&["run", "-q", "--on-exit=keep", "--format=json", "--log"]);
+    run.arg(place.log()).stdin(Stdio::null());
+    for (number, command) in commands.iter().enumerate() {
+        run.arg("-c").arg(format!("w{number}={command}"));
+    }
+    assert!(!run.output().unwrap().status.success(), "no worker has failed");
+    let records: Vec<Value> =
+        place.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let failure = |(number, command): (usize, &String)| {
+        let worker = format!("w{number}");
+        let is_printed =
+            |record: &&Value| record["worker"] == worker.as_str() && record["logger"] == "stderr";
+        let printed = records.iter().filter(is_printed).cloned().collect();
+        let mut alone = Command::new("/bin/sh");
+        alone.arg("-c").arg(command).current_dir(place.directory.path());
+        (printed, String::from_utf8(alone.output().unwrap().stderr).unwrap())
+    };
+    commands.iter().enumerate().map(failure).collect()
+}
+
+/// Asserts that all that a command prints is one record that says this.
+fn assert_is_one((records, stderr): &(Vec<Value>, String), message: &str) {
+    assert_eq!(records.len(), 1, "{records:#?}");
+    let record = &records[0];
+    assert_eq!((&record["level"], &record["message"]), (&"ERROR".into(), &message.into()));
+    assert_eq!(record["exception"], stderr.trim_end());
+}
+
+#[test]
+fn a_traceback_of_python_is_one_record() {
+    let place = Place::new();
+    let script = "def f():\n try: 1/0\n except Exception as e: raise OSError(7) from e\n\
+                  try: f()\nexcept OSError: {}['k']\n";
+    fs::write(place.path("a.py"), script).unwrap();
+    fs::write(place.path("b.py"), "f(:\n").unwrap();
+    let pythons = pythons();
+    let commands = ["a.py", "b.py"]
+        .map(|script| pythons.iter().map(move |python| format!("'{}' {script}", python.display())));
+    let failures = failures_of(&place, &commands.into_iter().flatten().collect::<Vec<_>>());
+    let (chains, syntax_errors) = failures.split_at(pythons.len());
+    chains.iter().for_each(|failure| assert_is_one(failure, "KeyError: 'k'"));
+    for failure in syntax_errors {
+        let last = failure.1.lines().last().unwrap();
+        assert!(last.starts_with("SyntaxError: "), "{last}");
+        assert_is_one(failure, last);
+    }
+}
+
+#[test]
+fn a_traceback_of_java_is_one_record() {
+    if Command::new("java").arg("-version").output().is_err() {
+        return eprintln!("skipped: there is no java (package default-jdk-headless)");
+    }
+    let place = Place::new();
+    let source = "class A { static void f() { throw new IllegalStateException(\"in\"); }
+        public static void main(String[] a) {
+            try { f(); } catch (Exception e) { throw new RuntimeException(\"out\", e); } } }";
+    fs::write(place.path("A.java"), source).unwrap();
+    let message = "Exception in thread \"main\" java.lang.RuntimeException: out";
+    assert_is_one(&failures_of(&place, &["java A.java".to_owned()])[0], message);
+}
+
+/// What this program does when it is started as a worker.
+#[test]
+fn worker_process() {
+    match role().as_deref() {
+        Some([what]) if what == "panic" => {
+            // Not by this thread, whose name is that of the test.
+            let thread = std::thread::Builder::new().name("left".into());
+            let _panicked = thread.spawn(|| assert_eq!(1, 2)).unwrap().join();
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_panic_of_rust_is_one_record_with_its_backtrace() {
+    for backtrace in ["0", "1", "full"] {
+        let place = Place::new();
+        let command =
+            format!("RUST_BACKTRACE={backtrace} {} >&2; exit 1", worker_script(&["panic"]));
+        let (mut records, stderr) = failures_of(&place, &[command]).remove(0);
+        records.retain(|record| record["level"] == "ERROR");
+        assert_eq!(records.len(), 1, "{stderr}");
+        let message = records[0]["message"].as_str().unwrap();
+        let exception = records[0]["exception"].as_str().unwrap();
+        assert!(message.starts_with("thread 'left' ") && message.contains("left == right"));
+        assert!(exception.contains("  left: 1\n right: 2"), "{exception}");
+        assert_eq!(exception.contains("stack backtrace:\n   0: "), backtrace != "0");
+        // What the test harness prints before and after is none of it.
+        assert!(!exception.contains("test "), "{exception}");
+    }
+}
+
+#[test]
+fn what_waits_for_a_continuation_in_vain_is_logged_all_the_same() {
+    let begun = "echo 'Traceback (most recent call last):'";
+    let script = format!("w={begun}; until [ -e go ]; do sleep 0.01; done; echo on; {begun}");
+    let mut run = Run::start(&["-c", &script]);
+    wait_until("the line", || run.lines_of("w").len() == 1);
+    run.go();
+    assert_eq!(run.end().0, 0);
+    let line = "Traceback (most recent call last):";
+    assert_eq!(run.lines_of("w"), [line, "on", line]);
 }

@@ -3,6 +3,7 @@
 mod json;
 mod lines;
 mod stream;
+mod traceback;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -130,7 +131,9 @@ impl Reader {
         let mut last_reads = 0;
         while !self.streams.is_empty() && last_reads < MAX_LAST_READS {
             let pipes = self.streams.iter().map(Stream::fd);
-            let ready = ready([self.woken.as_fd()].into_iter().chain(pipes), None);
+            let due = self.streams.iter().filter_map(Stream::due).min();
+            let timeout = due.map(|due| due.saturating_duration_since(Instant::now()));
+            let ready = ready([self.woken.as_fd()].into_iter().chain(pipes), timeout);
             let (finishing, readable) = (ready[0], &ready[1..]);
             if finishing && !readable.contains(&true) {
                 break;
@@ -144,6 +147,7 @@ impl Reader {
                 })
                 .collect();
             ended.into_iter().for_each(|stream| stream.end(&mut taker));
+            self.streams.iter_mut().for_each(|stream| stream.advance(&mut taker));
         }
         self.streams.drain(..).for_each(|stream| stream.end(&mut taker));
     }
