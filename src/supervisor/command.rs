@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::children::Children;
 use crate::worker::hand_on;
-use crate::worker_settings::Lifecycle;
+use crate::worker_settings::{CaptureMode, Lifecycle};
 use crate::{Context, QueueDir};
 
 /// Longest name of a worker.
@@ -25,6 +25,7 @@ pub struct WorkerNameError(String);
 #[derive(Debug)]
 pub struct WorkerCommand {
     pub(super) name: String,
+    pub(super) capture: CaptureMode,
     pub(super) lifecycle: Lifecycle,
     command: Command,
 }
@@ -40,7 +41,14 @@ impl WorkerCommand {
         if !is_plain_name(name) {
             return Err(WorkerNameError(name.chars().take(MAX_NAME_BYTES).collect()));
         }
-        Ok(WorkerCommand { name: name.to_owned(), lifecycle: Lifecycle::default(), command })
+        let (capture, lifecycle) = (CaptureMode::default(), Lifecycle::default());
+        Ok(WorkerCommand { name: name.to_owned(), capture, lifecycle, command })
+    }
+
+    /// What its output becomes. Default: [`CaptureMode::Auto`].
+    pub fn capture(mut self, capture: CaptureMode) -> WorkerCommand {
+        self.capture = capture;
+        self
     }
 
     /// When it is started, whether it is started again, and how it is stopped. The names in

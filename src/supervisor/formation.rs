@@ -59,7 +59,8 @@ pub fn formation(
             if let Some(port) = settings.port {
                 command.env("PORT", port.saturating_add(number).to_string());
             }
-            commands.push(WorkerCommand::new(name, command)?.lifecycle(lifecycle.clone()));
+            let command = WorkerCommand::new(name, command)?.capture(settings.capture);
+            commands.push(command.lifecycle(lifecycle.clone()));
         }
     }
     let mut seen = std::collections::HashSet::new();
