@@ -33,6 +33,7 @@ Of the places where workers are described the first that is used counts: -f, -c 
 workers get PORT as Foreman gives it, and the variables of ./.env where that exists. [workers.NAME] of a
 configuration has
   command, count, environment, env_file, directory
+  capture          auto or lines, as --capture
   after            names of workers that have to be ready before
   ready            { log = 'REGEX' }, { command = 'CMD' }, { tcp = '127.0.0.1:5432' } or { exit = true }
                    (it exits 0); with timeout = SECONDS, else 60
@@ -46,7 +47,13 @@ level; plain where standard output is no terminal, with NO_COLOR and with --colo
 misses that stands still is counted; the log has it.
 
 What workers print becomes records: of the logger `stdout`, level INFO, and of `stderr`, level
-WARNING. Their standard input is /dev/null. LOGBOOM_QUEUE and LOGBOOM_WORKER tell those that use
+WARNING. A line that is one JSON object with a message (`message` or `msg`) is lifted: its time, level,
+logger, exception and the like are those of the record, all else its fields, beside the field
+stream=stdout or stderr. A traceback of Python or Java, or a panic of Rust, is one record of level ERROR,
+with all its lines as exception; a line that may begin one waits a second for the next. Any other line,
+and each with --capture lines, is the message of a record.
+
+Their standard input is /dev/null. LOGBOOM_QUEUE and LOGBOOM_WORKER tell those that use
 logboom themselves where to log, and under which name.
 
 LOGBOOM_CONTEXT hands on to all of them and to their children what --context says, what `run` has

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::children::Children;
 use crate::worker::hand_on;
-use crate::worker_settings::Lifecycle;
+use crate::worker_settings::{CaptureMode, Lifecycle};
 use crate::{Context, QueueDir};
 
 /// Longest name of a worker.
@@ -25,6 +25,7 @@ pub struct WorkerNameError(String);
 #[derive(Debug)]
 pub struct WorkerCommand {
     pub(super) name: String,
+    pub(super) capture: CaptureMode,
     pub(super) lifecycle: Lifecycle,
     /// The name that it shares with other processes of the same worker.
     pub(super) family: Option<String>,
@@ -44,10 +45,17 @@ impl WorkerCommand {
         }
         Ok(WorkerCommand {
             name: name.to_owned(),
+            capture: CaptureMode::default(),
             lifecycle: Lifecycle::default(),
             family: None,
             command,
         })
+    }
+
+    /// What its output becomes. Default: [`CaptureMode::Auto`].
+    pub fn capture(mut self, capture: CaptureMode) -> WorkerCommand {
+        self.capture = capture;
+        self
     }
 
     /// When it is started, whether it is started again, and how it is stopped. The names in

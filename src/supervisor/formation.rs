@@ -59,7 +59,8 @@ pub fn formation(
             if let Some(port) = settings.port {
                 command.env("PORT", port.saturating_add(number).to_string());
             }
-            let mut command = WorkerCommand::new(own_name, command)?.lifecycle(lifecycle.clone());
+            let command = WorkerCommand::new(own_name, command)?.capture(settings.capture);
+            let mut command = command.lifecycle(lifecycle.clone());
             command.family = Some(name.clone());
             commands.push(command);
         }

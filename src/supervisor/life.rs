@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use super::capture::{Capture, Captured, FLUSH_TIMEOUT};
+use super::capture::{Capture, CapturePlan, Captured, FLUSH_TIMEOUT};
 use super::children::Children;
 use super::command::WorkerCommand;
 use super::exit::{Exit, wait_unreaped};
@@ -230,7 +230,8 @@ fn watch(
         _ => None,
     };
     let (id, captures) = (birth.id, birth.events.clone());
-    let capture = Capture::start(child, process, birth.queue.clone(), on_line, move |captured| {
+    let plan = CapturePlan { process, queue: birth.queue.clone(), mode: command.capture, on_line };
+    let capture = Capture::start(child, plan, move |captured| {
         drop(captures.send(Event::Captured(id, captured)));
     })?;
     let ends = birth.events.clone();

@@ -14,7 +14,6 @@ mod exit;
 mod formation;
 mod group;
 mod life;
-mod lines;
 mod link;
 mod listener;
 mod memory;
@@ -32,6 +31,7 @@ mod worker;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+pub use capture::{Lines, MAX_LINE_BYTES};
 pub use command::{MAX_NAME_BYTES, WorkerCommand, WorkerNameError};
 pub use control::{
     Action, Changed, ControlError, RunStatus, RunWorker, WorkerState, change_workers, run_status,
@@ -39,7 +39,6 @@ pub use control::{
 pub use env_file::read_env_file;
 pub use exit::Exit;
 pub use formation::{FormationError, MAX_WORKERS, formation};
-pub use lines::{Lines, MAX_LINE_BYTES};
 pub use order::OrderError;
 pub use outcome::{Notice, Outcome, Reason, SuperviseError};
 pub use procfile::{WorkerFileError, read_procfile};
