@@ -45,7 +45,8 @@ WARNING. A line that is one JSON object with a message (`message` or `msg`) is l
 logger, exception and the like are those of the record, all else its fields, beside the field
 stream=stdout or stderr. A traceback of Python or Java, or a panic of Rust, is one record of level ERROR,
 with all its lines as exception; a line that may begin one waits a second for the next. Any other line,
-and each with --capture lines, is the message of a record.
+and each with --capture lines, is the message of a record. Escape sequences of terminals, such as
+colours, are left out.
 
 Their standard input is /dev/null. LOGBOOM_QUEUE and LOGBOOM_WORKER tell those that use
 logboom themselves where to log, and under which name.

@@ -88,6 +88,20 @@ fn a_lifted_record_is_of_its_worker_and_of_its_own_time() {
 }
 
 #[test]
+fn escape_sequences_are_left_out_and_what_is_none_stays_visible() {
+    let script = r#"w=printf '\033[1;31mred\033[0m\n\033]0;title\007\033[2Kup\n\377\033\n'; \
+                    printf '{"msg":"\\u001b[32mgreen\\u001b[0m"}\n'"#;
+    let expected = [
+        "stdout INFO red",
+        "stdout INFO up",
+        "stdout INFO \\xff\\x1b",
+        "stdout INFO green stream=stdout",
+    ];
+    assert_eq!(printed(&["-c", script]), expected);
+    assert_eq!(printed(&["--capture=lines", "-c", script])[..2], expected[..2]);
+}
+
+#[test]
 fn a_line_with_more_fields_than_a_record_holds_loses_none() {
     let place = Place::new();
     let line = |bytes: usize| format!("{{\"msg\":\"hi\",\"k\":\"{}\"}}", "x".repeat(bytes));

@@ -1,5 +1,6 @@
 //! Makes records of what a worker prints: one thread for each worker, which reads both its pipes.
 
+mod escapes;
 mod json;
 mod lines;
 mod stream;
