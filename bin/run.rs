@@ -31,7 +31,7 @@ Of the places where workers are described the first that is used counts: -f, -c 
 workers get PORT as Foreman gives it, and the variables of ./.env where that exists. [workers.NAME] of a
 configuration has
   command, count, environment, env_file, directory
-  capture          auto or lines, as --capture
+  pty              true, as --pty; capture: auto or lines, as --capture
   after            names of workers that have to be ready before
   ready            { log = 'REGEX' }, { command = 'CMD' }, { tcp = '127.0.0.1:5432' } or { exit = true }
                    (it exits 0); with timeout = SECONDS, else 60

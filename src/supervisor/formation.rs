@@ -60,6 +60,7 @@ pub fn formation(
                 command.env("PORT", port.saturating_add(number).to_string());
             }
             let command = WorkerCommand::new(name, command)?.capture(settings.capture);
+            let command = if settings.pty { command.pty() } else { command };
             commands.push(command.lifecycle(lifecycle.clone()));
         }
     }

@@ -46,7 +46,7 @@ impl Stream {
     }
 
     fn new(source: OwnedFd, recorder: Recorder) -> Stream {
-        // A smaller pipe does as well.
+        // A smaller pipe does as well, and so does a terminal.
         let _refused = fcntl(&source, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES as i32));
         Stream { source: source.into(), lines: Lines::default(), recorder }
     }
