@@ -1,5 +1,6 @@
 //! The `logboom` program: one file per command, each a thin layer over the library.
 
+mod aside;
 mod bench;
 mod config;
 mod ctl;
@@ -12,6 +13,7 @@ mod log;
 mod options;
 mod run;
 mod run_workers;
+mod screen;
 mod signals;
 mod sockets;
 mod stats;

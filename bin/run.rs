@@ -1,17 +1,19 @@
 //! `logboom run`: the supervisor of a listener and its workers.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::ValueEnum;
-use logboom::supervisor::{DEFAULT_STOP_TIMEOUT, OnExit, Outcome, Supervisor};
+use logboom::supervisor::{DEFAULT_STOP_TIMEOUT, OnExit, Outcome, Supervisor, WorkerCommand};
 use logboom::{Certainty, Context, Level, QueueDir};
 
+use crate::aside::{Aside, Voice};
 use crate::doors::DoorOptions;
-use crate::options::{
-    ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
-};
+use crate::options::{ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions};
 use crate::run_workers::WorkerOptions;
+use crate::screen::ScreenForm;
 use crate::sockets::SocketOptions;
 use crate::{exit, supervise};
 
@@ -39,6 +41,10 @@ configuration has
   max_restarts     how often in a row, else 10; a life of a minute begins the count anew
   stop_signal, stop_timeout
 Workers end in the reverse of that order, the listener last.
+
+Each record is shown as TIME WORKER | TEXT, in the colour of its worker, from WARNING on in that of its
+level; plain where standard output is no terminal, with NO_COLOR and with --color never. What a terminal
+misses that stands still is counted; the log has it.
 
 What workers print becomes records: of the logger `stdout`, level INFO, and of `stderr`, level
 WARNING. A line that is one JSON object with a message (`message` or `msg`) is lifted: its time, level,
@@ -85,6 +91,9 @@ pub(crate) struct Args {
     /// What the end of a worker is to the others
     #[arg(long, value_name = "WHAT", default_value = "fail-fast")]
     on_exit: OnExitFlag,
+    /// What is printed of each record; -q for nothing
+    #[arg(long, value_name = "FORM", default_value = "short")]
+    screen: ScreenForm,
     /// How long workers may take to end before they are killed, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_STOP_TIMEOUT.as_secs() as u32)]
     stop_timeout: u32,
@@ -124,39 +133,47 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     args.doors.doors()?;
     listener.args(args.doors.flags());
     if output.shows_records() {
-        listener.arg("--console");
+        listener.arg(args.screen.flag(workers.iter().map(WorkerCommand::name)));
     }
     let stop_timeout = Duration::from_secs(args.stop_timeout.into());
-    let mut supervisor = Supervisor::new(queue.clone(), listener, stop_timeout, supervise::tell);
+    let aside = Aside::start().context("cannot start a thread")?;
+    let tell = supervise::told_by(aside.voice());
+    let mut supervisor = Supervisor::new(queue.clone(), listener, stop_timeout, tell);
     supervisor.on_exit(args.on_exit.into());
     supervisor.adopt_orphans();
     args.context.iter().for_each(|context| supervisor.add_context(context));
     supervise::forward_signals(&supervisor)?;
     let outcome = match supervisor.run(workers) {
         Ok(outcome) => outcome,
-        Err(error) => return supervise::not_started(error),
+        Err(error) => {
+            drop(supervisor);
+            aside.finish();
+            return supervise::not_started(error);
+        }
     };
     record(&queue, &outcome, supervisor.context());
     let stopped = supervisor.stop();
     let missing = match &stopped {
         Ok(report) => {
-            report_end(&outcome, &supervise::totals(report), output);
+            report_end(&outcome, &supervise::totals(report), output, &aside.voice());
             !report.is_complete() || !outcome.written
         }
         Err(error) => {
-            report_end(&outcome, error, output);
+            report_end(&outcome, error, output, &aside.voice());
             true
         }
     };
+    aside.finish();
     Ok(match outcome.exit_code() {
         0 if missing => exit::IO.into(),
         code => code.into(),
     })
 }
 
-fn report_end(outcome: &Outcome, totals: &impl std::fmt::Display, output: &OutputOptions) {
-    let line = format_args!("{outcome}; {totals}");
-    if outcome.is_failure() { complain(&line) } else { output.say(&line) }
+fn report_end(outcome: &Outcome, totals: &impl Display, output: &OutputOptions, to: &Voice) {
+    if outcome.is_failure() || output.shows_records() {
+        to.say(&format_args!("{outcome}; {totals}"));
+    }
 }
 
 /// Says in the log why it ends. Without a listener the line on standard error has to do.
