@@ -121,6 +121,12 @@ fn open_terminal() -> (File, File) {
     (File::from(OwnedFd::from(keyboard)), terminal)
 }
 
+/// The number of the controlling terminal of a process (proc(5)).
+fn controlling_terminal(pid: &str) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit(") ").next().unwrap().split(' ').nth(4).unwrap().parse().unwrap()
+}
+
 const CTRL_C: u8 = 3;
 const CTRL_Q: u8 = 17;
 const CTRL_S: u8 = 19;
@@ -161,6 +167,22 @@ fn a_hang_up_of_the_terminal_ends_all_and_all_is_in_the_log() {
     assert!(!is_alive(pid));
     assert!(session.place.messages_of("w").contains(&"last words".to_owned()));
     assert_eq!(session.place.messages_of("run"), ["interrupted by SIGHUP"]);
+}
+
+#[test]
+fn a_worker_at_a_terminal_of_its_own_is_stopped_like_any() {
+    let script = "w=trap 'echo asked; exit 0' TERM; (setsid sleep 1000 &); echo $PPID $$; \
+                  while :; do sleep 0.02; done";
+    let mut session = Session::start(&["--pty", "-c", script], &[]);
+    session.wait_for("\r\n");
+    let pids = session.text();
+    let terminals = pids.trim_start_matches("w ").split_whitespace().map(controlling_terminal);
+    let [of_run, of_worker] = terminals.collect::<Vec<_>>()[..] else { panic!("{pids:?}") };
+    assert!(of_run == of_worker && of_run != 0, "the worker has {of_worker}, run {of_run}");
+    session.press(CTRL_C);
+    session.wait_for("w asked\r\n");
+    session.wait_for("interrupted by SIGINT; drained ");
+    assert_eq!(session.end(), 0);
 }
 
 #[test]
