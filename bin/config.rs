@@ -37,11 +37,16 @@ enum Action {
     Show {
         /// The configuration [default: LOGBOOM_CONFIG, else ./logboom.toml]
         file: Option<PathBuf>,
+    #[command(after_help = "Examples:
+  logboom config check logboom.toml")]
         #[command(flatten)]
         queue: QueueOptions,
     },
 }
 
+    #[command(after_help = "Examples:
+  logboom config show
+  logboom config show dict.json | grep -v default")]
 pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode> {
     match args.action {
         Action::Check { file } => {

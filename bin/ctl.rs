@@ -16,6 +16,10 @@ use crate::exit;
 use crate::options::QueueOptions;
 use crate::{level, status};
 
+const PUSH_EXAMPLES: &str = "Examples:
+  logboom ctl config push logboom.toml
+  logboom ctl --queue jobs config push dict.json";
+
 const PRINTING: &str = "cannot print";
 
 /// Talk to a running listener
@@ -44,6 +48,9 @@ enum Request {
         json: bool,
     },
     /// Wait until everything logged so far is in the log file
+    #[command(after_help = "Examples:
+  logboom ctl flush
+  logboom ctl flush --sync --timeout 60")]
     Flush {
         /// Wait until it is on the disk
         #[arg(long)]
@@ -56,17 +63,23 @@ enum Request {
     #[command(after_help = level::DETAILS)]
     Level(level::Args),
     /// Give it another configuration
+    #[command(after_help = PUSH_EXAMPLES)]
     Config {
         #[command(subcommand)]
         request: ConfigRequest,
     },
     /// Rotate the log files now, and wait until that is done
+    #[command(after_help = "Examples:
+  logboom ctl rotate")]
     Rotate {
         /// Give up after this many seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 10)]
         timeout: u32,
     },
     /// Drain, stop, and say how it went
+    #[command(after_help = "Examples:
+  logboom ctl stop
+  logboom ctl --queue jobs stop --timeout 300")]
     Stop {
         /// Give up after this many seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 30)]
@@ -78,6 +91,7 @@ enum Request {
 enum ConfigRequest {
     /// Send a configuration, which then holds until the next one, a SIGHUP, or the end of the listener.
     /// One that cannot be used changes nothing (78). Relative paths in it are those of the listener
+    #[command(after_help = PUSH_EXAMPLES)]
     Push {
         /// The configuration; its name says in which form it is
         file: PathBuf,

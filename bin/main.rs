@@ -1,14 +1,17 @@
 //! The `logboom` program: one file per command, each a thin layer over the library.
 
 mod bench;
+mod completions;
 mod config;
 mod ctl;
 mod demo;
 mod doors;
+mod examples;
 mod exit;
 mod level;
 mod listen;
 mod log;
+mod man;
 mod options;
 mod run;
 mod run_workers;
@@ -22,7 +25,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Merges the log records of many processes into one rotated file.
 #[derive(Parser)]
@@ -32,6 +35,12 @@ use clap::{Parser, Subcommand};
     max_term_width = 100,
     after_help = "\
 Exit codes: 0 well, 2 usage, 65 `verify` found damage or a filtered log, 69 no listener, 73 queue or
+Examples:
+  logboom demo                               see what it does
+  logboom run -c api=./api -c jobs=./jobs    start programs; what they print and log is one log
+  logboom listen --log logs/app.log          take the records of programs that link logboom
+  logboom tail -f                            read the log while it is written
+
 log held by another listener, or log left by it in the middle of a write, 74 I/O error, records
 missing or unconfirmed, workers that did not answer in time, 78 unusable configuration. `run` also has
 those of its workers."
@@ -58,6 +67,8 @@ enum Command {
     Verify(verify::Args),
     Bench(bench::Args),
     #[command(hide = true)]
+    Completions(completions::Args),
+    Man(man::Args),
     BenchProducer(bench::ProducerArgs),
 }
 
@@ -77,6 +88,8 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, &cli.output),
         Command::BenchProducer(args) => bench::work(args),
+        Command::Completions(args) => completions::run(&args, &Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
     };
     outcome.unwrap_or_else(|error| exit::report(&error))
 }

@@ -9,6 +9,10 @@ use crate::options::plain;
 
 /// What `--json` prints.
 pub(crate) const KEYS: &str = "\
+Examples:
+  logboom ctl status
+  logboom ctl --queue jobs status --json
+
 Keys of --json:
   pid, queue, uptime_s, logs, stopping
   records            written to the log
