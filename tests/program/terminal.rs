@@ -6,17 +6,13 @@ mod support;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use nix::fcntl::OFlag;
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
-use support::{PATIENCE, Place, Process, is_alive, processes_with, wait_until};
+use support::{PATIENCE, Place, Process, is_alive, open_terminal, processes_with, wait_until};
 
 /// A worker that shows its process and goes on.
 const FOREVER: &str = "w=echo $$; echo oops >&2; while :; do sleep 0.02; done";
@@ -106,19 +102,6 @@ impl Session {
         assert_eq!(processes_with(directory), Vec::<String>::new(), "left behind");
         code
     }
-}
-
-/// Both sides of a new pseudo-terminal. No process that is started inherits them: one that did would
-/// keep a hang-up from happening.
-fn open_terminal() -> (File, File) {
-    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let keyboard = posix_openpt(flags).unwrap();
-    grantpt(&keyboard).unwrap();
-    unlockpt(&keyboard).unwrap();
-    let name = ptsname_r(&keyboard).unwrap();
-    let terminal =
-        File::options().read(true).write(true).custom_flags(flags.bits()).open(name).unwrap();
-    (File::from(OwnedFd::from(keyboard)), terminal)
 }
 
 /// The number of the controlling terminal of a process (proc(5)).
