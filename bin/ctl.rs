@@ -140,6 +140,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Request::Rotate { timeout } => {
             let rotated = control::rotate(&queue, seconds(timeout))?;
             if let Some(error) = rotated.error {
+                if rotated.files == 0 {
+                    bail!("no log file was rotated: {error}");
+                }
                 bail!("{} log files rotated, then: {error}", rotated.files);
             }
             let said = writeln!(anstream::stdout(), "{} log files rotated", rotated.files);
