@@ -80,20 +80,23 @@ enum Request {
         timeout: u32,
     },
     /// Start workers of a run, and wait until they are ready
-    #[command(after_help = ctl_workers::help("\
-  logboom ctl start web            all processes of it: web-1, web-2, …
-  logboom ctl --queue jobs start db web"))]
+    #[command(after_help = ctl_workers::help(&[
+        "logboom ctl start web            all processes of it: web-1, web-2, …",
+        "logboom ctl --queue jobs start db web",
+    ]))]
     Start(WorkerNames),
     /// Stop workers of a run and start them again, and wait until they are ready
-    #[command(after_help = ctl_workers::help("\
-  logboom ctl restart web-2
-  logboom ctl restart db web --timeout 120"))]
+    #[command(after_help = ctl_workers::help(&[
+        "logboom ctl restart web-2",
+        "logboom ctl restart db web --timeout 120",
+    ]))]
     Restart(WorkerNames),
     /// Stop the listener, and the run where there is one, and say how it went; or stop some workers
-    #[command(after_help = ctl_workers::help("\
-  logboom ctl stop
-  logboom ctl --queue jobs stop --timeout 300
-  logboom ctl stop web-2"))]
+    #[command(after_help = ctl_workers::help(&[
+        "logboom ctl stop",
+        "logboom ctl --queue jobs stop --timeout 300",
+        "logboom ctl stop web-2",
+    ]))]
     Stop {
         /// Stop only these workers of a run: `web-1`, or `web` for all processes of it
         #[arg(value_name = "NAME")]

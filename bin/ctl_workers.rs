@@ -24,8 +24,9 @@ Exit codes: 1 a worker did not come up, 2 there is no such worker, 69 no run, 74
 refused.";
 
 /// What is said below the options of such a command.
-pub(crate) fn help(examples: &str) -> String {
-    format!("Examples:\n{examples}\n\n{DETAILS}")
+pub(crate) fn help(examples: &[&str]) -> String {
+    let examples: String = examples.iter().map(|line| format!("  {line}\n")).collect();
+    format!("Examples:\n{examples}\n{DETAILS}")
 }
 
 /// Starts, stops or restarts workers, and says how they are then.
