@@ -17,6 +17,7 @@ use self::file::Identity;
 pub(crate) use self::file::LogFile;
 #[cfg(feature = "tail")]
 pub(crate) use self::name::log_of;
+pub(crate) use self::text::Text;
 use crate::backups::{self, BackupName, Origin};
 use crate::file_id::FileId;
 
@@ -25,6 +26,7 @@ mod file;
 mod name;
 #[cfg(test)]
 pub(crate) mod rotation;
+mod text;
 
 /// How often the directory is read until two looks are equal, and how often a file that moved between being seen and being opened is looked for again.
 const ATTEMPTS: usize = 100;
@@ -300,8 +302,8 @@ mod tests {
 
     fn text(file: Option<LogFile>) -> String {
         let mut text = String::new();
-        let mut file = file.expect("a file").open_text().expect("text");
-        file.read_to_string(&mut text).expect("read");
+        let file = file.expect("a file").open_text().expect("text");
+        file.into_reader().read_to_string(&mut text).expect("read");
         text
     }
 

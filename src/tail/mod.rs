@@ -23,7 +23,6 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +30,7 @@ use ending::Rest;
 use lines::{LineReader, Read};
 
 use crate::formatter::LinePatternError;
-use crate::log_files::{self, FilesError, LogFile, LogFiles, Newer};
+use crate::log_files::{self, FilesError, LogFile, LogFiles, Newer, Text};
 
 pub use form::Form;
 pub use moment::{ParseInstantError, Zone};
@@ -177,8 +176,9 @@ impl Tail {
         let mut wanted = last_lines;
         let mut rest = Rest::Unfinished;
         let (text, offset) = loop {
-            let text = file.open_text()?;
-            let start = ending::last_lines(&text, wanted, rest).map_err(|e| files.read_error(e))?;
+            let mut text = file.open_text()?;
+            let start =
+                ending::last_lines(&mut text, wanted, rest).map_err(|e| files.read_error(e))?;
             if start.missing_lines == 0 {
                 break (text, start.offset);
             }
@@ -196,7 +196,7 @@ impl Tail {
     fn starting(
         files: LogFiles,
         file: LogFile,
-        text: File,
+        text: Text,
         offset: u64,
     ) -> Result<Tail, TailError> {
         // Only a mark: a backup that nobody asked to read may as well be unreadable.
@@ -210,6 +210,7 @@ impl Tail {
     pub fn awaiting(path: impl Into<PathBuf>) -> Tail {
         let files = LogFiles::new(path.into());
         Tail { files, reading: None, next: None, previous: None, is_at_beginning: true }
+    }
     }
 
     /// The current file.

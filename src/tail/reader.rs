@@ -36,9 +36,10 @@ pub enum Start {
 /// before have one: so tracebacks stay with their record, whoever wrote them.
 ///
 /// Memory is bounded by the number of logs and the longest record, at most 8 MiB; the rest of a longer one is
-/// given by itself. Compressed backups are decompressed to a temporary file, one of each log at a time.
-/// For a query with a beginning ([`Query::since`]) that is done only from the file on in which it lies, which
-/// is found by the first times of all; within a file it is searched.
+/// given by itself. Of backups compressed by zstd a frame is in memory, of 1 MiB as logs write them and 8 MiB at
+/// most; others are decompressed to a temporary file, one of each log at a time. A query with a beginning
+/// ([`Query::since`]) reads from the file on in which it lies, which is found by the first times of all; within
+/// a file it is searched.
 ///
 /// ```
 /// use logboom::Level;

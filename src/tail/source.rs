@@ -310,8 +310,9 @@ pub(super) fn open_since(
         |text: &[u8]| forms.first_moment(text).map(|moment| moment.first_ns < since_ns);
     let file = files.newest_that(PROBE_BYTES as usize, |head| is_early(head) == Some(true))?;
     let Some(file) = file else { return Ok(None) };
-    let text = file.open_text()?;
-    let offset = start_of_late_lines(&text, is_early).map_err(|error| files.read_error(error))?;
+    let mut text = file.open_text()?;
+    let offset =
+        start_of_late_lines(&mut text, is_early).map_err(|error| files.read_error(error))?;
     Tail::starting(files, file, text, offset).map(Some)
 }
 
