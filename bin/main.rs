@@ -13,6 +13,7 @@ mod listen;
 mod log;
 mod man;
 mod options;
+mod progress;
 mod run;
 mod run_workers;
 mod signals;
@@ -34,13 +35,13 @@ use clap::{CommandFactory, Parser, Subcommand};
     version,
     max_term_width = 100,
     after_help = "\
-Exit codes: 0 well, 2 usage, 65 `verify` found damage or a filtered log, 69 no listener, 73 queue or
 Examples:
   logboom demo                               see what it does
   logboom run -c api=./api -c jobs=./jobs    start programs; what they print and log is one log
   logboom listen --log logs/app.log          take the records of programs that link logboom
   logboom tail -f                            read the log while it is written
 
+Exit codes: 0 well, 2 usage, 65 `verify` found damage or a filtered log, 69 no listener, 73 queue or
 log held by another listener, or log left by it in the middle of a write, 74 I/O error, records
 missing or unconfirmed, workers that did not answer in time, 78 unusable configuration. `run` also has
 those of its workers."
@@ -66,9 +67,9 @@ enum Command {
     Ctl(ctl::Args),
     Verify(verify::Args),
     Bench(bench::Args),
-    #[command(hide = true)]
     Completions(completions::Args),
     Man(man::Args),
+    #[command(hide = true)]
     BenchProducer(bench::ProducerArgs),
 }
 
@@ -87,9 +88,9 @@ fn main() -> ExitCode {
         Command::Ctl(args) => ctl::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, &cli.output),
-        Command::BenchProducer(args) => bench::work(args),
         Command::Completions(args) => completions::run(&args, &Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
+        Command::BenchProducer(args) => bench::work(args),
     };
     outcome.unwrap_or_else(|error| exit::report(&error))
 }

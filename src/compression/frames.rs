@@ -37,7 +37,6 @@ impl Frames {
     }
 
     /// Length of the whole text.
-    #[cfg(feature = "tail")]
     pub(crate) fn text_bytes(&self) -> u64 {
         self.frames.last().map_or(0, |last| last.text_at + last.text_bytes as u64)
     }

@@ -4,8 +4,8 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::PathBuf;
 
-use super::FilesError;
 use super::text::Text;
+use super::{FilesError, ReadBytes};
 use crate::backups::{Compression, Origin};
 #[cfg(feature = "compression")]
 use crate::compression::Frames;
@@ -55,6 +55,13 @@ impl LogFile {
     pub(crate) fn try_clone(&self) -> io::Result<LogFile> {
         let LogFile { file, compression, path } = self;
         Ok(LogFile { file: file.try_clone()?, compression: *compression, path: path.clone() })
+    }
+
+    /// How much of the disk it has; `read_text` of `all_text` bytes are so much of it.
+    pub(crate) fn share(&self, read_text: u64, all_text: u64) -> io::Result<ReadBytes> {
+        let total = self.metadata()?.len();
+        let read = u128::from(total) * u128::from(read_text) / u128::from(all_text.max(1));
+        Ok(ReadBytes { read: u64::try_from(read).unwrap_or(total).min(total), total })
     }
 
     /// What is known of the file in the log's directory.

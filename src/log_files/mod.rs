@@ -39,6 +39,15 @@ pub(crate) struct LogFiles {
     origins: Mutex<HashMap<(FileId, i64, i64), Option<Origin>>>,
 }
 
+/// How much of logs was read, in bytes of their files as these are on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadBytes {
+    /// What lies before the place of reading.
+    pub read: u64,
+    /// All that there is now.
+    pub total: u64,
+}
+
 /// Why a file of a log cannot be found or opened.
 #[derive(Debug)]
 pub(crate) enum FilesError {
@@ -146,6 +155,15 @@ impl LogFiles {
             None if self.is_listed(&identity)? => Ok(Newer::NotYet),
             None => Ok(Newer::Left),
         }
+    }
+
+    /// How large all files are now that are newer than `held`.
+    pub(crate) fn newer_bytes(&self, held: &LogFile) -> Result<u64, FilesError> {
+        let (held, listing) = (self.identity(held)?, self.list()?);
+        let newer = listing.iter().take_while(|file| !file.is(&held));
+        newer
+            .map(|file| self.status_at(&self.path_of(file)))
+            .try_fold(0, |sum, status| Ok(sum + status?.map_or(0, |status| status.len())))
     }
 
     /// The name that `held` has now; none if it has left the log.

@@ -39,7 +39,6 @@ impl Text {
     }
 
     /// How long it is now.
-    #[cfg(feature = "tail")]
     pub(crate) fn len(&self) -> io::Result<u64> {
         match &self.0 {
             Place::Plain(file) | Place::Temporary(file) => Ok(file.metadata()?.len()),

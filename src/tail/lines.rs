@@ -7,7 +7,7 @@
 use std::io;
 
 use super::ending;
-use crate::log_files::{LogFile, Text};
+use crate::log_files::{LogFile, ReadBytes, Text};
 
 /// Most bytes that one call reads.
 pub(super) const BLOCK_BYTES: usize = 64 * 1024;
@@ -61,6 +61,16 @@ impl LineReader {
         let LineReader { offset, searched, whole_to, unended, .. } = *self;
         let head = self.head.clone();
         Ok(LineReader { file, text, offset, searched, whole_to, unended, head })
+    }
+
+    /// How much of the file was read.
+    pub(super) fn read_bytes(&self) -> io::Result<ReadBytes> {
+        self.file.share(self.offset, self.text.len()?)
+    }
+
+    /// Size of the file; nothing where that cannot be told.
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.file.share(0, 0).map_or(0, |share| share.total)
     }
 
     pub(super) fn into_file(self) -> LogFile {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::form::Forms;
 use super::query::Query;
 use super::source::{Give, Source, Step, open_since};
-use super::{Tail, TailError};
+use super::{ReadBytes, Tail, TailError};
 use crate::log_files::LogFiles;
 use crate::{Level, Record};
 
@@ -248,6 +248,19 @@ impl Reader {
             read
         });
         Some(use_it(&read.record))
+    }
+
+    /// How much of all logs was read. Looks into their directories.
+    ///
+    /// # Errors
+    /// A file or a directory cannot be looked at.
+    pub fn read_bytes(&self) -> Result<ReadBytes, TailError> {
+        let mut sum = ReadBytes::default();
+        for source in &self.sources {
+            let ReadBytes { read, total } = source.tail().read_bytes()?;
+            (sum.read, sum.total) = (sum.read + read, sum.total + total);
+        }
+        Ok(sum)
     }
 
     /// Whether nothing will come any more, whatever is written: the end of the time that is asked for

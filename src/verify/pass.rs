@@ -13,6 +13,9 @@ use crate::log_files::Text;
 /// So much of the first file is searched for a line of JSON.
 const DETECT_BYTES: usize = 64 * 1024;
 
+/// How often it is told how much was read.
+const TELL_LINES: u64 = 10_000;
+
 /// So much of a damaged line is told, and of a worker's name.
 const TOLD_BYTES: usize = 60;
 
@@ -56,18 +59,20 @@ impl Pass {
         Ok(Pass { reader, lanes: Lanes::new(), report: Report::default(), found: Vec::new() })
     }
 
-    /// Reads the next newer file.
+    /// Reads the next newer file; tells now and then how much of its text was read.
     pub(super) fn read_file(
         &mut self,
         path: &Path,
         mut text: Text,
         end: End,
+        mut tell: impl FnMut(u64),
     ) -> Result<(), VerifyError> {
         let io = |source| VerifyError::Io { operation: "read", path: path.to_owned(), source };
         if matches!(self.reader, LineReader::Unknown) {
             self.reader = detect(&mut text).map_err(io)?;
         }
         let mut place = Place { file: self.report.files.len(), line: 0 };
+        let mut read_bytes = 0;
         self.report.files.push(path.to_owned());
         let mut lines = Lines::of(text.into_reader());
         while let Some(line) = lines.next().map_err(io)? {
@@ -76,7 +81,11 @@ impl Pass {
                 break;
             }
             place.line += 1;
+            read_bytes += line.text.len() as u64 + 1;
             self.read_line(place, line)?;
+            if place.line.is_multiple_of(TELL_LINES) {
+                tell(read_bytes);
+            }
         }
         Ok(())
     }
