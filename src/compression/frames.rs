@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use super::seek_table::{Frame, frames_of};
+use super::frame_index::{Frame, frames_of};
 
 /// A file whose frames are known. The one that was read last is in memory.
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! Backups in compressed form.
 
 #[cfg(any(feature = "tail", feature = "verify"))]
+mod frame_index;
+#[cfg(any(feature = "tail", feature = "verify"))]
 mod frames;
 #[cfg(any(feature = "tail", feature = "verify"))]
 mod read;
-#[cfg(any(feature = "listener", feature = "tail", feature = "verify"))]
 mod seek_table;
 #[cfg(feature = "listener")]
 mod write;
