@@ -1,9 +1,12 @@
 //! The `logboom` program: one file per command, each a thin layer over the library.
 
+mod amounts;
+mod aside;
 mod bench;
 mod completions;
 mod config;
 mod ctl;
+mod ctl_workers;
 mod demo;
 mod doors;
 mod examples;
@@ -15,12 +18,15 @@ mod man;
 mod options;
 mod progress;
 mod run;
+mod run_status;
 mod run_workers;
+mod screen;
 mod signals;
 mod sockets;
 mod stats;
 mod status;
 mod supervise;
+mod table;
 mod tail;
 mod verify;
 
@@ -41,10 +47,10 @@ Examples:
   logboom listen --log logs/app.log          take the records of programs that link logboom
   logboom tail -f                            read the log while it is written
 
-Exit codes: 0 well, 2 usage, 65 `verify` found damage or a filtered log, 69 no listener, 73 queue or
-log held by another listener, or log left by it in the middle of a write, 74 I/O error, records
-missing or unconfirmed, workers that did not answer in time, 78 unusable configuration. `run` also has
-those of its workers."
+Exit codes: 0 well, 1 `ctl` started a worker that did not come up, 2 usage, 65 `verify` found damage
+or a filtered log, 69 no listener or run, 73 queue or log held by another listener, or log left by it
+in the middle of a write, 74 I/O error, records missing or unconfirmed, workers that did not answer in
+time, 78 unusable configuration. `run` also has those of its workers."
 )]
 struct Cli {
     #[command(flatten)]

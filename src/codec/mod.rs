@@ -19,6 +19,8 @@ pub(crate) use decode::with_record;
 #[cfg(any(test, feature = "listener"))]
 pub(crate) use decode::{DecodeError, Entry, decode};
 pub use draft::FieldEncoder;
+#[cfg(feature = "listener")]
+pub(crate) use draft::RecordAttributes;
 #[cfg(any(test, feature = "listener", feature = "tracing"))]
 pub(crate) use draft::SpanEncoder;
 pub(crate) use draft::{Attributes, Draft};

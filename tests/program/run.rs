@@ -122,8 +122,12 @@ fn a_worker_can_log_itself_and_reads_nothing() {
 #[test]
 fn records_are_shown_unless_asked_to_be_quiet() {
     let place = Place::new();
-    let shown = run(&place, &["-c", "w=echo hello"]);
-    assert_eq!(String::from_utf8(shown.stdout).unwrap(), "w hello\nrun all workers ended\n");
+    let shown = run(&place, &["-c", "w=echo hello"]).stdout;
+    let shown = String::from_utf8(shown).unwrap();
+    let lines: Vec<_> = shown.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+    assert_eq!(lines, ["w | hello", "run | all workers ended"]);
+    let as_logged = run(&place, &["--screen=log", "-c", "w=echo hello"]).stdout;
+    assert_eq!(String::from_utf8(as_logged).unwrap(), "w hello\nrun all workers ended\n");
     let quiet = command(&place, &["-q", "-c", "w=echo hello"]).output().unwrap();
     assert!(quiet.stdout.is_empty() && quiet.stderr.is_empty());
 }
