@@ -16,6 +16,7 @@ mod listen;
 mod log;
 mod man;
 mod options;
+mod progress;
 mod run;
 mod run_status;
 mod run_workers;
@@ -72,9 +73,9 @@ enum Command {
     Ctl(ctl::Args),
     Verify(verify::Args),
     Bench(bench::Args),
-    #[command(hide = true)]
     Completions(completions::Args),
     Man(man::Args),
+    #[command(hide = true)]
     BenchProducer(bench::ProducerArgs),
 }
 
@@ -93,9 +94,9 @@ fn main() -> ExitCode {
         Command::Ctl(args) => ctl::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, &cli.output),
-        Command::BenchProducer(args) => bench::work(args),
         Command::Completions(args) => completions::run(&args, &Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
+        Command::BenchProducer(args) => bench::work(args),
     };
     outcome.unwrap_or_else(|error| exit::report(&error))
 }
