@@ -12,16 +12,16 @@ use crate::exit;
 use crate::options::{complain, plain};
 
 const DETAILS: &str = "\
-Workers of `logboom run` are stopped by their stop signals, in the reverse of their order, and started in
-it; names and PORT stay. The command returns when no process of stopped workers is left, and started ones
-are ready, or without readiness are started. Workers that are not named go on as they are.
+Workers of `logboom run` are stopped by their stop signals, in the reverse of their order, and
+started in it; names and PORT stay. The command returns when no process of stopped workers is left,
+and started ones are ready; without readiness, when they are started. Others go on as they are.
 
-A worker that was stopped has not failed. Nothing but `ctl start` or `restart` starts it again, and `run`
-waits for that: it does not end as long as a worker is stopped, but by `ctl stop` without names, or a
-signal. One that fails when it was started counts as any: see --on-exit.
+A worker that was stopped has not failed. Nothing but `ctl start` or `restart` starts it again, and
+`run` waits for that: while a worker is stopped it ends by `ctl stop` without names and by signals
+only. One that fails after it was started counts as any: see --on-exit of `run`.
 
-Exit codes: 1 a worker did not come up, 2 there is no such worker, 69 no run, 74 not done in time, or
-refused.";
+Exit codes: 1 a worker did not come up, 2 there is no such worker, 69 no run, 74 not done in time,
+or refused.";
 
 /// What is said below the options of such a command.
 pub(crate) fn help(examples: &[&str]) -> String {

@@ -42,9 +42,9 @@ configuration has
   stop_signal, stop_timeout
 Workers end in the reverse of that order, the listener last.
 
-Each record is shown as TIME WORKER | TEXT, in the colour of its worker, from WARNING on in that of its
-level; plain where standard output is no terminal, with NO_COLOR and with --color never. What a terminal
-misses that stands still is counted; the log has it.
+Each record is shown as TIME WORKER | TEXT, in the colour of its worker, from WARNING on in that of
+its level; plain where standard output is no terminal, with NO_COLOR and with --color never. What a
+terminal misses that stands still is counted; the log has it.
 
 What workers print becomes records: of the logger `stdout`, level INFO, and of `stderr`, level
 WARNING. A line that is one JSON object with a message (`message` or `msg`) is lifted: its time, level,

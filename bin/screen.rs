@@ -104,7 +104,9 @@ impl ScreenFormatter {
         if self.color == Color::Always {
             self.head.extend_from_slice(self.color_of(&record.process.name));
         }
-        self.time.format(record, &mut self.head);
+        // Of the time alone: an exception would follow each text of its record.
+        let moment = Record::new(record.time_ns, record.level, "", "");
+        self.time.format(&moment, &mut self.head);
         let fill = self.width.saturating_sub(width);
         self.head.extend(format!(" {name}{:fill$} |", "").as_bytes());
         if self.color == Color::Always {
@@ -186,10 +188,21 @@ mod tests {
         let mut record = Record::new(0, Level::ERROR, "web", "failed\n  in a\n\tin b");
         record.fields.push(Field { key: "user".into(), value: Value::U64(7) });
         record.process = process("job");
+        record.exception = Some("no reason\n  at all".into());
         let mut out = Vec::new();
         screen(Color::Never).format(&record, &mut out);
         let text = String::from_utf8(out).unwrap().replace(&clock(), "TIME");
-        assert_eq!(text, "TIME job   | failed\nTIME job   |   in a\nTIME job   | \tin b user=7");
+        assert_eq!(
+            text,
+            [
+                "TIME job   | failed",
+                "TIME job   |   in a",
+                "TIME job   | \tin b user=7",
+                "TIME job   | no reason",
+                "TIME job   |   at all"
+            ]
+            .join("\n")
+        );
     }
 
     #[test]

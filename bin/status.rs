@@ -40,18 +40,18 @@ Keys of --json:
   levels             [{logger, level, until_ns}]: what `ctl level` has set, and until when
   more_levels        how many are set and not in the list
   has_coarse_levels  whether so many loggers have levels that workers are told one for all
-  workers            [{name, pid, program, lane, transport, overflow, records, records_per_s, dropped,
-                     dropped_by_level, outages, waits, missing}]: records_per_s of the last seconds,
-                     outages is how often it began to drop, waits how many calls waited for room in
-                     its queue
+  workers            [{name, pid, program, lane, transport, overflow, records, records_per_s,
+                     dropped, dropped_by_level, outages, waits, missing}]: records_per_s of the
+                     last seconds, outages is how often it began to drop, waits how many calls
+                     waited for room in its queue
   more_workers       how many are attached and not in the list
   run                null without `logboom run`, else {pid, uptime_s, stopping, workers}, these
                      [{name, state, pid, uptime_s, restarts, memory_bytes, failure, records,
-                     records_per_s, dropped}]: state is waiting (for others), starting, ready, running
-                     (nothing tells when it is ready), stopping, stopped (on request), backing-off,
-                     ended or failed; failure says why; restarts are those by its policy; memory_bytes
-                     is what its process group has resident; the records are those of its processes
-                     that are attached now
+                     records_per_s, dropped}]: state is waiting (for others), starting, ready,
+                     running (nothing tells when it is ready), stopping, stopped (on request),
+                     backing-off, ended or failed; failure says why; restarts are those by its
+                     policy; memory_bytes is what its process group has resident; the records
+                     are those of its processes that are attached now
 Times ending in _ns are nanoseconds since 1970.";
 
 /// Prints it as lines and a table.
@@ -61,7 +61,8 @@ pub(crate) fn print(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let stopping = if status.stopping { ", stopping" } else { "" };
-    line(out, format_args!("listener  {} (up {} s){stopping}", status.pid, status.uptime_s))?;
+    let uptime = amounts::time(status.uptime_s);
+    line(out, format_args!("listener  {} (up {uptime}){stopping}", status.pid))?;
     line(out, format_args!("queue     {}", status.queue))?;
     for log in &status.logs {
         line(out, format_args!("log       {log}"))?;

@@ -170,10 +170,14 @@ fn a_worker_at_a_terminal_of_its_own_is_stopped_like_any() {
 
 #[test]
 fn a_terminal_gets_colour_and_a_log_none() {
-    for (environment, is_coloured) in
-        [(&[][..], true), (&[("NO_COLOR", "1")], false), (&[("TERM", "dumb")], false)]
-    {
-        let mut session = Session::start(&["-c", FOREVER], environment);
+    for (when, environment, is_coloured) in [
+        ("auto", &[][..], true),
+        ("auto", &[("NO_COLOR", "1")], false),
+        ("auto", &[("TERM", "dumb")], false),
+        ("never", &[], false),
+        ("always", &[("NO_COLOR", "1")], true),
+    ] {
+        let mut session = Session::start(&["--color", when, "-c", FOREVER], environment);
         let line =
             if is_coloured { " w |\x1b[0m \x1b[33moops\x1b[0m\r\n" } else { " w | oops\r\n" };
         session.wait_for(line);

@@ -166,3 +166,22 @@ impl Peer {
 }
 
 const ENDING: &str = "the run is ending";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_server_ends_its_thread_and_takes_its_socket_along() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run.sock");
+        let (sender, events) = sync_channel(1);
+        let server = ControlServer::start(&path, sender).unwrap();
+        assert!(server.is_there());
+        drop(server);
+        assert!(!path.exists());
+        // The thread has had the last sender.
+        let ended = events.recv_timeout(Duration::from_secs(30)).err();
+        assert_eq!(ended, Some(RecvTimeoutError::Disconnected));
+    }
+}
