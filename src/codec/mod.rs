@@ -21,7 +21,7 @@ pub(crate) use decode::{DecodeError, Entry, decode};
 pub use draft::FieldEncoder;
 #[cfg(feature = "listener")]
 pub(crate) use draft::RecordAttributes;
-#[cfg(any(test, feature = "listener", feature = "tracing"))]
+#[cfg(any(test, feature = "tracing"))]
 pub(crate) use draft::SpanEncoder;
 pub(crate) use draft::{Attributes, Draft};
 #[cfg(feature = "listener")]
