@@ -29,6 +29,8 @@ pub struct WorkerCommand {
     pub(super) capture: CaptureMode,
     has_pty: bool,
     pub(super) lifecycle: Lifecycle,
+    /// The name that it shares with other processes of the same worker.
+    pub(super) family: Option<String>,
     command: Command,
 }
 
@@ -43,8 +45,14 @@ impl WorkerCommand {
         if !is_plain_name(name) {
             return Err(WorkerNameError(name.chars().take(MAX_NAME_BYTES).collect()));
         }
-        let (capture, lifecycle) = (CaptureMode::default(), Lifecycle::default());
-        Ok(WorkerCommand { name: name.to_owned(), capture, has_pty: false, lifecycle, command })
+        Ok(WorkerCommand {
+            name: name.to_owned(),
+            capture: CaptureMode::default(),
+            has_pty: false,
+            lifecycle: Lifecycle::default(),
+            family: None,
+            command,
+        })
     }
 
     /// Gives it a pseudo-terminal each for its standard output and its standard error, instead of pipes, so

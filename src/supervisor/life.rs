@@ -182,6 +182,11 @@ impl Life {
         self.exit.is_none()
     }
 
+    /// Whether it was asked to end, or has left something behind that was.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.stage != Stage::Running
+    }
+
     /// How its main process has ended.
     pub(super) fn exit(&self) -> Option<Exit> {
         self.exit

@@ -6,17 +6,13 @@ mod support;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use nix::fcntl::OFlag;
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
-use support::{PATIENCE, Place, Process, is_alive, processes_with, wait_until};
+use support::{PATIENCE, Place, Process, is_alive, open_terminal, processes_with, wait_until};
 
 /// A worker that shows its process and goes on.
 const FOREVER: &str = "w=echo $$; echo oops >&2; while :; do sleep 0.02; done";
@@ -106,19 +102,6 @@ impl Session {
         assert_eq!(processes_with(directory), Vec::<String>::new(), "left behind");
         code
     }
-}
-
-/// Both sides of a new pseudo-terminal. No process that is started inherits them: one that did would
-/// keep a hang-up from happening.
-fn open_terminal() -> (File, File) {
-    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let keyboard = posix_openpt(flags).unwrap();
-    grantpt(&keyboard).unwrap();
-    unlockpt(&keyboard).unwrap();
-    let name = ptsname_r(&keyboard).unwrap();
-    let terminal =
-        File::options().read(true).write(true).custom_flags(flags.bits()).open(name).unwrap();
-    (File::from(OwnedFd::from(keyboard)), terminal)
 }
 
 /// The number of the controlling terminal of a process (proc(5)).
@@ -246,7 +229,8 @@ fn a_terminal_that_stands_still_delays_no_record_and_learns_what_it_has_missed()
         "w=echo up; until [ -e go ]; do sleep 0.01; done; yes {long} | head -n {LINES}; \
          while :; do echo tick; sleep 0.02; done"
     );
-    let mut session = Session::start(&["-c", &script], &[("NO_COLOR", "1")]);
+    let other = "v=while :; do sleep 0.02; done";
+    let mut session = Session::start(&["-c", &script, "-c", other], &[("NO_COLOR", "1")]);
     session.wait_for(" up\r\n");
     session.press(CTRL_S);
     std::fs::write(session.place.path("go"), "").unwrap();
@@ -254,9 +238,12 @@ fn a_terminal_that_stands_still_delays_no_record_and_learns_what_it_has_missed()
         session.place.log().metadata().is_ok_and(|log| log.len() > 8000 * LINES as u64)
     });
     assert!(session.place.status().handlers[0].dropped > 0);
+    // The supervisor has something to say about that.
+    assert!(session.place.run(&["ctl", "restart", "v"]).status.success());
     session.press(CTRL_Q);
     session.wait_for("logboom | handler screen goes on: ");
     session.wait_for(" records for it were dropped\r\n");
+    session.wait_for("logboom: v was stopped on request\r\n");
     let seen = session.screen.len();
     session.wait_for_more(" tick\r\n", seen);
     // Nor does it hold up the end.
