@@ -291,8 +291,8 @@ impl Drain {
             self.counts.unconfirmed += loss.records;
             self.notices.loss(&loss);
         }
-        for (index, text) in self.outlets.take_notices() {
-            self.notices.handler_trouble(index, text);
+        for (text, recipients) in self.outlets.take_notices() {
+            self.notices.tell(text, recipients);
         }
         let troubles = self.files.take_notices().into_iter().chain(self.lanes.take_troubles());
         let troubles = troubles.chain(self.hub.take_notices());

@@ -28,6 +28,7 @@ mod levels;
 mod notices;
 mod outlet;
 mod outlets;
+mod rate;
 mod receive;
 mod record_source;
 mod recovery;
@@ -58,6 +59,8 @@ pub use inlet::{Inlet, InletLane};
 pub use record_source::RecordSource;
 pub use reload::{ReloadError, Reloader};
 pub use rotate::Rotate;
+#[cfg(feature = "zeromq")]
+pub(crate) use source_counts::SourceCounts;
 pub use stop::Stop;
 pub use sync_policy::{ParseSyncPolicyError, SyncPolicy};
 
