@@ -23,9 +23,9 @@ signal. One that fails when it was started counts as any: see --on-exit.
 Exit codes: 1 a worker did not come up, 2 there is no such worker, 69 no run, 74 not done in time, or
 refused.";
 
-/// What is said below the options of such a command.
+/// What is said below the options of such a command, whose first example comes without its spaces.
 pub(crate) fn help(examples: &str) -> String {
-    format!("Examples:\n{examples}\n\n{DETAILS}")
+    format!("Examples:\n  {examples}\n\n{DETAILS}")
 }
 
 /// Starts, stops or restarts workers, and says how they are then.
