@@ -13,10 +13,8 @@ pub(crate) struct Text(Place);
 
 #[derive(Debug)]
 enum Place {
-    /// The file itself, which others may write to.
-    Plain(File),
-    /// A temporary file that was written once.
-    Temporary(File),
+    /// The file itself, which others may write to, or a temporary one.
+    File { file: File, may_change: bool },
     /// Compressed frames, of which those are decompressed that are read.
     #[cfg(feature = "compression")]
     Frames(Frames),
@@ -25,14 +23,16 @@ enum Place {
 impl Text {
     /// That of the file itself.
     pub(super) fn plain(file: File) -> Text {
-        Text(Place::Plain(file))
+        Text(Place::File { file, may_change: true })
     }
 
+    /// That of a file that was written once.
     #[cfg(feature = "compression")]
     pub(super) fn temporary(file: File) -> Text {
-        Text(Place::Temporary(file))
+        Text(Place::File { file, may_change: false })
     }
 
+    /// That of compressed frames.
     #[cfg(feature = "compression")]
     pub(super) fn frames(frames: Frames) -> Text {
         Text(Place::Frames(frames))
@@ -41,22 +41,21 @@ impl Text {
     /// How long it is now.
     pub(crate) fn len(&self) -> io::Result<u64> {
         match &self.0 {
-            Place::Plain(file) | Place::Temporary(file) => Ok(file.metadata()?.len()),
+            Place::File { file, .. } => Ok(file.metadata()?.len()),
             #[cfg(feature = "compression")]
             Place::Frames(frames) => Ok(frames.text_bytes()),
         }
     }
 
     /// Whether others may change it.
-    #[cfg(feature = "tail")]
     pub(crate) fn may_change(&self) -> bool {
-        matches!(self.0, Place::Plain(_))
+        matches!(self.0, Place::File { may_change: true, .. })
     }
 
     /// Reads what is at a place; fewer bytes than asked for are no sign of the end, none are.
     pub(crate) fn read_at(&mut self, out: &mut [u8], at: u64) -> io::Result<usize> {
         match &mut self.0 {
-            Place::Plain(file) | Place::Temporary(file) => file.read_at(out, at),
+            Place::File { file, .. } => file.read_at(out, at),
             #[cfg(feature = "compression")]
             Place::Frames(frames) => frames.read_at(out, at),
         }
@@ -66,8 +65,9 @@ impl Text {
     #[cfg(feature = "tail")]
     pub(crate) fn try_clone(&self) -> io::Result<Text> {
         Ok(Text(match &self.0 {
-            Place::Plain(file) => Place::Plain(file.try_clone()?),
-            Place::Temporary(file) => Place::Temporary(file.try_clone()?),
+            Place::File { file, may_change } => {
+                Place::File { file: file.try_clone()?, may_change: *may_change }
+            }
             #[cfg(feature = "compression")]
             Place::Frames(frames) => Place::Frames(frames.try_clone()?),
         }))

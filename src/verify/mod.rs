@@ -177,9 +177,9 @@ pub fn verify_with(
             Newer::Left => return Err(VerifyError::Overtaken { path: path.to_owned() }),
         };
         let name = files.name_of(&file)?.unwrap_or_else(|| path.to_owned());
-        let may_grow = next.is_none() && writer::is_alive(path);
-        let end = if may_grow { lines::End::MayGrow } else { lines::End::Final };
         let (text, newer_bytes) = (file.open_text()?, files.newer_bytes(&file)?);
+        let may_grow = next.is_none() && text.may_change() && writer::is_alive(path);
+        let end = if may_grow { lines::End::MayGrow } else { lines::End::Final };
         let io = |source| VerifyError::Io { operation: "look at", path: name.clone(), source };
         let text_bytes = text.len().map_err(io)?;
         let whole = file.share(text_bytes, text_bytes).map_err(io)?;

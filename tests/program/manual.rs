@@ -43,8 +43,8 @@ fn bash_completes_commands_and_flags_but_none_that_are_hidden() {
     assert!(!commands.contains("demo-worker") && !commands.contains("bench-producer"));
     let flags = offered(&completions, &["logboom", "listen", "--s"]).unwrap();
     assert!(flags.contains("--sync ") && !flags.contains("--supervised"), "{flags}");
-    let levels = offered(&completions, &["logboom", "ctl", "st"]).unwrap();
-    assert_eq!(levels.trim(), "status stop");
+    let requests = offered(&completions, &["logboom", "ctl", "sta"]).unwrap();
+    assert_eq!(requests.trim(), "status start");
 }
 
 #[test]
