@@ -19,7 +19,7 @@ def make_record(case):
     record = logging.LogRecord(
         case["name"], case["level"], case["pathname"], case["lineno"], case["message"], None, None
     )
-    for attribute in ("created", "thread", "threadName", "process", "processName"):
+    for attribute in ("created", "thread", "threadName", "process", "processName", "taskName"):
         setattr(record, attribute, case[attribute])
     # As `defaults` (Python 3.10) and `extra` put them there.
     for name, value in {**case["defaults"], **case["fields"]}.items():

@@ -26,8 +26,17 @@ const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 const CHANGES: [i64; 2] = [1_774_746_000, 1_792_890_000];
 const SECONDS_UP_TO_2100: i64 = 4_102_444_800;
 
-const TEXT_ATTRIBUTES: [&str; 8] =
-    ["asctime", "filename", "levelname", "message", "module", "name", "pathname", "threadName"];
+const TEXT_ATTRIBUTES: [&str; 9] = [
+    "asctime",
+    "filename",
+    "levelname",
+    "message",
+    "module",
+    "name",
+    "pathname",
+    "taskName",
+    "threadName",
+];
 const INT_ATTRIBUTES: [&str; 4] = ["levelno", "lineno", "process", "thread"];
 const FLOAT_ATTRIBUTES: [&str; 3] = ["created", "msecs", "relativeCreated"];
 /// Fields that a record may have, each with a default; text, a whole number, and a fraction.
@@ -216,6 +225,8 @@ fn case(chance: &mut Chance) -> Value {
         "message": chance.pick(&WORDS),
         "thread": chance.next() >> chance.below(64),
         "threadName": chance.pick(&WORDS),
+        // Only `%` converts a None of Python.
+        "taskName": (style != "%" || chance.one_in(2)).then(|| chance.pick(&WORDS)),
         "process": chance.below(5_000_000),
         "processName": chance.pick(&WORDS),
         "exception": if chance.one_in(4) { chance.pick(&WORDS) } else { "" },
@@ -245,6 +256,9 @@ fn formatted(case: &Value) -> String {
     process.name = text("processName").into();
     process.started_ns = number("started_ns");
 
+    if let Some(task) = case["taskName"].as_str() {
+        record.fields.push(Field { key: "taskName".into(), value: task.to_owned().into() });
+    }
     for (key, field) in case["fields"].as_object().expect("fields") {
         record.fields.push(Field { key: key.clone().into(), value: value(field) });
     }

@@ -7,13 +7,16 @@ use super::Multiline;
 use super::datetime::{milliseconds, nanoseconds, seconds};
 use super::escape::{push_line, push_lines};
 use super::fields::{push_context, push_fields};
-use crate::Record;
+use crate::{Record, Value};
 
 /// What Python prints for the file of a call it could not find.
 const UNKNOWN_FILE: &str = "(unknown file)";
 
 /// And for its function.
 const UNKNOWN_FUNCTION: &str = "(unknown function)";
+
+/// What Python prints for the task of a call that is in none.
+const NO_TASK: &str = "None";
 
 /// One attribute of a record.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +43,7 @@ pub(super) enum Text {
     ProcessName,
     Program,
     Spans,
+    TaskName,
     ThreadName,
 }
 
@@ -66,7 +70,7 @@ pub(super) enum NumberValue {
     Float(f64),
 }
 
-const ATTRIBUTES: [(&str, Attribute); 24] = [
+const ATTRIBUTES: [(&str, Attribute); 25] = [
     ("asctime", Attribute::Asctime),
     ("context", Attribute::Text(Text::Context)),
     ("created", Attribute::Number(Number::Created)),
@@ -89,6 +93,7 @@ const ATTRIBUTES: [(&str, Attribute); 24] = [
     ("relativeCreated", Attribute::Number(Number::RelativeCreated)),
     ("seq", Attribute::Number(Number::Sequence)),
     ("spans", Attribute::Text(Text::Spans)),
+    ("taskName", Attribute::Text(Text::TaskName)),
     ("thread", Attribute::Number(Number::ThreadId)),
     ("threadName", Attribute::Text(Text::ThreadName)),
 ];
@@ -126,6 +131,7 @@ impl Text {
             Text::Module => module(file_name(path_name(record))),
             Text::ProcessName => &*record.process.name,
             Text::Program => &*record.process.program,
+            Text::TaskName => task_name(record),
             Text::ThreadName => &*record.thread.name,
         };
         push_line(line, multiline, out);
@@ -170,6 +176,15 @@ fn push_spans(record: &Record<'_>, multiline: Multiline, out: &mut Vec<u8>) {
     }
 }
 
+/// Records of Python have it as a field.
+fn task_name<'r>(record: &'r Record<'_>) -> &'r str {
+    let field = record.fields.iter().rev().find(|field| field.key == "taskName");
+    match field.map(|field| &field.value) {
+        Some(Value::Str(name)) => name,
+        _ => NO_TASK,
+    }
+}
+
 fn path_name<'r>(record: &'r Record<'_>) -> &'r str {
     record.file.as_ref().map_or(UNKNOWN_FILE, Cow::as_ref)
 }
@@ -189,7 +204,7 @@ fn module(file_name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Level, Span};
+    use crate::{Field, Level, Span};
 
     fn text(attribute: Text, record: &Record<'_>) -> String {
         let mut out = Vec::new();
@@ -219,9 +234,18 @@ mod tests {
         let record = Record::new(0, Level::new(15), "", "");
         assert_eq!(text(Text::PathName, &record), "(unknown file)");
         assert_eq!(text(Text::FunctionName, &record), "(unknown function)");
+        assert_eq!(text(Text::TaskName, &record), "None");
         assert_eq!(text(Text::Spans, &record), "");
         assert_eq!(text(Text::LevelName, &record), "Level 15");
         assert_eq!(Number::Line.value(&record), NumberValue::Int(0));
+    }
+
+    #[test]
+    fn the_task_is_the_field_that_records_of_python_have() {
+        let field = |name: &'static str| Field { key: "taskName".into(), value: name.into() };
+        let fields = vec![field("Task-1"), field("Task-2\n")];
+        let record = Record { fields, ..Record::new(0, Level::INFO, "", "") };
+        assert_eq!(text(Text::TaskName, &record), r"Task-2\n");
     }
 
     #[test]

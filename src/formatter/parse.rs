@@ -207,7 +207,6 @@ pub(super) fn no_attribute(name: &str) -> PatternError {
             "errors and backtraces follow the record by themselves, leave it out"
         }
         "stack_info" => "records of Python have it as a field, write `%(fields.stack_info)s`",
-        "taskName" => "records of Python have it as a field, write `%(fields.taskName)s`",
         _ => return PatternError::Unknown { name: name.to_owned() },
     };
     PatternError::NotRecorded { name: name.to_owned(), advice }
@@ -266,7 +265,7 @@ mod tests {
             ("%()s", "unknown attribute ``"),
             ("%(msg)s", "write `%(message)s`"),
             ("%(exc_text)s", "leave it out"),
-            ("%(taskName)s", "write `%(fields.taskName)s`"),
+            ("%(stack_info)s", "write `%(fields.stack_info)s`"),
             ("%(message)", "write `%(message)s`"),
             ("%(message)5", "write `%(message)s`"),
             ("%(message)r", "cannot be converted by `r`"),

@@ -24,7 +24,7 @@ pub const DEFAULT_PATTERN: &str =
 ///
 /// Attributes have Python's names and types (Python docs, "LogRecord attributes"): `asctime`,
 /// `created`, `filename`, `funcName`, `levelname`, `levelno`, `lineno`, `message`, `module`, `msecs`, `name`,
-/// `pathname`, `process`, `processName`, `relativeCreated`, `thread`, `threadName`. More are
+/// `pathname`, `process`, `processName`, `relativeCreated`, `taskName`, `thread`, `threadName`. More are
 /// - `fields`: nothing, or ` key=value other="quoted value"` with a space before each; fields of
 ///   spans come first, from the root, and of the same key only the innermost is printed;
 /// - `nsecs`: the nanoseconds of the second, as `%(nsecs)09d`;

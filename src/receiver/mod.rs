@@ -10,6 +10,7 @@ pub mod frame;
 mod into_record;
 #[doc(hidden)]
 pub mod json;
+mod levels;
 mod names;
 mod parts;
 #[doc(hidden)]

@@ -33,15 +33,15 @@ pub(super) enum Names {
 impl Names {
     pub(super) fn part(self, key: &str) -> Option<Part> {
         match self {
-            Names::Python => python_part(key),
-            Names::Common => python_part(key).or_else(|| common_part(key)),
+            Names::Python => python_part(key.as_bytes()),
+            Names::Common => python_part(key.as_bytes()).or_else(|| common_part(key)),
         }
     }
 }
 
-/// The bytes, because by them the compiler finds a name without comparing it with each.
-fn python_part(key: &str) -> Option<Part> {
-    Some(match key.as_bytes() {
+/// By bytes the compiler finds a name without comparing it with each.
+pub(super) fn python_part(key: &[u8]) -> Option<Part> {
+    Some(match key {
         b"name" => Part::Logger,
         b"msg" => Part::Template,
         b"message" => Part::Message,
@@ -77,6 +77,6 @@ fn common_part(key: &str) -> Option<Part> {
 }
 
 /// Whether a record of Python says this in other words already, or never says anything with it.
-pub(super) fn is_derived(key: &str) -> bool {
-    matches!(key, "args" | "exc_info" | "filename" | "module" | "msecs" | "asctime")
+pub(super) fn is_derived(key: &[u8]) -> bool {
+    matches!(key, b"args" | b"exc_info" | b"filename" | b"module" | b"msecs" | b"asctime")
 }

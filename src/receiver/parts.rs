@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::levels::{level, level_of_number};
 use super::names::{Names, Part, is_derived};
 use super::text::{MARK_BYTES, cut};
 use super::{MAX_FIELDS_BYTES, MAX_KEYS, MAX_NAME_BYTES, MAX_RECORD_BYTES, Received, time};
@@ -15,13 +16,6 @@ const FIELD_BYTES: usize = 16;
 
 /// Milliseconds since the start of logging that are taken for such: a thousand years.
 const MAX_SINCE_START_MS: f64 = 3.2e13;
-
-/// Names of levels beside those of [`Level`], as syslog has them.
-const LEVEL_ALIASES: [(&str, Level); 2] = [("err", Level::ERROR), ("crit", Level::CRITICAL)];
-
-/// Levels of syslog that have no name of their own here: they keep the one they came with.
-const LEVELS_OF_SYSLOG: [(&str, Level); 3] =
-    [("notice", Level::new(25)), ("alert", Level::CRITICAL), ("emerg", Level::CRITICAL)];
 
 type Text<'a> = Option<Cow<'a, str>>;
 
@@ -110,25 +104,19 @@ impl<'a> Parts<'a> {
         self.fields_room.saturating_sub(MAX_NAME_BYTES + FIELD_BYTES)
     }
 
-    /// What the key means in this record; none where it is a field.
-    pub(super) fn part(&self, key: &str) -> Option<Part> {
-        self.names.part(key)
-    }
-
     /// Takes what a key stands for.
     pub(super) fn set(&mut self, key: Cow<'a, str>, value: Value<'a>) {
-        self.set_part(self.part(&key), key, value);
+        if let Some(rest) = self.place(self.names.part(&key), value) {
+            self.field(key, rest);
+        }
     }
 
-    /// The same where it is known what the key means.
-    pub(super) fn set_part(&mut self, part: Option<Part>, key: Cow<'a, str>, value: Value<'a>) {
-        let rest = match part {
+    /// Puts a value into the place that its key names, or gives it back where it is a field.
+    pub(super) fn place(&mut self, part: Option<Part>, value: Value<'a>) -> Option<Value<'a>> {
+        match part {
             Some(_) if value == Value::Null => None,
             Some(part) => self.fill(part, value),
             None => Some(value),
-        };
-        if let Some(value) = rest {
-            self.field(key, value);
         }
     }
 
@@ -278,7 +266,7 @@ impl Received<'_> {
 
 /// Whether a record of Python has this and it says nothing.
 fn is_redundant(key: &str, value: &Value<'_>) -> bool {
-    is_derived(key) && (*value == Value::Null || !matches!(key, "args" | "exc_info"))
+    is_derived(key.as_bytes()) && (*value == Value::Null || !matches!(key, "args" | "exc_info"))
 }
 
 /// Fills a place that is free. What it has already is not said again.
@@ -330,156 +318,5 @@ fn since_start_ms(value: &Value<'_>) -> Option<f64> {
     }
 }
 
-/// A level beyond the scale is the one at its end.
-fn level_of_number(value: &Value<'_>) -> Option<Level> {
-    match value {
-        Value::I64(number) => Some(Level::new((*number).clamp(0, 255) as u8)),
-        Value::U64(number) => Some(Level::new((*number).min(255) as u8)),
-        _ => None,
-    }
-}
-
-/// The level by its number, else by its name, and the name where it is not the usual one.
-fn level(number: Option<Level>, name: Text<'_>, default: Level) -> (Level, Text<'_>) {
-    let Some(name) = name else { return (number.unwrap_or(default), None) };
-    if let Some(level) = number.filter(|level| *level.name() == *name) {
-        return (level, None);
-    }
-    let known = |names: &[(&str, Level)]| {
-        let named = names.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
-        named.map(|(_, level)| *level)
-    };
-    let usual = name.parse().ok().or_else(|| known(&LEVEL_ALIASES));
-    let level = number.or(usual).or_else(|| known(&LEVELS_OF_SYSLOG)).unwrap_or(default);
-    (level, (usual != Some(level)).then_some(name))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn received(names: Names, pairs: &[(&'static str, Value<'static>)]) -> Received<'static> {
-        let mut parts = Parts::new(names, 7);
-        for (key, value) in pairs {
-            if parts.admits_key() {
-                parts.set((*key).into(), value.clone());
-            }
-        }
-        parts.finish()
-    }
-
-    fn pairs<'r>(received: &'r Received<'_>) -> Vec<(&'r str, String)> {
-        received.fields.iter().map(|field| (&*field.key, field.value.to_string())).collect()
-    }
-
-    #[test]
-    fn levels_are_numbers_or_names_in_any_case() {
-        let of = |value: Value<'static>| received(Names::Common, &[("level", value)]);
-        for (name, number, kept) in [
-            ("trace", 5, None),
-            ("Debug", 10, None),
-            ("INFO", 20, None),
-            ("warn", 30, None),
-            ("Warning", 30, None),
-            ("err", 40, None),
-            ("ERROR", 40, None),
-            ("crit", 50, None),
-            ("critical", 50, None),
-            ("fatal", 50, None),
-            ("notice", 25, Some("notice")),
-            ("ALERT", 50, Some("ALERT")),
-            ("emerg", 50, Some("emerg")),
-            ("33", 33, None),
-            ("AUDIT", 20, Some("AUDIT")),
-        ] {
-            let received = of(name.into());
-            assert_eq!(received.level.number(), number, "{name}");
-            assert_eq!(received.level_name.as_deref(), kept, "{name}");
-        }
-        assert_eq!(of(Value::I64(-5)).level, Level::NOTSET);
-        assert_eq!(of(Value::U64(1000)).level, Level::new(255));
-        assert_eq!(of(Value::Null).level, Level::INFO);
-    }
-
-    #[test]
-    fn a_name_of_ones_own_stays_beside_the_number() {
-        let own = [("levelname", "AUDIT".into()), ("levelno", Value::I64(35))];
-        let received = received(Names::Python, &own);
-        assert_eq!((received.level.number(), received.level_name.as_deref()), (35, Some("AUDIT")));
-    }
-
-    #[test]
-    fn what_does_not_fit_its_place_is_a_field() {
-        let received = received(
-            Names::Common,
-            &[
-                ("lineno", "seven".into()),
-                ("line", Value::I64(8)),
-                ("pid", Value::I64(-1)),
-                ("logger", "a".into()),
-                ("name", "b".into()),
-                ("target", "a".into()),
-                ("ts", "yesterday".into()),
-                ("thread", "main".into()),
-                ("thread_id", Value::U64(u64::MAX)),
-                ("message", Value::Bool(true)),
-            ],
-        );
-        let fields = [("lineno", "seven"), ("pid", "-1"), ("name", "b"), ("ts", "yesterday")];
-        assert_eq!(pairs(&received), fields.map(|(key, text)| (key, text.to_owned())));
-        assert_eq!((&*received.logger, &*received.message), ("a", "true"));
-        assert_eq!((received.line, received.process_id, received.time_ns), (Some(8), None, 7));
-        assert_eq!(received.thread_name.as_deref(), Some("main"));
-        assert_eq!(received.thread_id, Some(u64::MAX));
-    }
-
-    #[test]
-    fn a_formatted_message_goes_before_its_template() {
-        for (pairs_given, fields) in [
-            (vec![("msg", "a %s"), ("message", "a b")], vec![("msg", "a %s".to_owned())]),
-            (vec![("message", "a b"), ("msg", "a %s")], vec![("msg", "a %s".to_owned())]),
-            (vec![("msg", "a b"), ("message", "a b")], vec![]),
-        ] {
-            let given: Vec<_> =
-                pairs_given.iter().map(|(key, text)| (*key, (*text).into())).collect();
-            let received = received(Names::Common, &given);
-            assert_eq!((&*received.message, pairs(&received)), ("a b", fields));
-        }
-    }
-
-    #[test]
-    fn what_python_says_twice_is_left_out_and_what_others_say_is_kept() {
-        let twice = [("module", "m".into()), ("msecs", Value::F64(1.0)), ("args", Value::Null)];
-        assert_eq!(pairs(&received(Names::Python, &twice)), []);
-        assert_eq!(pairs(&received(Names::Common, &twice)).len(), 3);
-        let mut of_python = twice.to_vec();
-        of_python.push(("relativeCreated", Value::F64(2.5)));
-        of_python.push(("created", Value::F64(1.0)));
-        let received = received(Names::Common, &of_python);
-        assert_eq!(pairs(&received), []);
-        assert_eq!(received.started_ns, Some(997_500_000));
-    }
-
-    #[test]
-    fn extra_fields_of_python_may_have_common_names() {
-        let received = received(Names::Python, &[("level", "gold".into()), ("task", "t".into())]);
-        assert_eq!(pairs(&received), [("level", "gold".to_owned()), ("task", "t".to_owned())]);
-    }
-
-    #[test]
-    fn everything_oversized_at_once_stays_below_the_limit() {
-        let long = || Value::Str("é".repeat(MAX_RECORD_BYTES).into());
-        let keys = ["name", "exc_text", "stack_info", "pathname", "funcName", "threadName"];
-        let mut given: Vec<_> = keys.map(|key| (key, long())).to_vec();
-        given.extend((0..600).map(|_| ("big", Value::Str("x".repeat(5000).into()))));
-        given.insert(0, ("msg", long()));
-        let received = received(Names::Python, &given);
-        let field = |field: &Field<'_>| field.key.len() + field.value.to_string().len();
-        let fields: usize = received.fields.iter().map(field).sum();
-        assert!(fields + received.text_bytes() <= MAX_RECORD_BYTES);
-        assert!(received.message.len() > 120_000 && received.message.ends_with(" bytes]"));
-        let omitted = received.fields.last().unwrap();
-        assert_eq!((&*omitted.key, received.fields.len() < 120), ("omitted_fields", true));
-        assert_eq!(omitted.value, Value::U64(600 - (received.fields.len() as u64 - 1)));
-    }
-}
+mod tests;

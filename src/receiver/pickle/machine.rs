@@ -56,7 +56,8 @@ impl<'a> Machine<'a> {
             b'X' => {
                 let length = u32::from_le_bytes(self.take()?) as usize;
                 let text = Item::Text(self.take_slice(length)?);
-                self.push(text)
+                self.push(text)?;
+                self.put_if_next(text)
             }
             b'q' => {
                 let [place] = self.take()?;
@@ -130,6 +131,7 @@ impl<'a> Machine<'a> {
         }
     }
 
+    #[inline]
     fn push(&mut self, item: Item<'a>) -> Result<(), DecodeError> {
         self.count()?;
         self.stack.push(item);
@@ -142,6 +144,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Bounds all that grows: each of it grows by one opcode that is counted.
+    #[inline]
     fn count(&mut self) -> Result<(), DecodeError> {
         self.made += 1;
         if self.made > MAX_VALUES { Err(DecodeError::TooManyValues) } else { Ok(()) }
@@ -154,6 +157,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The value that is on top and above the last mark.
+    #[inline]
     fn top(&self) -> Result<Item<'a>, DecodeError> {
         let bottom = self.marks.last().copied().unwrap_or(0);
         self.stack[bottom..].last().copied().ok_or(DecodeError::Malformed)
@@ -171,6 +175,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Python's pickler numbers what it may need again from 0 on.
+    #[inline]
     fn put(&mut self, place: usize) -> Result<(), DecodeError> {
         let item = self.top()?;
         if place != self.memo.len() {
@@ -178,6 +183,19 @@ impl<'a> Machine<'a> {
         }
         self.count()?;
         self.memo.push(item);
+        Ok(())
+    }
+
+    /// Remembers what was just pushed where the pickler does so, which is mostly.
+    #[inline]
+    fn put_if_next(&mut self, item: Item<'a>) -> Result<(), DecodeError> {
+        if let [b'q', place, rest @ ..] = self.rest
+            && usize::from(*place) == self.memo.len()
+        {
+            self.rest = rest;
+            self.count()?;
+            self.memo.push(item);
+        }
         Ok(())
     }
 
@@ -241,12 +259,14 @@ impl<'a> Machine<'a> {
         str::from_utf8(line).map_err(|_| DecodeError::Malformed)
     }
 
+    #[inline]
     fn take<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let (bytes, rest) = self.rest.split_first_chunk().ok_or(DecodeError::CutShort)?;
         self.rest = rest;
         Ok(*bytes)
     }
 
+    #[inline]
     fn take_slice(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::CutShort)?;
         self.rest = rest;

@@ -14,7 +14,7 @@ mod value;
 
 use std::borrow::Cow;
 
-use super::names::Names;
+use super::names::{Names, Part, is_derived, python_part};
 use super::parts::Parts;
 use super::text::{bytes_literal, mended};
 use super::{DecodeError, MAX_FRAME_BYTES, Received};
@@ -40,19 +40,36 @@ pub fn decode(content: &[u8], arrived_ns: i64) -> Result<Received<'_>, DecodeErr
     let Kind::Dict = values.get(top).kind else { return Err(DecodeError::NotARecord) };
     for pair in values.get(top).items.as_chunks::<2>().0 {
         let [key, value] = *pair;
-        if parts.admits_key() {
-            let key = key_of(key);
-            let part = parts.part(&key);
-            let value = if part.is_some() { values.plain(value) } else { value };
-            text_bytes += if let Item::Text(text) = value { text.len() } else { 0 };
-            if text_bytes > MAX_TEXT_BYTES {
-                return Err(DecodeError::TooLong);
-            }
-            let value = value_of(&values, value, parts.room());
-            parts.set_part(part, key, value);
+        if !parts.admits_key() {
+            continue;
+        }
+        let part = part_of(key);
+        let value = if part.is_some() { values.plain(value) } else { value };
+        text_bytes += if let Item::Text(text) = value { text.len() } else { 0 };
+        if text_bytes > MAX_TEXT_BYTES {
+            return Err(DecodeError::TooLong);
+        }
+        if part.is_none() && is_repetition(key, value) {
+            continue;
+        }
+        let value = value_of(&values, value, parts.room());
+        if let Some(rest) = parts.place(part, value) {
+            parts.field(key_of(key), rest);
         }
     }
     Ok(parts.finish())
+}
+
+/// By the bytes of the key: most keys are known, and need not be checked to be text.
+fn part_of(key: Item<'_>) -> Option<Part> {
+    let Item::Text(key) = key else { return None };
+    python_part(key)
+}
+
+/// Whether a record says this in other words, or says nothing by it.
+fn is_repetition(key: Item<'_>, value: Item<'_>) -> bool {
+    let Item::Text(key) = key else { return false };
+    is_derived(key) && (value == Item::Null || !matches!(key, b"args" | b"exc_info"))
 }
 
 fn key_of<'a>(key: Item<'a>) -> Cow<'a, str> {

@@ -65,8 +65,14 @@ impl Opened {
     /// # Errors
     /// There is no place for the private socket among the temporary files.
     pub(super) fn new(door: Door) -> io::Result<Opened> {
-        let directory = tempfile::Builder::new().prefix("logboom-").tempdir()?;
-        let socket = StdUnixListener::bind(socket_path(&directory))?;
+        let private = tempfile::Builder::new().prefix("logboom-").tempdir().and_then(|directory| {
+            let socket = StdUnixListener::bind(socket_path(&directory))?;
+            Ok((directory, socket))
+        });
+        let (directory, socket) = private.map_err(|error| {
+            let sentence = "no private socket among the temporary files, see TMPDIR";
+            io::Error::new(error.kind(), format!("{sentence}: {error}"))
+        })?;
         // Instead of 128: a connection that is not accepted at once fails.
         listen(&socket, Backlog::MAXCONN)?;
         Ok(Opened { door, directory, socket })
