@@ -18,6 +18,10 @@ use crate::options::{QueueOptions, complain};
 use crate::run_status::{self, Shown};
 use crate::{ctl_workers, level, status};
 
+const PUSH_EXAMPLES: &str = "Examples:
+  logboom ctl config push logboom.toml
+  logboom ctl --queue jobs config push dict.json";
+
 const PRINTING: &str = "cannot print";
 
 /// Talk to a running listener, and to a run
@@ -47,6 +51,9 @@ enum Request {
         json: bool,
     },
     /// Wait until everything logged so far is in the log file
+    #[command(after_help = "Examples:
+  logboom ctl flush
+  logboom ctl flush --sync --timeout 60")]
     Flush {
         /// Wait until it is on the disk
         #[arg(long)]
@@ -59,24 +66,37 @@ enum Request {
     #[command(after_help = level::DETAILS)]
     Level(level::Args),
     /// Give it another configuration
+    #[command(after_help = PUSH_EXAMPLES)]
     Config {
         #[command(subcommand)]
         request: ConfigRequest,
     },
     /// Rotate the log files now, and wait until that is done
+    #[command(after_help = "Examples:
+  logboom ctl rotate")]
     Rotate {
         /// Give up after this many seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 10)]
         timeout: u32,
     },
     /// Start workers of a run, and wait until they are ready
-    #[command(after_help = ctl_workers::DETAILS)]
+    #[command(after_help = ctl_workers::help(&[
+        "logboom ctl start web            all processes of it: web-1, web-2, …",
+        "logboom ctl --queue jobs start db web",
+    ]))]
     Start(WorkerNames),
     /// Stop workers of a run and start them again, and wait until they are ready
-    #[command(after_help = ctl_workers::DETAILS)]
+    #[command(after_help = ctl_workers::help(&[
+        "logboom ctl restart web-2",
+        "logboom ctl restart db web --timeout 120",
+    ]))]
     Restart(WorkerNames),
     /// Stop the listener, and the run where there is one, and say how it went; or stop some workers
-    #[command(after_help = ctl_workers::DETAILS)]
+    #[command(after_help = ctl_workers::help(&[
+        "logboom ctl stop",
+        "logboom ctl --queue jobs stop --timeout 300",
+        "logboom ctl stop web-2",
+    ]))]
     Stop {
         /// Stop only these workers of a run: `web-1`, or `web` for all processes of it
         #[arg(value_name = "NAME")]
@@ -101,6 +121,7 @@ struct WorkerNames {
 enum ConfigRequest {
     /// Send a configuration, which then holds until the next one, a SIGHUP, or the end of the listener.
     /// One that cannot be used changes nothing (78). Relative paths in it are those of the listener
+    #[command(after_help = PUSH_EXAMPLES)]
     Push {
         /// The configuration; its name says in which form it is
         file: PathBuf,
@@ -122,6 +143,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Request::Rotate { timeout } => {
             let rotated = control::rotate(&queue, seconds(timeout))?;
             if let Some(error) = rotated.error {
+                if rotated.files == 0 {
+                    bail!("no log file was rotated: {error}");
+                }
                 bail!("{} log files rotated, then: {error}", rotated.files);
             }
             let said = writeln!(anstream::stdout(), "{} log files rotated", rotated.files);

@@ -11,12 +11,7 @@ use logboom::supervisor::{self, Action, RunWorker, WorkerState};
 use crate::exit;
 use crate::options::{complain, plain};
 
-pub(crate) const DETAILS: &str = "\
-Examples:
-  logboom ctl start web            all processes of it: web-1, web-2, …
-  logboom ctl stop web-2
-  logboom ctl restart db web
-
+const DETAILS: &str = "\
 Workers of `logboom run` are stopped by their stop signals, in the reverse of their order, and
 started in it; names and PORT stay. The command returns when no process of stopped workers is left,
 and started ones are ready; without readiness, when they are started. Others go on as they are.
@@ -27,6 +22,11 @@ only. One that fails after it was started counts as any: see --on-exit of `run`.
 
 Exit codes: 1 a worker did not come up, 2 there is no such worker, 69 no run, 74 not done in time,
 or refused.";
+
+/// What is said below the options of such a command.
+pub(crate) fn help(examples: &[&str]) -> String {
+    format!("Examples:\n  {}\n\n{DETAILS}", examples.join("\n  "))
+}
 
 /// Starts, stops or restarts workers, and says how they are then.
 pub(crate) fn change(

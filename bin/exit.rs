@@ -62,6 +62,7 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             ListenError::Handler(HandlerError::Other(error)) => {
                 error.is::<ConfigError>().then_some(CONFIG)
             }
+            ListenError::Refused { .. } => Some(CONFIG),
             // An address that is no loopback address.
             ListenError::Receive { source, .. } => {
                 (source.kind() == io::ErrorKind::InvalidInput).then_some(CONFIG)

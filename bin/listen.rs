@@ -47,7 +47,7 @@ pub(crate) struct Args {
     doors: DoorOptions,
     /// Take JSON objects, one on a line, from standard input; other lines become messages. Its end stops
     /// the listener
-    #[arg(long, help_heading = "Records from other programs", conflicts_with = "supervised")]
+    #[arg(long, help_heading = "Records from other programs")]
     json_stdin: bool,
     /// Print every record to standard output as well
     #[arg(long)]
@@ -60,7 +60,7 @@ pub(crate) struct Args {
     drain_timeout: Option<u32>,
     /// Standard input is the link to a supervisor; when it vanishes, its workers get this many
     /// seconds to end
-    #[arg(long, value_name = "SECONDS", hide = true)]
+    #[arg(long, value_name = "SECONDS", hide = true, conflicts_with = "json_stdin")]
     supervised: Option<u32>,
 }
 

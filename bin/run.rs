@@ -33,7 +33,7 @@ Of the places where workers are described the first that is used counts: -f, -c 
 workers get PORT as Foreman gives it, and the variables of ./.env where that exists. [workers.NAME] of a
 configuration has
   command, count, environment, env_file, directory
-  capture          auto or lines, as --capture
+  pty              true, as --pty; capture: auto or lines, as --capture
   after            names of workers that have to be ready before
   ready            { log = 'REGEX' }, { command = 'CMD' }, { tcp = '127.0.0.1:5432' } or { exit = true }
                    (it exits 0); with timeout = SECONDS, else 60
@@ -51,7 +51,8 @@ WARNING. A line that is one JSON object with a message (`message` or `msg`) is l
 logger, exception and the like are those of the record, all else its fields, beside the field
 stream=stdout or stderr. A traceback of Python or Java, or a panic of Rust, is one record of level ERROR,
 with all its lines as exception; a line that may begin one waits a second for the next. Any other line,
-and each with --capture lines, is the message of a record.
+and each with --capture lines, is the message of a record. Escape sequences of terminals, such as
+colours, are left out.
 
 Their standard input is /dev/null. LOGBOOM_QUEUE and LOGBOOM_WORKER tell those that use
 logboom themselves where to log, and under which name.

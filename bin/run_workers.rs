@@ -47,6 +47,9 @@ pub(crate) struct WorkerOptions {
     /// what the configuration says of the worker, else auto]
     #[arg(long, value_name = "MODE")]
     capture: Option<CaptureMode>,
+    /// Let the workers print to pseudo-terminals, as programs then write each line at once
+    #[arg(long)]
+    pty: bool,
     /// One more worker, started without a shell and named after the file of its program
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -65,6 +68,7 @@ impl WorkerOptions {
             // Those of the worker itself come last and so count.
             let own = std::mem::take(&mut settings.environment);
             settings.environment = variables.iter().cloned().chain(own).collect();
+            settings.pty |= self.pty;
             settings.capture = self.capture.unwrap_or(settings.capture);
         }
         let mut commands = formation(&workers).map_err(|error| match error {
@@ -148,7 +152,8 @@ impl WorkerOptions {
         let worker = WorkerCommand::new(&name, command).map_err(|error| {
             usage(&format!("{error}, as in: -c NAME='exec {}'", program.display()))
         })?;
-        Ok(Some(worker.capture(self.capture.unwrap_or_default())))
+        let worker = worker.capture(self.capture.unwrap_or_default());
+        Ok(Some(if self.pty { worker.pty() } else { worker }))
     }
 }
 

@@ -12,6 +12,10 @@ use crate::{amounts, run_status};
 
 /// What `--json` prints.
 pub(crate) const KEYS: &str = "\
+Examples:
+  logboom ctl status
+  logboom ctl --queue jobs status --json
+
 Keys of --json:
   pid, queue, uptime_s, logs, stopping
   records            written to the log

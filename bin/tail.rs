@@ -9,7 +9,6 @@ mod pager;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -209,7 +208,9 @@ fn print(reader: &mut Reader, follow: bool, mut context: Context) -> anyhow::Res
             }
             Found::Idle if follow && !reader.is_past() => {
                 context.screen().flush()?;
-                thread::sleep(POLL_INTERVAL);
+                if context.screen().wait(POLL_INTERVAL)? {
+                    return Ok(());
+                }
             }
             Found::Idle => return Ok(context.finish()?),
         }

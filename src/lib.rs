@@ -89,7 +89,8 @@ mod record;
 #[cfg(feature = "listener")]
 mod regular_file;
 #[cfg(feature = "listener")]
-mod relay;
+#[doc(hidden)]
+pub mod relay;
 #[cfg(feature = "listener")]
 mod rotation;
 #[cfg(feature = "listener")]

@@ -38,6 +38,8 @@ pub struct WorkerSettings {
     pub env_file: Option<PathBuf>,
     /// Where it runs; where the supervisor does, unless said.
     pub directory: Option<PathBuf>,
+    /// Whether it prints to pseudo-terminals, so that programs write each line at once.
+    pub pty: bool,
     /// What its output becomes.
     pub capture: CaptureMode,
     /// When it is started and how it is stopped.
@@ -54,6 +56,7 @@ impl WorkerSettings {
             port: None,
             env_file: None,
             directory: None,
+            pty: false,
             capture: CaptureMode::default(),
             lifecycle: Lifecycle::default(),
         }

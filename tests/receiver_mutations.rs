@@ -13,6 +13,7 @@ use logboom::config::{Config, Form};
 use logboom::receiver::{
     DecodeError, MAX_FRAME_BYTES, MAX_RECORD_BYTES, Received, json, pickle, syslog, wire,
 };
+use logboom::relay;
 
 /// Inputs for each decoder unless the environment says how many: seconds for all.
 const INPUTS: u64 = 10_000;
@@ -188,6 +189,21 @@ fn damaged_syslog_datagrams_do_no_harm() {
 #[test]
 fn damaged_frames_do_no_harm() {
     drive("wire", wire::decode);
+}
+
+#[test]
+fn damaged_frames_of_other_listeners_do_no_harm() {
+    let corpus = corpus("relay");
+    for input in &corpus {
+        assert!(relay::read(input).is_some_and(|records| records > 0), "{}", input.escape_ascii());
+    }
+    let (mut random, inputs) = (Random(0x7265_6c61), inputs());
+    let mut whole = 0;
+    for _ in 0..inputs {
+        check(&random.mutated(&corpus), |input| whole += u64::from(relay::read(input).is_some()));
+    }
+    println!("relay: {whole} of {inputs} inputs are whole");
+    assert!(whole > inputs / 100 && whole < inputs / 2, "{whole} of {inputs}");
 }
 
 #[test]

@@ -1,29 +1,58 @@
-//! The doors of a listener for the records of other programs: `listener.doors`.
+//! The doors of a listener for the records of other programs, and of other listeners: `listener.doors`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::error::Problem;
 use super::item::{Item, Table};
-use crate::receiver::{Door, DoorForm, DoorPlace};
+use super::service::ListenerSettings;
+use crate::handler::SocketAddress;
+use crate::receiver::{Door, DoorError, DoorForm, DoorPlace};
 
 /// Longest time after which an idle connection may be closed.
 const MAX_IDLE_TIMEOUT_S: u64 = 366 * 24 * 60 * 60;
 
 const ADDRESS: &str = "an address with a port, such as 127.0.0.1:9020";
 const MODE: &str = "rights as chmod has them, such as \"660\"";
+const KINDS: &str = "python, json, syslog, wire or logboom";
 
-pub(super) fn read(item: Item) -> Result<Vec<(String, Door)>, Problem> {
-    let doors = item.table()?.into_entries().into_iter();
-    doors.map(|(name, item)| Ok((name, read_door(item)?))).collect()
+/// What the `SocketHandler` of logboom sends.
+const LOGBOOM: &str = "logboom";
+
+pub(super) fn read(item: Item, settings: &mut ListenerSettings) -> Result<(), Problem> {
+    for (name, whole) in item.table()?.into_entries() {
+        let mut table = whole.clone().table()?;
+        let kind = table.need("kind", KINDS)?;
+        if kind.text(KINDS)? == LOGBOOM {
+            settings.sockets.push((name, read_socket(table, &whole)?));
+        } else {
+            settings.doors.push((name, read_door(&kind, table, &whole)?));
+        }
+    }
+    Ok(())
 }
 
-fn read_door(item: Item) -> Result<Door, Problem> {
-    let whole = item.clone();
-    let mut table = item.table()?;
-    let form = table.need("kind", "python, json, syslog or wire")?;
-    let form = read_form(&form)?;
-    let place = read_place(&mut table, form, &whole)?;
+/// Who sends there is trusted with its rate, and tells its own loggers: there is nothing to set.
+fn read_socket(mut table: Table, whole: &Item) -> Result<SocketAddress, Problem> {
+    let socket = match (table.take("socket"), table.take("tcp")) {
+        (Some(path), None) => SocketAddress::Path(path.text("a path")?.into()),
+        (None, Some(item)) => match read_address(&item)? {
+            address if address.ip().is_loopback() => SocketAddress::Tcp(address),
+            address => return Err(whole.refused(DoorError::NotLoopback { address })),
+        },
+        _ => return Err(whole.refused("expected one of socket, tcp")),
+    };
+    table.end()?;
+    Ok(socket)
+}
+
+fn read_address(item: &Item) -> Result<SocketAddr, Problem> {
+    item.text(ADDRESS)?.parse().map_err(|_| item.expected(ADDRESS))
+}
+
+fn read_door(kind: &Item, mut table: Table, whole: &Item) -> Result<Door, Problem> {
+    let form = read_form(kind)?;
+    let place = read_place(&mut table, form, whole)?;
     let mut door = Door::new(form, place).map_err(|error| whole.refused(error))?;
     if let Some(logger) = table.take("logger") {
         door = door.logger(logger.text("the name of a logger")?);
@@ -53,7 +82,6 @@ fn number(table: &mut Table, name: &'static str, max: u64) -> Result<Option<u64>
 }
 
 fn read_form(item: &Item) -> Result<DoorForm, Problem> {
-    const KINDS: &str = "python, json, syslog or wire";
     let forms = [DoorForm::Python, DoorForm::Json, DoorForm::Syslog, DoorForm::Wire];
     let name = item.text(KINDS)?;
     forms.into_iter().find(|form| form.name() == name).ok_or_else(|| item.expected(KINDS))
@@ -62,9 +90,6 @@ fn read_form(item: &Item) -> Result<DoorForm, Problem> {
 /// The one place; `socket` is for what is usual in this form.
 fn read_place(table: &mut Table, form: DoorForm, whole: &Item) -> Result<DoorPlace, Problem> {
     let path = |item: Item| Ok(item.text("a path")?.into());
-    let address = |item: Item| -> Result<SocketAddr, Problem> {
-        item.text(ADDRESS)?.parse().map_err(|_| item.expected(ADDRESS))
-    };
     let mut places = Vec::new();
     if let Some(item) = table.take("socket") {
         let path = path(item)?;
@@ -77,10 +102,10 @@ fn read_place(table: &mut Table, form: DoorForm, whole: &Item) -> Result<DoorPla
         places.push(DoorPlace::Datagram(path(item)?));
     }
     if let Some(item) = table.take("tcp") {
-        places.push(DoorPlace::Tcp(address(item)?));
+        places.push(DoorPlace::Tcp(read_address(&item)?));
     }
     if let Some(item) = table.take("udp") {
-        places.push(DoorPlace::Udp(address(item)?));
+        places.push(DoorPlace::Udp(read_address(&item)?));
     }
     match (places.pop(), places.is_empty()) {
         (Some(place), true) => Ok(place),
@@ -88,7 +113,16 @@ fn read_place(table: &mut Table, form: DoorForm, whole: &Item) -> Result<DoorPla
     }
 }
 
-/// What is in effect, by the keys of a configuration, where it is not the default.
+/// What is in effect, by the keys of a configuration.
+pub(super) fn socket_values(address: &SocketAddress) -> [(&'static str, String); 2] {
+    let place = match address {
+        SocketAddress::Path(_) => "socket",
+        SocketAddress::Tcp(_) => "tcp",
+    };
+    [("kind", format!("{LOGBOOM:?}")), (place, format!("{:?}", address.to_string()))]
+}
+
+/// The same of a door, where it is not the default.
 pub(super) fn values(door: &Door) -> Vec<(&'static str, String)> {
     let text = |text: &str| format!("{text:?}");
     let place = match &door.place {

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Config, ConfigError, Form, HandlerKind, HandlerSettings, Problem, QueueSetting};
+use super::{
+    Config, ConfigError, Form, HandlerKind, HandlerSettings, ListenerSettings, Problem,
+    QueueSetting,
+};
 use crate::causes::with_causes;
 use crate::handler::HandlerError;
 use crate::listener::layout::{FileLayout, FixedDoors, HandlerLayout, Layout, NamedQueue};
@@ -29,7 +32,9 @@ impl ListenerBuilder {
         // Which queue it is was decided before, by flags or by this very configuration.
         let builder = self.layout(config.layout()?);
         let doors = config.listener.doors.iter().map(|(_, door)| door.clone());
-        Ok(doors.fold(builder, ListenerBuilder::door))
+        let builder = doors.fold(builder, ListenerBuilder::door);
+        let sockets = config.listener.sockets.iter().map(|(_, address)| address.clone());
+        Ok(sockets.fold(builder, ListenerBuilder::socket))
     }
 
     /// Takes configurations while it runs, from `logboom ctl config push`. Whoever may talk to the
@@ -182,12 +187,12 @@ impl Config {
     }
 
     fn fixed_doors(&self) -> Option<FixedDoors> {
-        let doors = &self.listener.doors;
+        let ListenerSettings { doors, sockets, .. } = &self.listener;
         let reason =
             "a running listener keeps its doors: leave this as it was, or start another listener";
         let problem = || self.problem_of("listener.doors", reason.to_owned());
-        (!doors.is_empty())
-            .then(|| FixedDoors { identity: format!("{doors:?}"), problem: problem() })
+        (!doors.is_empty() || !sockets.is_empty())
+            .then(|| FixedDoors { identity: format!("{doors:?} {sockets:?}"), problem: problem() })
     }
 
     fn problem_of(&self, key: &str, reason: String) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::doors;
 use super::error::Problem;
 use super::item::Item;
+use crate::handler::SocketAddress;
 use crate::receiver::Door;
 use crate::{LevelNames, SyncPolicy};
 
@@ -34,6 +35,8 @@ pub struct ListenerSettings {
     pub drain_timeout: Option<Duration>,
     /// Where it takes the records of other programs, each with its name.
     pub doors: Vec<(String, Door)>,
+    /// Where it takes what the `SocketHandler`s of other listeners and programs send, each with its name.
+    pub sockets: Vec<(String, SocketAddress)>,
 }
 
 pub(super) fn read_queue(item: Item) -> Result<QueueSetting, Problem> {
@@ -60,11 +63,14 @@ pub(super) fn read_listener(item: Item, names: &LevelNames) -> Result<ListenerSe
     let drain_timeout = table.take("drain_timeout").map(|item| {
         item.number(0..=MAX_DRAIN_TIMEOUT_S, "a number of seconds").map(Duration::from_secs)
     });
-    let settings = ListenerSettings {
+    let mut settings = ListenerSettings {
         sync: sync.transpose()?,
         drain_timeout: drain_timeout.transpose()?,
-        doors: table.take("doors").map_or(Ok(Vec::new()), doors::read)?,
+        ..ListenerSettings::default()
     };
+    if let Some(item) = table.take("doors") {
+        doors::read(item, &mut settings)?;
+    }
     table.end()?;
     Ok(settings)
 }

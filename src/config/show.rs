@@ -63,13 +63,15 @@ impl Config {
         for (_, logger) in &self.loggers {
             shown.logger(logger, Some(logger.propagate));
         }
-        let ListenerSettings { sync, drain_timeout, doors: all_doors } = &self.listener;
+        let ListenerSettings { sync, drain_timeout, doors: all_doors, sockets } = &self.listener;
         shown.add("listener.sync".to_owned(), text(sync.unwrap_or_default()));
         let drain_timeout = drain_timeout.unwrap_or(DEFAULT_DRAIN_TIMEOUT);
         shown.add("listener.drain_timeout".to_owned(), drain_timeout.as_secs());
-        for (name, door) in all_doors {
+        let doors = all_doors.iter().map(|(name, door)| (name, doors::values(door)));
+        let sockets = sockets.iter().map(|(name, address)| (name, doors::socket_values(address)));
+        for (name, values) in doors.chain(sockets.map(|(name, values)| (name, values.into()))) {
             let door_key = below("listener.doors", name);
-            for (key, value) in doors::values(door) {
+            for (key, value) in values {
                 shown.add(below(&door_key, key), value);
             }
         }

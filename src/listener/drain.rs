@@ -90,9 +90,10 @@ enum SyncWish {
 impl Drain {
     /// Drains until a stop is asked for and done.
     pub(super) fn run(&mut self) -> StopReport {
+        // A configuration may be what lets the first batch be written.
+        self.tasks.open();
         self.say_filtered();
         self.commit();
-        self.tasks.open();
         while !self.stop.is_requested() {
             if self.bound.is_lost() {
                 self.give_up_queue();

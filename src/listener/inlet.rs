@@ -300,7 +300,7 @@ impl Inlet {
     }
 
     /// What the status shows.
-    pub(crate) fn counts(&self) -> &SourceCounts {
+    pub(crate) fn counts(&self) -> &Arc<SourceCounts> {
         &self.counts
     }
 
@@ -341,7 +341,7 @@ impl Drop for Inlet {
     }
 }
 
-/// The lane of one peer of a  its records have an order and numbers of their own.
+/// The lane of one peer of a source: its records have an order and numbers of their own.
 pub struct InletLane {
     number: u64,
     next_seq: u64,

@@ -9,14 +9,20 @@
 mod address;
 mod message;
 mod origin;
+mod records;
 
 pub use address::{ParseSocketAddressError, SocketAddress};
 pub(crate) use message::{
-    ANSWER_BYTES, Answer, FRAME_HEADER_BYTES, Frame, FrameKind, GREETING_BYTES, Greeting, Item,
-    Items, MAX_FRAME_BYTES, MAX_ORIGINS, NoGreeting, SOFT_FRAME_BYTES, begin_frame, end_frame,
-    put_origin, put_record,
+    ANSWER_BYTES, Answer, FRAME_HEADER_BYTES, Frame, FrameKind, GREETING_BYTES, Greeting,
+    MAX_FRAME_BYTES, MAX_ORIGINS, NoGreeting, SOFT_FRAME_BYTES, begin_frame, end_frame, put_origin,
+    put_record,
 };
+#[cfg(test)]
+pub(crate) use message::{Item, Items};
 pub(crate) use origin::{Origin, OriginEncoder};
+#[doc(hidden)]
+pub use records::read;
+pub(crate) use records::{FrameReader, Intake, Untaken};
 
 use std::time::Duration;
 

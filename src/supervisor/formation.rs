@@ -60,6 +60,7 @@ pub fn formation(
                 command.env("PORT", port.saturating_add(number).to_string());
             }
             let command = WorkerCommand::new(own_name, command)?.capture(settings.capture);
+            let command = if settings.pty { command.pty() } else { command };
             let mut command = command.lifecycle(lifecycle.clone());
             command.family = Some(name.clone());
             commands.push(command);

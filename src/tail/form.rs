@@ -2,8 +2,9 @@
 
 use super::moment::{LineClock, Moment};
 use super::pairs::{pairs, start_of_last_pairs};
-use super::parts::{Read, Tree};
+use super::parts::{Read, Tree, level_with, tells_level};
 use super::{TailError, json_line};
+use crate::Level;
 use crate::formatter::{DEFAULT_PATTERN, LinePattern, LinePatternError};
 
 /// So much of a log is searched for a line of a known form.
@@ -155,6 +156,18 @@ impl Forms {
         };
         push_further(&mut read, further);
         Some(read)
+    }
+
+    /// The level that a record tells in its first line, read without all else.
+    pub(super) fn level(&mut self, line: &str) -> Option<Level> {
+        let form = self.form_of(line.as_bytes())?;
+        match &self.forms[form] {
+            LineForm::Json => json_line::level(line),
+            LineForm::Logfmt => pairs(line)
+                .filter(|pair| tells_level(&pair.key))
+                .fold(None, |level, pair| level_with(level, &pair.key, &pair.value)),
+            LineForm::Text(pattern) => pattern.read(line)?.level,
+        }
     }
 
     /// When the record was made, of which this is the first line.

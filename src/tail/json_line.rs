@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::moment::LineClock;
-use super::parts::{Read, Tree};
-use crate::Value;
+use super::parts::{Read, Tree, level_with, tells_level};
+use crate::{Level, Value};
 
 /// Reads a line that is one object.
 pub(super) fn read<'l>(line: &'l str, clock: &mut LineClock) -> Option<Read<'l>> {
@@ -16,6 +16,39 @@ pub(super) fn read<'l>(line: &'l str, clock: &mut LineClock) -> Option<Read<'l>>
     let mut read = Read::new();
     keys.into_iter().for_each(|(key, tree)| read.set(key, tree, clock));
     Some(read)
+}
+
+/// The level that a line tells; all else in it is passed over.
+pub(super) fn level(line: &str) -> Option<Level> {
+    serde_json::from_str(line).ok().and_then(|LevelTold(level)| level)
+}
+
+struct LevelTold(Option<Level>);
+
+impl<'de> Deserialize<'de> for LevelTold {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LevelTold, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = LevelTold;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of JSON")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LevelTold, A::Error> {
+                let mut level = None;
+                while let Some(Key(key)) = map.next_key()? {
+                    if !tells_level(&key) {
+                        map.next_value::<IgnoredAny>()?;
+                    } else if let Tree::Leaf(value) = map.next_value()? {
+                        level = level_with(level, &key, &value);
+                    }
+                }
+                Ok(LevelTold(level))
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
 }
 
 #[derive(Deserialize)]

@@ -51,14 +51,10 @@ impl<'l> Read<'l> {
             ("time" | "timestamp" | "ts" | "@timestamp", Tree::Leaf(value)) => {
                 self.set_moment(moment(&value, clock));
             }
-            ("levelno", Tree::Leaf(value)) => {
-                let number = whole(&value).and_then(|number| u8::try_from(number).ok());
-                number.into_iter().for_each(|number| self.set_level(Level::new(number)));
-            }
-            ("level" | "severity" | "lvl" | "levelname", Tree::Leaf(Value::Str(name))) => {
-                if let Some(level) = level_of(&name).filter(|_| !self.has_level) {
-                    self.set_level(level);
-                }
+            (key, Tree::Leaf(value)) if tells_level(key) && may_be_level(key, &value) => {
+                let before = self.has_level.then_some(record.level);
+                let level = level_with(before, key, &value);
+                level.into_iter().for_each(|level| self.set_level(level));
             }
             ("logger" | "target", Tree::Leaf(Value::Str(text))) => record.logger = text,
             ("message" | "msg", Tree::Leaf(Value::Str(text))) => record.message = text,
@@ -96,6 +92,28 @@ impl<'l> Read<'l> {
             }
             (_, tree) => push_fields(without_prefix(key), tree, &mut record.fields),
         }
+    }
+}
+
+/// Whether a key may tell the level.
+pub(super) fn tells_level(key: &str) -> bool {
+    matches!(key, "levelno" | "level" | "severity" | "lvl" | "levelname")
+}
+
+/// Whether the value is one that levels have; another is a field.
+fn may_be_level(key: &str, value: &Value<'_>) -> bool {
+    key == "levelno" || matches!(value, Value::Str(_))
+}
+
+/// The level with one more key that may tell it: a number counts most, then the first name.
+pub(super) fn level_with(before: Option<Level>, key: &str, value: &Value<'_>) -> Option<Level> {
+    match value {
+        Value::Str(name) if key != "levelno" => before.or_else(|| level_of(name)),
+        value if key == "levelno" => {
+            let number = whole(value).and_then(|number| u8::try_from(number).ok());
+            number.map(Level::new).or(before)
+        }
+        _ => before,
     }
 }
 

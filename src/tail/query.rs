@@ -215,8 +215,12 @@ impl Query {
 
     /// Whether something is asked that only a known form tells.
     pub(super) fn needs_form(&self) -> bool {
+        self.level.is_some() || self.needs_record()
+    }
+
+    /// Whether something is asked beside text and level.
+    fn needs_record(&self) -> bool {
         self.has_range()
-            || self.level.is_some()
             || !self.workers.is_empty()
             || !self.loggers.is_empty()
             || !self.fields.is_empty()
@@ -252,7 +256,13 @@ impl Query {
             return true;
         }
         let text = String::from_utf8_lossy(text);
-        forms.read(&text).is_some_and(|read| self.accepts(&read))
+        if let Some(least) = self.level {
+            let line = text.split_once('\n').map_or(&*text, |(line, _)| line);
+            if forms.level(line).is_none_or(|level| level < least) {
+                return false;
+            }
+        }
+        !self.needs_record() || forms.read(&text).is_some_and(|read| self.accepts(&read))
     }
 
     fn accepts(&self, read: &Read<'_>) -> bool {
@@ -261,7 +271,6 @@ impl Query {
         let is_in_range =
             |moment: Moment| range.contains(&moment.first_ns) || range.contains(&moment.last_ns);
         (!self.has_range() || read.moment.is_some_and(is_in_range))
-            && self.level.is_none_or(|level| read.has_level && record.level >= level)
             && one_of(&self.workers, |name| is_worker(name, &record.process.name))
             && one_of(&self.loggers, |name| is_logger(name, &record.logger))
             && self.fields.iter().all(|field| field.accepts(read))

@@ -178,6 +178,7 @@ impl Source {
     fn fill(&mut self, query: &Query) -> Result<bool, TailError> {
         self.chunk.drain(..self.at);
         (self.at, self.whole_to) = (0, 0);
+        self.needles.iter_mut().for_each(Needles::forget);
         let goal = (self.chunk.len() + 1).next_multiple_of(CHUNK_BYTES);
         let mut is_all = false;
         while self.chunk.len() < goal && !is_all && !self.skipped {
@@ -273,13 +274,14 @@ impl Source {
 
     /// Goes to the next record that may be wanted; whether there is one. The one at hand begins one.
     fn go_to_candidate(&mut self) -> bool {
-        let text = &self.chunk[self.at..self.whole_to];
-        let Some(found) = self.needles.as_ref().and_then(|needles| needles.find(text)) else {
+        let text = &self.chunk[..self.whole_to];
+        let found = self.needles.as_mut().and_then(|needles| needles.find(text, self.at));
+        let Some(found) = found else {
             (self.at, self.before) = (self.whole_to, Some(false));
             return false;
         };
-        let (first, mut start) = (self.at, self.at + found);
-        start = start_of_line(&self.chunk, start, first);
+        let first = self.at;
+        let mut start = start_of_line(&self.chunk, found, first);
         while start > first && !self.begins_at(start, self.whole_to) {
             start = start_of_line(&self.chunk, start - 1, first);
         }

@@ -4,17 +4,12 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use zeromq::{Listener, Socket, SocketOptions};
-
-use crate::socket_file::{self, SocketFile};
+use super::guard::{Door, Opened};
+use crate::socket_file;
 
 /// Who may connect to the socket of an `ipc://` endpoint: its own user, and root.
 const MODE: u32 = 0o600;
-
-/// How long one attempt to connect takes; within it the crate tries again after growing pauses.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// An address of ZeroMQ and what is done there: one end binds it, the others connect to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,21 +77,23 @@ impl Endpoint {
         self.end == End::Bind
     }
 
-    /// Takes the address where this end binds it. From then on it says which port that is.
+    /// Takes the address where this end binds it, in the runtime that is to serve it. From then on it
+    /// says which port that is.
     pub(super) fn open(&mut self) -> io::Result<Opened> {
-        let (listener, file) = match (self.end, &mut self.place) {
-            (End::Connect, _) => (None, None),
+        Opened::new(match (self.end, &mut self.place) {
+            (End::Connect, Place::Tcp(address)) => Door::ConnectTcp(*address),
+            (End::Connect, Place::Ipc(path)) => Door::ConnectIpc(path.clone()),
             (End::Bind, Place::Tcp(address)) => {
                 let listener = TcpListener::bind(*address)?;
                 *address = listener.local_addr()?;
-                (Some(listener.into()), None)
+                listener.set_nonblocking(true)?;
+                Door::BindTcp(listener.try_into()?)
             }
             (End::Bind, Place::Ipc(path)) => {
                 let (listener, file) = socket_file::listen(path, MODE)?;
-                (Some(listener.into()), Some(file))
+                Door::BindIpc(listener.try_into()?, file)
             }
-        };
-        Ok(Opened { endpoint: self.clone(), listener, _file: file })
+        })
     }
 
     pub(super) fn address(&self) -> String {
@@ -137,43 +134,6 @@ fn place(text: &str) -> Result<Place, EndpointError> {
         return Err(EndpointError::NotLoopback { text: text.to_owned() });
     }
     Ok(Place::Tcp(SocketAddr::new(address, port)))
-}
-
-/// An endpoint whose address is taken, where it is to be bound.
-pub(super) struct Opened {
-    endpoint: Endpoint,
-    listener: Option<Listener>,
-    /// Removed with this.
-    _file: Option<SocketFile>,
-}
-
-impl Opened {
-    pub(super) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
-    pub(super) fn is_bound(&self) -> bool {
-        self.endpoint.is_bound()
-    }
-
-    /// A socket at this endpoint as soon as there is one: at once where it is bound, else when the
-    /// other end is there. A bound one is made once.
-    pub(super) async fn attach<S: Socket>(
-        &mut self,
-        socket: &mut S,
-    ) -> Result<(), zeromq::ZmqError> {
-        match self.listener.take() {
-            Some(listener) => socket.bind_listener(listener).await.map(|_| ()),
-            None => socket.connect(&self.endpoint.address()).await,
-        }
-    }
-}
-
-/// A socket that gives up an attempt to connect soon enough to begin another.
-pub(super) fn socket<S: Socket>() -> S {
-    let mut options = SocketOptions::default();
-    options.connect_timeout(CONNECT_TIMEOUT);
-    S::with_options(options)
 }
 
 #[cfg(test)]

@@ -56,8 +56,8 @@ pub struct ZeromqHandler {
     messages: Option<UnboundedSender<Message>>,
     closed: Arc<Notify>,
     close_timeout: Duration,
-    /// Records that were not sent when the thread ended.
-    ended: Receiver<usize>,
+    /// Told when the thread has ended; how many records were not sent, if any.
+    ended: Receiver<Option<usize>>,
 }
 
 /// The settings of a [`ZeromqHandler`] that is not open yet.
@@ -94,13 +94,15 @@ impl ZeromqHandler {
         }
         self.closed.notify_one();
         let ended = self.ended.recv_timeout(self.close_timeout.saturating_add(GRACE));
-        match ended.unwrap_or_else(|_| self.room.records()) {
-            0 => Ok(()),
-            unsent => Err(HandlerError::other(format!(
-                "{unsent} records were not sent: nobody at {} has taken them in time",
-                self.endpoint
-            ))),
-        }
+        let unsent = match ended.unwrap_or_else(|_| Some(self.room.records())) {
+            None => return Ok(()),
+            Some(0) => "some".to_owned(),
+            Some(unsent) => unsent.to_string(),
+        };
+        Err(HandlerError::other(format!(
+            "{unsent} records were not sent: nobody at {} has taken them in time",
+            self.endpoint
+        )))
     }
 }
 
@@ -151,9 +153,12 @@ impl ZeromqBuilder {
         let closed = Arc::new(Notify::new());
         let start = |builder: &mut ZeromqBuilder| -> io::Result<()> {
             let runtime = runtime()?;
+            let opened = {
+                let _entered = runtime.enter();
+                builder.endpoint.open()?
+            };
             let sender = Sender {
                 kind: builder.kind,
-                opened: builder.endpoint.open()?,
                 topic: builder.topic.take().map(Bytes::from),
                 messages: queue,
                 room: Arc::clone(&room),
@@ -161,7 +166,7 @@ impl ZeromqBuilder {
                 close_timeout: builder.close_timeout,
             };
             thread::Builder::new().name("logboom-zeromq".into()).spawn(move || {
-                let unsent = sender.run(&runtime);
+                let unsent = sender.run(opened, &runtime);
                 runtime.shutdown_background();
                 let _nobody_waits = end.send(unsent);
             })?;

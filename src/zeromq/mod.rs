@@ -8,9 +8,11 @@
 //! # Whom to trust
 //!
 //! There are `ipc://` sockets, which are for their own user, and `tcp://` on loopback addresses,
-//! where any user of the machine can connect. The crate believes what a peer says of the length of a
-//! frame: one that claims more than there is memory ends the process. So where other users are not
-//! trusted bind `ipc://`, or connect to what is.
+//! where any user of the machine can connect. What a peer says is looked at before the crate reads it: a
+//! message has at most 4 MiB and 64 frames, and a subscriber at most 1000 topics of 1023 bytes; what has
+//! begun, the greeting too, has to be there within 10 seconds; messages that have begun take at most
+//! 64 MiB together; and there are at most 256 peers, or one for 16 descriptors of the process. At this
+//! limit the one goes that came first and has not greeted. A source counts each by its reason.
 //!
 //! ```no_run
 //! use logboom::formatter::LogRecordFormatter;
@@ -31,6 +33,8 @@
 //! ```
 
 mod endpoint;
+mod framing;
+mod guard;
 mod handler;
 mod room;
 mod sender;

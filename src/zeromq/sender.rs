@@ -1,5 +1,6 @@
 //! The thread of a handler: from what waits to its socket.
 
+use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +13,12 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use zeromq::{PubSocket, PushSocket, Socket, SocketEvent, SocketSend, ZmqError, ZmqMessage};
 
-use super::endpoint::{self, Opened};
+use super::framing::Side;
+use super::guard::Opened;
 use super::room::{Message, Room};
 
-/// Pauses before another attempt where a connection was made and failed at once.
-pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// How long a message that nobody takes waits for another attempt, unless somebody comes.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often tasks that end are looked at.
 const TICK: Duration = Duration::from_millis(5);
@@ -31,7 +33,7 @@ pub(super) enum Kind {
     Push,
 }
 
-/// A thread's runtime.
+/// The runtime of a thread.
 ///
 /// # Errors
 /// The system has no descriptors for it.
@@ -42,7 +44,6 @@ pub(super) fn runtime() -> io::Result<Runtime> {
 /// What sends on a thread of its own until the queue of messages ends.
 pub(super) struct Sender {
     pub(super) kind: Kind,
-    pub(super) opened: Opened,
     pub(super) topic: Option<Bytes>,
     pub(super) messages: UnboundedReceiver<Message>,
     pub(super) room: Arc<Room>,
@@ -51,17 +52,10 @@ pub(super) struct Sender {
     pub(super) close_timeout: Duration,
 }
 
-/// Why a socket is used no longer.
-enum End {
-    /// All messages have been given to it.
-    Done,
-    /// Its peer has gone, perhaps with a message that is still to be sent.
-    Lost(Option<ZmqMessage>),
-}
-
 impl Sender {
-    /// Sends until the end, or until the time for that is up; how many records are not sent then.
-    pub(super) fn run(mut self, runtime: &Runtime) -> usize {
+    /// Sends until the end, or until the time for that is up: then so many records are not with the
+    /// crate yet, and some perhaps not with the peers.
+    pub(super) fn run(mut self, opened: Opened, runtime: &Runtime) -> Option<usize> {
         let (closed, close_timeout) = (Arc::clone(&self.closed), self.close_timeout);
         let room = Arc::clone(&self.room);
         let deadline = async {
@@ -72,85 +66,51 @@ impl Sender {
         };
         let all_sent = async {
             match self.kind {
-                Kind::Publish => self.send_all::<PubSocket>().await,
-                Kind::Push => self.send_all::<PushSocket>().await,
+                Kind::Publish => self.send_all(PubSocket::new(), (opened, Side::Publish)).await,
+                Kind::Push => self.send_all(PushSocket::new(), (opened, Side::Push)).await,
             }
         };
         runtime.block_on(async {
             tokio::select! {
-                () = all_sent => 0,
-                unsent = deadline => unsent,
+                () = all_sent => None,
+                unsent = deadline => Some(unsent),
             }
         })
     }
 
-    async fn send_all<S: Socket + SocketSend>(&mut self) {
-        let mut left = None;
-        loop {
-            let mut socket = endpoint::socket::<S>();
-            let mut events = socket.monitor();
-            if self.opened.attach(&mut socket).await.is_err() {
-                if self.is_bound() {
-                    return;
-                }
-                sleep(RETRY_PAUSE).await;
-                continue;
-            }
-            match self.serve(&mut socket, &mut events, left.take()).await {
-                End::Done => {
-                    self.room.wait_until_empty().await;
-                    drop((socket, events));
-                    return wait_for_tasks().await;
-                }
-                End::Lost(message) => {
-                    left = message;
-                    sleep(RETRY_PAUSE).await;
-                }
-            }
-        }
+    async fn send_all<S: Socket + SocketSend>(
+        &mut self,
+        mut socket: S,
+        (opened, side): (Opened, Side),
+    ) {
+        let mut events = socket.monitor();
+        let Ok(guard) = opened.attach(&mut socket, side, Arc::default()).await else {
+            // What waits is said to be unsent in the end.
+            return pending().await;
+        };
+        self.serve(&mut socket, &mut events).await;
+        self.room.wait_until_empty().await;
+        guard.close();
+        drop((socket, events));
+        wait_for_tasks().await;
     }
 
-    /// Sends until all is sent, or the peer that was connected to is gone.
+    /// Gives the socket what there is to send.
     async fn serve<S: Socket + SocketSend>(
         &mut self,
         socket: &mut S,
         events: &mut (impl futures_util::Stream<Item = SocketEvent> + Unpin),
-        mut left: Option<ZmqMessage>,
-    ) -> End {
+    ) {
         let under_way = Arc::new(Semaphore::new(MAX_UNDER_WAY));
-        loop {
-            let message = match left.take() {
-                Some(message) => message,
-                None => tokio::select! {
-                    biased;
-                    event = events.next() => {
-                        if !self.is_bound() && matches!(event, Some(SocketEvent::Disconnected(_))) {
-                            return End::Lost(None);
-                        }
-                        continue;
-                    }
-                    message = self.next(&under_way) => match message {
-                        Some(message) => message,
-                        None => return End::Done,
-                    },
-                },
-            };
-            match socket.send(message).await {
-                Ok(()) => {}
-                Err(ZmqError::ReturnToSender { message, .. }) if self.is_bound() => {
-                    left = Some(message);
-                    // Until somebody is there who takes it.
-                    let _event = timeout(RETRY_PAUSE, events.next()).await;
-                }
-                Err(ZmqError::ReturnToSender { message, .. }) => return End::Lost(Some(message)),
-                Err(_) if self.is_bound() => {}
-                Err(_) => return End::Lost(None),
+        while let Some(mut message) = self.next(&under_way).await {
+            while let Err(ZmqError::ReturnToSender { message: returned, .. }) =
+                socket.send(message).await
+            {
+                message = returned;
+                // Until somebody is there who takes it.
+                let _event = timeout(RETRY_PAUSE, events.next()).await;
             }
         }
-    }
-
-    fn is_bound(&self) -> bool {
-        self.opened.is_bound()
     }
 
     /// The next message, as soon as the socket may have it; none at the end.
@@ -173,7 +133,8 @@ impl Sender {
     }
 }
 
-/// Waits until the tasks of a dropped socket have written what they had.
+/// Waits until the tasks of a dropped socket, and those between it and its peers, have written what
+/// they had.
 async fn wait_for_tasks() {
     while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
         sleep(TICK).await;

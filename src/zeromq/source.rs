@@ -1,19 +1,17 @@
 //! A source that takes records by SUB or PULL.
 
-use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use tokio::runtime::Runtime;
-use tokio::time::{sleep, timeout};
-use zeromq::{
-    PullSocket, Socket, SocketEvent, SocketRecv, SubSocket, ZmqError, ZmqMessage, ZmqResult,
-};
+use tokio::time::timeout;
+use zeromq::{PullSocket, Socket, SocketRecv, SubSocket, ZmqMessage, ZmqResult};
 
 use super::Endpoint;
-use super::endpoint::{self, Opened};
-use super::sender::{RETRY_PAUSE, runtime};
+use super::framing::Side;
+use super::guard::Opened;
+use super::sender::runtime;
 use crate::receiver::decode_json;
 use crate::{Field, Inlet, InletLane, Process, RecordSource};
 
@@ -71,7 +69,10 @@ impl ZeromqSource {
 impl RecordSource for ZeromqSource {
     fn open(&mut self) -> io::Result<()> {
         let runtime = runtime()?;
-        let opened = self.endpoint.open()?;
+        let opened = {
+            let _entered = runtime.enter();
+            self.endpoint.open()?
+        };
         self.opened = Some((runtime, opened));
         Ok(())
     }
@@ -84,14 +85,13 @@ impl RecordSource for ZeromqSource {
     fn run(&mut self, inlet: &Inlet) {
         let Some((runtime, opened)) = self.opened.take() else { return };
         let served = runtime.block_on(async {
-            let mut taker = Taker::new(inlet, opened)?;
+            let taker = Taker::new(inlet, &self.endpoint)?;
             match &self.kind {
-                Kind::Subscribe { topics } => taker.take_all(|| subscriber(topics)).await,
-                Kind::Pull => {
-                    taker.take_all(|| async { Ok(endpoint::socket::<PullSocket>()) }).await
+                Kind::Subscribe { topics } => {
+                    taker.take_all(subscriber(topics).await?, (opened, Side::Subscribe)).await
                 }
+                Kind::Pull => taker.take_all(PullSocket::new(), (opened, Side::Pull)).await,
             }
-            Ok::<(), io::Error>(())
         });
         if let Err(error) = served {
             inlet.refuse(&format!("the source cannot be served: {error}"));
@@ -101,7 +101,7 @@ impl RecordSource for ZeromqSource {
 }
 
 async fn subscriber(topics: &[String]) -> ZmqResult<SubSocket> {
-    let mut socket = endpoint::socket::<SubSocket>();
+    let mut socket = SubSocket::new();
     if topics.is_empty() {
         socket.subscribe("").await?;
     }
@@ -115,105 +115,36 @@ async fn subscriber(topics: &[String]) -> ZmqResult<SubSocket> {
 struct Taker<'i> {
     inlet: &'i Inlet,
     lane: InletLane,
-    opened: Opened,
-    peers: usize,
-}
-
-/// What comes of a socket.
-enum Come {
-    Message(ZmqMessage),
-    Broken(ZmqError),
-    Event(Option<SocketEvent>),
-    Nothing,
 }
 
 impl<'i> Taker<'i> {
-    fn new(inlet: &'i Inlet, opened: Opened) -> io::Result<Taker<'i>> {
-        let peer = opened.endpoint().to_string();
+    fn new(inlet: &'i Inlet, endpoint: &Endpoint) -> io::Result<Taker<'i>> {
+        let peer = endpoint.to_string();
         let context = [Field { key: "peer".into(), value: peer.clone().into() }].into();
         let process = Process { name: peer.into(), context, ..Process::default() };
-        Ok(Taker { inlet, lane: inlet.lane(process)?, opened, peers: 0 })
+        Ok(Taker { inlet, lane: inlet.lane(process)? })
     }
 
-    /// Takes all from sockets that `make` makes: one that is bound, or one for each connection.
-    async fn take_all<S: Socket + SocketRecv, F: Future<Output = ZmqResult<S>>>(
-        &mut self,
-        make: impl Fn() -> F,
-    ) {
-        while !self.inlet.is_closing() {
-            if let Err(error) = self.take_from(&make).await {
-                self.inlet.refuse(&format!("the connection failed: {error}"));
-            }
-            self.set_peers(0);
-            if self.opened.is_bound() {
-                return;
-            }
-            sleep(RETRY_PAUSE).await;
-        }
-    }
-
-    /// Takes all that comes by one socket.
-    async fn take_from<S: Socket + SocketRecv, F: Future<Output = ZmqResult<S>>>(
-        &mut self,
-        make: impl Fn() -> F,
+    async fn take_all<S: Socket + SocketRecv>(
+        mut self,
+        mut socket: S,
+        (opened, side): (Opened, Side),
     ) -> ZmqResult<()> {
-        let mut socket = make().await?;
-        let mut events = socket.monitor();
-        while let Err(error) = self.opened.attach(&mut socket).await {
-            // Nobody is there yet.
-            if !matches!(error, ZmqError::ConnectTimeout(_)) {
-                return Err(error);
-            }
-            if self.inlet.is_closing() {
-                return Ok(());
-            }
-        }
+        let _guard = opened.attach(&mut socket, side, Arc::clone(self.inlet.counts())).await?;
         while !self.inlet.is_closing() {
-            let come = tokio::select! {
-                () = sleep(TICK) => Come::Nothing,
-                event = events.next() => Come::Event(event),
-                received = socket.recv() => received.map_or_else(Come::Broken, Come::Message),
-            };
-            match come {
-                Come::Message(message) => self.take(message),
-                Come::Broken(error) => self.inlet.refuse(&error.to_string()),
-                Come::Event(event) => {
-                    if self.note(event) {
-                        return Ok(());
-                    }
-                }
-                Come::Nothing => {}
+            // An error is the end of a connection, which the guard has seen, and counted if need be.
+            if let Ok(Ok(message)) = timeout(TICK, socket.recv()).await {
+                self.take(message);
             }
         }
         for _ in 0..MAX_LAST_MESSAGES {
             match timeout(LAST_PAUSE, socket.recv()).await {
                 Ok(Ok(message)) => self.take(message),
-                Ok(Err(error)) => self.inlet.refuse(&error.to_string()),
+                Ok(Err(_)) => {}
                 Err(_nothing) => break,
             }
         }
         Ok(())
-    }
-
-    /// Counts who is there; whether the only one has gone.
-    fn note(&mut self, event: Option<SocketEvent>) -> bool {
-        match event {
-            Some(SocketEvent::Accepted(..) | SocketEvent::Connected(..)) => {
-                self.set_peers(self.peers + 1);
-            }
-            Some(SocketEvent::AcceptFailed(error)) => self.inlet.refuse(&error.to_string()),
-            Some(SocketEvent::Disconnected(_)) => {
-                self.set_peers(self.peers.saturating_sub(1));
-                return !self.opened.is_bound();
-            }
-            _ => {}
-        }
-        false
-    }
-
-    fn set_peers(&mut self, peers: usize) {
-        self.peers = peers;
-        self.inlet.counts().set_peers(peers);
     }
 
     /// Takes one message: a body, or a topic and a body.

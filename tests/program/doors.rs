@@ -392,6 +392,15 @@ fn a_configuration_has_doors_which_a_reload_does_not_change() {
             "kind = 'xml'\nsocket = 'j'",
             "3: listener.doors.a.kind: found \"xml\", expected python, ",
         ),
+        (
+            "kind = 'logboom'\nudp = '127.0.0.1:1'",
+            "2: listener.doors.a: expected one of socket, tcp",
+        ),
+        ("kind = 'logboom'\ntcp = '0.0.0.0:1'", "2: listener.doors.a: records are taken from this"),
+        (
+            "kind = 'logboom'\nsocket = 'j'\nmode = '666'",
+            "5: listener.doors.a.mode: unknown key, expected one of kind, socket, tcp",
+        ),
         ("kind = 'json'\ntcp = '0.0.0.0:1'", "2: listener.doors.a: records are taken from this"),
         ("kind = 'syslog'\ntcp = '127.0.0.1:1'", "use udp"),
         ("kind = 'json'\nsocket = 'j'\nmode = '888'", "listener.doors.a.mode: found \"888\""),

@@ -88,6 +88,20 @@ fn a_lifted_record_is_of_its_worker_and_of_its_own_time() {
 }
 
 #[test]
+fn escape_sequences_are_left_out_and_what_is_none_stays_visible() {
+    let script = r#"w=printf '\033[1;31mred\033[0m\n\033]0;title\007\033[2Kup\n\377\033\n'; \
+                    printf '{"msg":"\\u001b[32mgreen\\u001b[0m"}\n'"#;
+    let expected = [
+        "stdout INFO red",
+        "stdout INFO up",
+        "stdout INFO \\xff\\x1b",
+        "stdout INFO green stream=stdout",
+    ];
+    assert_eq!(printed(&["-c", script]), expected);
+    assert_eq!(printed(&["--capture=lines", "-c", script])[..2], expected[..2]);
+}
+
+#[test]
 fn a_line_with_more_fields_than_a_record_holds_loses_none() {
     let place = Place::new();
     let line = |bytes: usize| format!("{{\"msg\":\"hi\",\"k\":\"{}\"}}", "x".repeat(bytes));
@@ -204,4 +218,60 @@ fn what_waits_for_a_continuation_in_vain_is_logged_all_the_same() {
     assert_eq!(run.end().0, 0);
     let line = "Traceback (most recent call last):";
     assert_eq!(run.lines_of("w"), [line, "on", line]);
+}
+
+/// Python prints by blocks to anything but a terminal.
+const PRINTS: &str = "import os, sys, time; fds = 0, 1, 2
+print(*map(os.isatty, fds), *os.get_terminal_size(1))
+print('oops', file=sys.stderr)
+while not os.path.exists('go'): time.sleep(0.01)";
+
+#[test]
+fn at_a_terminal_each_line_is_printed_at_once() {
+    let place = Place::new();
+    fs::write(place.path("prints.py"), PRINTS).unwrap();
+    let command = support::run::command(&place, &["--pty", "-c", "w=exec python3 prints.py"]);
+    let mut run = Run::by(place, command);
+    wait_until("the lines", || run.lines_of("w").len() == 2);
+    let mut lines = run.lines_of("w");
+    lines.sort();
+    assert_eq!(lines, ["False True True 200 50", "oops"]);
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", run.process.pid())).unwrap();
+    let targets = descriptors.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    let targets: Vec<_> = targets.map(|path| path.display().to_string()).collect();
+    let ours = targets.iter().filter(|path| path.ends_with("ptmx")).count();
+    let theirs = targets.iter().filter(|path| is_side_of_a_program(path)).count();
+    assert_eq!((ours, theirs), (2, 0), "{targets:?}");
+    run.go();
+    assert_eq!(run.end().0, 0);
+}
+
+/// Whether this is what a program has of a terminal: `/dev/pts/7`.
+fn is_side_of_a_program(path: &str) -> bool {
+    path.strip_prefix("/dev/pts/").is_some_and(|name| name.parse::<u32>().is_ok())
+}
+
+#[test]
+fn a_terminal_changes_no_byte_and_loses_no_line() {
+    let script = r"w=printf 'a\r\nb\tc\377\n'; seq 20000; printf 'no end'; printf 'e\n' >&2";
+    let mut lines = printed(&["--pty", "-c", script]);
+    let is_error = |line: &String| line.starts_with("stderr");
+    let errors: Vec<_> = lines.extract_if(.., |line| is_error(line)).collect();
+    assert_eq!(errors, ["stderr WARNING e"]);
+    let seq = (1..=20_000).map(|number| number.to_string());
+    let expected = ["a".to_owned(), "b\tc\\xff".to_owned()].into_iter().chain(seq);
+    let expected = expected.chain(["no end".to_owned()]).map(|line| format!("stdout INFO {line}"));
+    assert!(lines.into_iter().eq(expected));
+}
+
+#[test]
+fn a_terminal_is_said_by_the_configuration_too() {
+    let place = Place::new();
+    let worker = "command = '[ -t 1 ] && echo yes || echo no'";
+    let config = format!("version = 1\n[workers.a]\n{worker}\n[workers.b]\n{worker}\npty = true");
+    fs::write(place.path("logboom.toml"), config).unwrap();
+    let mut lines = lines(&place, &[]);
+    lines.sort();
+    assert!(lines[0].starts_with("a ") && lines[0].ends_with(" no"), "{lines:?}");
+    assert!(lines[1].starts_with("b ") && lines[1].ends_with(" yes"), "{lines:?}");
 }

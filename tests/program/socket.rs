@@ -82,6 +82,30 @@ fn assert_nothing_left(place: &Place, listener: Listener) {
 }
 
 #[test]
+fn a_configuration_says_where_to_receive() {
+    let place = Place::new();
+    let config = |socket: &str| {
+        format!("version = 1\n[listener.doors.others]\nkind = 'logboom'\nsocket = '{socket}'\n")
+    };
+    let path = socket(&place);
+    fs::write(place.path("c.toml"), config(path.to_str().unwrap())).unwrap();
+    let listener = place.listen(&["--format", "json", "--config", "c.toml"]);
+    let mut handler = sender(&path).start().unwrap();
+    handler.handle(&record(1, 0)).unwrap();
+    handler.close().unwrap();
+    fs::write(place.path("other.toml"), config("./other.sock")).unwrap();
+    let refused = place.run(&["ctl", "config", "push", "other.toml"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("other.toml:2: listener.doors: a running listener keeps its"), "{said}");
+    let shown = place.run(&["config", "show", "other.toml"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let line = "listener.doors.others.socket = \"./other.sock\"  # other.toml:4\n";
+    assert!(shown.contains(line), "{shown}");
+    assert_whole(&place, 1, 1);
+    assert_nothing_left(&place, listener);
+}
+
+#[test]
 fn fifty_cut_connections_lose_and_double_nothing() {
     const CUTS: u64 = 50;
     let place = Place::new();

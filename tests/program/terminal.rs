@@ -6,17 +6,13 @@ mod support;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use nix::fcntl::OFlag;
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
-use support::{PATIENCE, Place, Process, is_alive, processes_with, wait_until};
+use support::{PATIENCE, Place, Process, is_alive, open_terminal, processes_with, wait_until};
 
 /// A worker that shows its process and goes on.
 const FOREVER: &str = "w=echo $$; echo oops >&2; while :; do sleep 0.02; done";
@@ -108,17 +104,10 @@ impl Session {
     }
 }
 
-/// Both sides of a new pseudo-terminal. No process that is started inherits them: one that did would
-/// keep a hang-up from happening.
-fn open_terminal() -> (File, File) {
-    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let keyboard = posix_openpt(flags).unwrap();
-    grantpt(&keyboard).unwrap();
-    unlockpt(&keyboard).unwrap();
-    let name = ptsname_r(&keyboard).unwrap();
-    let terminal =
-        File::options().read(true).write(true).custom_flags(flags.bits()).open(name).unwrap();
-    (File::from(OwnedFd::from(keyboard)), terminal)
+/// The number of the controlling terminal of a process (proc(5)).
+fn controlling_terminal(pid: &str) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit(") ").next().unwrap().split(' ').nth(4).unwrap().parse().unwrap()
 }
 
 const CTRL_C: u8 = 3;
@@ -161,6 +150,23 @@ fn a_hang_up_of_the_terminal_ends_all_and_all_is_in_the_log() {
     assert!(!is_alive(pid));
     assert!(session.place.messages_of("w").contains(&"last words".to_owned()));
     assert_eq!(session.place.messages_of("run"), ["interrupted by SIGHUP"]);
+}
+
+#[test]
+fn a_worker_at_a_terminal_of_its_own_is_stopped_like_any() {
+    let script = "w=trap 'echo asked; exit 0' TERM; (setsid sleep 1000 &); echo $PPID $$; \
+                  while :; do sleep 0.02; done";
+    let mut session = Session::start(&["--pty", "-c", script], &[]);
+    session.wait_for("\r\n");
+    let shown = session.text();
+    let (_, pids) = shown.split_once(" w |\x1b[0m ").unwrap_or_else(|| panic!("{shown:?}"));
+    let terminals = pids.split_whitespace().map(controlling_terminal);
+    let [of_run, of_worker] = terminals.collect::<Vec<_>>()[..] else { panic!("{pids:?}") };
+    assert!(of_run == of_worker && of_run != 0, "the worker has {of_worker}, run {of_run}");
+    session.press(CTRL_C);
+    session.wait_for(" asked\r\n");
+    session.wait_for("interrupted by SIGINT; drained ");
+    assert_eq!(session.end(), 0);
 }
 
 #[test]

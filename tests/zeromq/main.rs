@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod attacked;
 mod of_pyzmq;
 
 use std::path::PathBuf;

@@ -2,18 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::feed::Feed;
-use crate::Record;
-use crate::codec::{Entry, decode};
+use crate::Process;
 use crate::listener::refusal::Refusal;
 use crate::relay::{
-    Answer, FRAME_HEADER_BYTES, Frame, FrameKind, GREETING_BYTES, Greeting, HEARTBEAT, Item, Items,
-    MAX_FRAME_BYTES, MAX_ORIGINS, NoGreeting, Origin, SILENCE,
+    Answer, FRAME_HEADER_BYTES, Frame, FrameKind, FrameReader, GREETING_BYTES, Greeting, HEARTBEAT,
+    MAX_FRAME_BYTES, NoGreeting, Origin, SILENCE, Untaken,
 };
-use crate::{Level, Process};
 
 /// How long a sender may take to say who it is.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,9 +47,7 @@ pub(super) struct Connection {
     pub(super) stage: Stage,
     input: Vec<u8>,
     output: Vec<u8>,
-    origins: Vec<Arc<[u8]>>,
-    /// Of a frame that found no room as a whole: the bytes that are left, and the next number.
-    rest: Option<(usize, u64)>,
+    reader: FrameReader,
     /// When it came, and when its last whole frame did.
     heard_at: Instant,
     told_at: Instant,
@@ -72,8 +67,7 @@ impl Connection {
             stage: Stage::Arriving,
             input: Vec::new(),
             output: Vec::new(),
-            origins: Vec::new(),
-            rest: None,
+            reader: FrameReader::default(),
             heard_at: now,
             told_at: now,
             told_seq: 0,
@@ -190,9 +184,7 @@ impl Connection {
             };
             self.heard_at = Instant::now();
             let taken = match kind {
-                FrameKind::Records => {
-                    take_records(content, &mut self.origins, &mut self.rest, feed)
-                }
+                FrameKind::Records => self.reader.take(content, feed),
                 FrameKind::Alive => Ok(()),
                 FrameKind::Bye => break Fate::Bye,
                 FrameKind::Process => Err(Untaken::Damaged),
@@ -241,65 +233,5 @@ impl Connection {
             }
         }
         Fate::Keep
-    }
-}
-
-/// Why a frame was not taken as a whole.
-enum Untaken {
-    Full,
-    Damaged,
-}
-
-/// Takes the records of a frame; where there is no room for all, `rest` says where to go on.
-fn take_records(
-    content: &[u8],
-    origins: &mut Vec<Arc<[u8]>>,
-    rest: &mut Option<(usize, u64)>,
-    feed: &mut Feed,
-) -> Result<(), Untaken> {
-    let (mut seq, mut items) = Items::of(content).ok_or(Untaken::Damaged)?;
-    if let Some((left_bytes, next)) = rest.take() {
-        items.skip_to(left_bytes);
-        seq = next;
-    }
-    let mut record = Record::new(0, Level::INFO, "", "");
-    loop {
-        let left_bytes = items.left_bytes();
-        match items.next() {
-            None => return Ok(()),
-            Some(Item::Damaged) => return Err(Untaken::Damaged),
-            Some(Item::Origin { number, bytes }) => note_origin(origins, number, bytes)?,
-            Some(Item::Record { origin, entry }) => {
-                let origin = origins.get(usize::from(origin)).ok_or(Untaken::Damaged)?;
-                // What the drain could not read would count as lost.
-                let is_record = decode(entry, &mut record) == Ok(Entry::Record);
-                if !is_record || seq > feed.next_seq {
-                    return Err(Untaken::Damaged);
-                }
-                if !feed.take(seq, origin, entry)? {
-                    *rest = Some((left_bytes, seq));
-                    return Err(Untaken::Full);
-                }
-                seq += 1;
-            }
-        }
-    }
-}
-
-fn note_origin(origins: &mut Vec<Arc<[u8]>>, number: u16, bytes: &[u8]) -> Result<(), Untaken> {
-    let place = usize::from(number);
-    if number >= MAX_ORIGINS || place > origins.len() || Origin::read(bytes).is_none() {
-        return Err(Untaken::Damaged);
-    }
-    match origins.get_mut(place) {
-        Some(known) => *known = bytes.into(),
-        None => origins.push(bytes.into()),
-    }
-    Ok(())
-}
-
-impl From<super::feed::TooLong> for Untaken {
-    fn from(_: super::feed::TooLong) -> Untaken {
-        Untaken::Damaged
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::codec::Relayed;
 use crate::queue::ring::SenderLane;
+use crate::relay::{Intake, Untaken};
 
 /// How long the lane of a sender is kept that has no connection.
 const KEPT: Duration = Duration::from_secs(60);
@@ -21,27 +22,10 @@ pub(super) struct Feed {
     entry: Vec<u8>,
 }
 
-/// No lane holds such an entry.
-pub(super) struct TooLong;
-
 impl Feed {
     pub(super) fn new(lane: SenderLane, next_seq: u64) -> Feed {
         let checked_at = Instant::now();
         Feed { lane, next_seq, gone_at: None, checked_at, entry: Vec::new() }
-    }
-
-    /// Puts the record `seq` into the lane unless it was there before; false where there is no room.
-    pub(super) fn take(&mut self, seq: u64, origin: &[u8], record: &[u8]) -> Result<bool, TooLong> {
-        if seq < self.next_seq {
-            return Ok(true);
-        }
-        self.entry.clear();
-        if !(Relayed { seq, origin, record }.write(&mut self.entry)) {
-            return Err(TooLong);
-        }
-        let has_room = self.lane.push(&self.entry);
-        self.next_seq += u64::from(has_room);
-        Ok(has_room)
     }
 
     /// Whether all its records are written.
@@ -61,5 +45,28 @@ impl Feed {
             self.checked_at = Instant::now();
         }
         is_due && self.lane.is_retired()
+    }
+}
+
+impl Intake for Feed {
+    fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// Puts it into the lane.
+    fn take(&mut self, seq: u64, origin: &[u8], record: &[u8]) -> Result<(), Untaken> {
+        if seq < self.next_seq {
+            return Ok(());
+        }
+        self.entry.clear();
+        if !(Relayed { seq, origin, record }.write(&mut self.entry)) {
+            // No lane holds it.
+            return Err(Untaken::Damaged);
+        }
+        if !self.lane.push(&self.entry) {
+            return Err(Untaken::Full);
+        }
+        self.next_seq += 1;
+        Ok(())
     }
 }

@@ -1,5 +1,8 @@
 //! Lifts a printed line that is one JSON object into the record that it describes.
 
+use std::borrow::Cow;
+
+use super::escapes::without_escapes;
 use crate::receiver::{Received, json};
 use crate::record::now_ns;
 use crate::{Field, Level, Process, Record, Value};
@@ -34,6 +37,7 @@ impl<'l> Printed<'l> {
         let received = json::of_printed_line(self.line, now_ns(), self.level)?;
         let said = said_of_process(&received, worker);
         let mut record = received.into_record(Process::default());
+        strip(&mut record);
         if record.logger.is_empty() {
             record.logger = self.stream.into();
         }
@@ -51,6 +55,20 @@ fn said_of_process<'l>(received: &Received<'l>, worker: &Process) -> Vec<Field<'
     let pid = pid.map(|id| Field { key: "pid".into(), value: id.into() });
     let name = name.map(|name| Field { key: "processName".into(), value: Value::Str(name) });
     pid.into_iter().chain(name).collect()
+}
+
+/// Takes out the escape sequences that stand in strings of the object.
+fn strip(record: &mut Record<'_>) {
+    let values = record.fields.iter_mut().filter_map(|field| match &mut field.value {
+        Value::Str(text) => Some(text),
+        _ => None,
+    });
+    let texts = [&mut record.message, &mut record.logger];
+    for text in texts.into_iter().chain(&mut record.exception).chain(values) {
+        if let Cow::Owned(stripped) = without_escapes(text) {
+            *text = stripped.into();
+        }
+    }
 }
 
 fn has_room(record: &Record<'_>) -> bool {
@@ -111,6 +129,16 @@ mod tests {
         let line = r#"{"msg":"hi","pid":8,"processName":"MainProcess","stream":"x"}"#;
         let fields = fields(&lifted(line).expect("a record"));
         assert_eq!(fields, ["stream=stderr", "stream=x", "pid=8", "processName=MainProcess"]);
+    }
+
+    #[test]
+    fn its_strings_have_no_colours() {
+        let red = |text: &str| format!(r"\u001b[31m{text}\u001b[0m");
+        let line =
+            format!(r#"{{"msg":"{}","exception":"{}","k":"{}"}}"#, red("a"), red("b"), red("c"));
+        let record = lifted(&line).expect("a record");
+        assert_eq!((&*record.message, record.exception.as_deref()), ("a", Some("b")));
+        assert_eq!(fields(&record), ["stream=stderr", "k=c"]);
     }
 
     #[test]

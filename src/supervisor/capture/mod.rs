@@ -1,14 +1,15 @@
-//! Makes records of what a worker prints: one thread for each worker, which reads both its pipes.
+//! Makes records of what a worker prints: one thread for each worker, which reads both its streams.
 
+mod escapes;
 mod json;
 mod lines;
 mod stream;
+mod terminal;
 mod traceback;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 pub use self::lines::{Lines, MAX_LINE_BYTES};
 use self::stream::{Stream, Taker};
+pub(super) use self::terminal::Terminal;
 use crate::worker_settings::{CaptureMode, LinePattern};
 use crate::{Certainty, Overflow, Process, QueueDir, QueueHandler};
 
@@ -51,17 +53,16 @@ pub(super) enum Captured {
 }
 
 impl Capture {
-    /// Starts reading the pipes of `child`; `done` is called at the end of both streams, when their
-    /// records are written.
+    /// Starts reading what is printed; `done` is called at the end of both streams, when their records
+    /// are written.
     pub(super) fn start(
-        child: &mut Child,
+        output: Output,
         plan: CapturePlan,
         done: impl FnOnce(Captured) + Send + 'static,
     ) -> io::Result<Capture> {
         let (wake, woken) = UnixStream::pair()?;
-        let stdout = child.stdout.take().map(|pipe| Stream::stdout(pipe.into(), plan.mode));
-        let stderr = child.stderr.take().map(|pipe| Stream::stderr(pipe.into(), plan.mode));
-        let streams = stdout.into_iter().chain(stderr).collect();
+        let stdout = Stream::stdout(output.stdout, plan.mode);
+        let streams = vec![stdout, Stream::stderr(output.stderr, plan.mode)];
         let reader = Reader { woken, plan, streams };
         let thread = thread::Builder::new().name("logboom-capture".into());
         thread.spawn(move || done(reader.run()))?;
@@ -77,6 +78,12 @@ impl Capture {
 
 /// Which line is waited for, and whom to tell.
 pub(super) type OnLine = (LinePattern, Box<dyn FnOnce() + Send>);
+
+/// Our ends of what a worker prints to.
+pub(super) struct Output {
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
 
 /// What the output of a worker becomes, and where it goes.
 pub(super) struct CapturePlan {

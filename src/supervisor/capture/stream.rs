@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
+use super::escapes::without_escapes;
 use super::json::Printed;
 use super::lines::Lines;
 use super::traceback::{Moment, Piece, Tracebacks, message};
@@ -45,7 +46,7 @@ impl Stream {
     }
 
     fn new(source: OwnedFd, recorder: Recorder) -> Stream {
-        // A smaller pipe does as well.
+        // A smaller pipe does as well, and so does a terminal.
         let _refused = fcntl(&source, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES as i32));
         Stream { source: source.into(), lines: Lines::default(), recorder }
     }
@@ -91,6 +92,7 @@ impl Recorder {
     }
 
     fn take(&mut self, line: &str, to: &mut Taker<'_>) {
+        let line = &*without_escapes(line);
         if let Some((_, tell)) = to.on_line.take_if(|(pattern, _)| pattern.matches(line)) {
             tell();
         }

@@ -156,6 +156,8 @@ fn made() -> impl Strategy<Value = Vec<Made>> {
         "x=1 then more",
         "level INFO \"quoted\"",
         "\tled by a tab",
+        "levelno=50 level=error level=\"critical\" then",
+        "{\"levelno\": 50, \"level\": \"ERROR\"}",
         "",
     ]);
     let record = (
