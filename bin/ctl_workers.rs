@@ -25,7 +25,8 @@ or refused.";
 
 /// What is said below the options of such a command.
 pub(crate) fn help(examples: &[&str]) -> String {
-    format!("Examples:\n  {}\n\n{DETAILS}", examples.join("\n  "))
+    let examples: String = examples.iter().map(|line| format!("  {line}\n")).collect();
+    format!("Examples:\n{examples}\n{DETAILS}")
 }
 
 /// Starts, stops or restarts workers, and says how they are then.

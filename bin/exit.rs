@@ -63,8 +63,8 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
                 error.is::<ConfigError>().then_some(CONFIG)
             }
             ListenError::Refused { .. } => Some(CONFIG),
-            // An address that is no loopback address.
-            ListenError::Receive { source, .. } => {
+            // An address that is no loopback address, a path that is too long.
+            ListenError::Receive { source, .. } | ListenError::Door { source, .. } => {
                 (source.kind() == io::ErrorKind::InvalidInput).then_some(CONFIG)
             }
             _ => None,

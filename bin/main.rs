@@ -16,6 +16,7 @@ mod listen;
 mod log;
 mod man;
 mod options;
+mod progress;
 mod run;
 mod run_status;
 mod run_workers;
@@ -93,9 +94,9 @@ fn main() -> ExitCode {
         Command::Ctl(args) => ctl::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, &cli.output),
-        Command::BenchProducer(args) => bench::work(args),
         Command::Completions(args) => completions::run(&args, &Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
+        Command::BenchProducer(args) => bench::work(args),
     };
     outcome.unwrap_or_else(|error| exit::report(&error))
 }

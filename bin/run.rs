@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
+use logboom::handler::Color;
 use logboom::supervisor::{DEFAULT_STOP_TIMEOUT, OnExit, Outcome, Supervisor, WorkerCommand};
 use logboom::{Certainty, Context, Level, QueueDir};
 
@@ -52,7 +53,7 @@ logger, exception and the like are those of the record, all else its fields, bes
 stream=stdout or stderr. A traceback of Python or Java, or a panic of Rust, is one record of level ERROR,
 with all its lines as exception; a line that may begin one waits a second for the next. Any other line,
 and each with --capture lines, is the message of a record. Escape sequences of terminals, such as
-colours, are left out.
+colours, are left out of the log; a coloured screen shows the colours.
 
 Their standard input is /dev/null. LOGBOOM_QUEUE and LOGBOOM_WORKER tell those that use
 logboom themselves where to log, and under which name.
@@ -141,6 +142,9 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     let mut supervisor = Supervisor::new(queue.clone(), listener, stop_timeout, tell);
     supervisor.on_exit(args.on_exit.into());
     supervisor.adopt_orphans();
+    if args.screen == ScreenForm::Short && output.shows_records() && is_coloured(output) {
+        supervisor.keep_styles();
+    }
     args.context.iter().for_each(|context| supervisor.add_context(context));
     supervise::forward_signals(&supervisor)?;
     let outcome = match supervisor.run(workers) {
@@ -168,6 +172,11 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
         0 if missing => exit::IO.into(),
         code => code.into(),
     })
+}
+
+/// Whether the screen has colours, as its listener finds too.
+fn is_coloured(output: &OutputOptions) -> bool {
+    output.handler_color(&std::io::stdout()) == Color::Always
 }
 
 fn report_end(outcome: &Outcome, totals: &impl Display, output: &OutputOptions, to: &Voice) {

@@ -69,9 +69,13 @@ impl ScreenFormatter {
     /// The column is wide enough for the names of these workers, which have different colours as far as
     /// there are some.
     pub(crate) fn new(workers: &[String], color: Color) -> Result<ScreenFormatter, PatternError> {
+        let text = PatternFormatter::new("%(message)s%(fields)s")?;
         let mut screen = ScreenFormatter {
             time: PatternFormatter::new("%(asctime)s")?.datefmt("%H:%M:%S")?,
-            text: PatternFormatter::new("%(message)s%(fields)s")?,
+            text: match color {
+                Color::Always => text.styled(),
+                Color::Never => text,
+            },
             places: workers.iter().cloned().zip(0..).collect(),
             width: 0,
             color,
@@ -121,7 +125,9 @@ impl Formatter for ScreenFormatter {
         self.set_head(record);
         self.body.clear();
         self.text.format(record, &mut self.body);
-        let color = Color::of(record.level).filter(|_| self.color == Color::Always);
+        // A line that has colours of its own keeps them.
+        let is_painted = self.color == Color::Always && record.styled.is_none();
+        let color = Color::of(record.level).filter(|_| is_painted);
         for (index, line) in self.body.split(|byte| *byte == b'\n').enumerate() {
             // The mark of a further line of a record: here its head is one.
             let line = if index > 0 { line.strip_prefix(b"\t").unwrap_or(line) } else { line };
@@ -223,5 +229,12 @@ mod tests {
         );
         // One that attached has the colour of its name.
         assert_eq!(shown("other", Level::INFO), shown("other", Level::INFO));
+        let mut record = Record::new(0, Level::WARNING, "stderr", "a");
+        record.process = process("job");
+        record.styled = Some("\x1b[35ma".into());
+        let mut out = Vec::new();
+        screen.format(&record, &mut out);
+        let own = line("32", "job  ", "\x1b[35ma\x1b[0m");
+        assert_eq!(String::from_utf8(out).unwrap().replace(&clock(), "TIME"), own);
     }
 }

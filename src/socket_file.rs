@@ -17,13 +17,16 @@ pub(crate) struct SocketFile {
     metadata: Metadata,
 }
 
+/// Longest path of a unix socket.
+const MAX_PATH_BYTES: usize = 107;
+
 /// Listens for streams at `path`; who may connect says `mode`. Never blocks, nor does the socket.
 ///
 /// # Errors
 /// Somebody listens there, something else is there, or the system refuses.
 pub(crate) fn listen(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFile)> {
     remove_left(path, SockType::Stream)?;
-    let socket = UnixListener::bind(path)?;
+    let socket = UnixListener::bind(path).map_err(|error| explained(path, error))?;
     socket.set_nonblocking(true)?;
     Ok((socket, SocketFile::of(path, mode)?))
 }
@@ -37,8 +40,25 @@ pub(crate) fn receive(path: &Path, mode: u32) -> io::Result<(OwnedFd, SocketFile
     let socket = nonblocking(SockType::Datagram)?;
     // Before anybody can send.
     setsockopt(&socket, sockopt::PassCred, &true)?;
-    bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    let bound = bind(socket.as_raw_fd(), &UnixAddr::new(path)?);
+    bound.map_err(|error| explained(path, error.into()))?;
     Ok((socket, SocketFile::of(path, mode)?))
+}
+
+/// What to do about it, where that is known.
+fn explained(path: &Path, error: io::Error) -> io::Error {
+    let is_socket = || fs::symlink_metadata(path).is_ok_and(|there| there.file_type().is_socket());
+    let sentence = match error.kind() {
+        io::ErrorKind::AddrInUse if is_socket() => {
+            "a process serves this socket: stop it, or take another path"
+        }
+        io::ErrorKind::AddrInUse => {
+            "something else than a socket is there: move it, or take another path"
+        }
+        io::ErrorKind::NotFound => "its directory is not there: make it, or take another path",
+        _ => return error,
+    };
+    io::Error::new(error.kind(), sentence)
 }
 
 impl SocketFile {
@@ -69,6 +89,10 @@ impl Drop for SocketFile {
 /// Removes a socket at which nobody listens any more. Whether that is so is asked again when it has
 /// a name that nobody else knows: meanwhile another process may have put its own there.
 fn remove_left(path: &Path, kind: SockType) -> io::Result<()> {
+    if path.as_os_str().len() > MAX_PATH_BYTES {
+        let sentence = format!("a socket's path has at most {MAX_PATH_BYTES} bytes: take another");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, sentence));
+    }
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     if !is_socket || !is_left(path, kind) {
         // Binding says what is there.
@@ -115,6 +139,29 @@ mod tests {
         drop(file);
         assert_eq!(fs::read(&path).unwrap(), b"foreign");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_told_with_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let _living = listen(&path("living"), 0o600).unwrap();
+        fs::write(path("file"), "").unwrap();
+        for (name, kind, sentence) in [
+            ("living", io::ErrorKind::AddrInUse, "a process serves this socket"),
+            ("file", io::ErrorKind::AddrInUse, "something else than a socket is there"),
+            (".", io::ErrorKind::AddrInUse, "something else than a socket is there"),
+            ("none/socket", io::ErrorKind::NotFound, "its directory is not there"),
+            (&*"x".repeat(120), io::ErrorKind::InvalidInput, "a socket's path has at most 107"),
+        ] {
+            let mut errors = vec![listen(&path(name), 0o600).err().unwrap()];
+            #[cfg(feature = "receiver")]
+            errors.push(receive(&path(name), 0o600).err().unwrap());
+            for error in errors {
+                assert_eq!(error.kind(), kind, "{name}: {error}");
+                assert!(error.to_string().starts_with(sentence), "{name}: {error}");
+            }
+        }
     }
 
     #[test]

@@ -20,9 +20,10 @@ use logboom::formatter::{
 };
 use logboom::handler::{
     BackgroundHandler, Color, FileHandler, Handler, HandlerError, MemoryHandler, NullHandler,
-    RotatingFileHandler, StreamHandler, SyslogAddress, SyslogFormat, SyslogHandler,
+    RotatingFileHandler, SocketAddress, SocketHandler, StreamHandler, SyslogAddress, SyslogFormat,
+    SyslogHandler,
 };
-use logboom::{Field, Level, Record, Value};
+use logboom::{Field, Level, QueueDir, QueueListener, Record, Value};
 
 fn message() -> PatternFormatter {
     PatternFormatter::new("%(message)s").unwrap()
@@ -103,6 +104,28 @@ fn handlers_in_front_of_others_conform_but_for_what_they_say() {
     for report in [memory, background] {
         assert_eq!(report.except(Rule::FlushShows).into_result(), Ok(()));
     }
+}
+
+#[test]
+fn what_is_sent_to_another_listener_arrives_by_the_rules_but_for_a_flush() {
+    let report = conformance::handler(|| {
+        let directory = tempfile::Builder::new().prefix("lb").tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let address = SocketAddress::Path(path("s"));
+        let listener = QueueListener::builder(QueueDir::at(path("q")).unwrap())
+            .file(RotatingFileHandler::builder(path("log")).open(message()).unwrap())
+            .socket(address.clone());
+        let listener = listener.bind().unwrap().spawn().unwrap();
+        let handler = SocketHandler::builder(address).close_timeout(Duration::from_secs(60));
+        let read = move || {
+            let _receives = &listener;
+            let text = fs::read_to_string(directory.path().join("log")).unwrap();
+            text.lines().map(str::to_owned).collect()
+        };
+        (handler.start().unwrap(), read)
+    });
+    // It says that a flush does not wait.
+    assert_eq!(report.except(Rule::FlushShows).into_result(), Ok(()));
 }
 
 #[test]

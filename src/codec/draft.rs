@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "listener")]
+use super::STYLED;
 use super::encode::{Text, write_map_header};
 use super::output::{Output, Writer};
 use super::{MAX_FIELDS_BYTES, MAX_NAME_BYTES, NO_ATTRIBUTES};
@@ -62,14 +64,17 @@ pub(crate) struct RecordAttributes<'a>(pub(crate) &'a Record<'a>);
 impl RecordAttributes<'_> {
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        let Record { function, fields, spans, .. } = self.0;
-        function.is_none() && fields.is_empty() && spans.is_empty()
+        let Record { styled, function, fields, spans, .. } = self.0;
+        styled.is_none() && function.is_none() && fields.is_empty() && spans.is_empty()
     }
 }
 
 #[cfg(feature = "listener")]
 impl Attributes for RecordAttributes<'_> {
     fn fields(&self, to: &mut FieldEncoder<'_>) {
+        if let Some(styled) = &self.0.styled {
+            to.display(STYLED, styled);
+        }
         if let Some(function) = &self.0.function {
             to.display("function", function);
         }

@@ -63,6 +63,8 @@ pub(super) struct Birth<'s> {
     pub(super) children: &'s Children,
     /// Where its command does not say another.
     pub(super) stop_timeout: Duration,
+    /// Whether what it prints keeps its colours, for those who show them.
+    pub(super) keeps_styles: bool,
     /// Whether it has to be found out when it is ready.
     pub(super) is_probed: bool,
 }
@@ -229,7 +231,13 @@ fn watch(
         _ => None,
     };
     let (id, captures) = (birth.id, birth.events.clone());
-    let plan = CapturePlan { process, queue: birth.queue.clone(), mode: command.capture, on_line };
+    let plan = CapturePlan {
+        process,
+        queue: birth.queue.clone(),
+        mode: command.capture,
+        keeps_styles: birth.keeps_styles,
+        on_line,
+    };
     let capture = Capture::start(output, plan, move |captured| {
         drop(captures.send(Event::Captured(id, captured)));
     })?;

@@ -79,6 +79,7 @@ pub struct Supervisor {
     pub(super) groups: LiveGroups,
     pub(super) children: Children,
     pub(super) orphans: Option<Orphans>,
+    pub(super) keeps_styles: bool,
     /// When orphans that have ended are reaped next.
     reap_at: Instant,
     /// The first failure, where the others went on.
@@ -124,6 +125,7 @@ impl Supervisor {
             groups: LiveGroups::default(),
             children,
             orphans: None,
+            keeps_styles: false,
             reap_at: Instant::now() + REAP_TICK,
             first_failure: None,
             reason: None,
@@ -160,6 +162,13 @@ impl Supervisor {
             Ok(orphans) => self.orphans = Some(orphans),
             Err(source) => (self.notify)(&Notice::OrphansUnseen { source }),
         }
+    }
+
+    /// Keeps the colours of lines that workers print, beside the lines without, for handlers that show
+    /// them: [`PatternFormatter::styled`](crate::formatter::PatternFormatter::styled). Default: they are
+    /// left out.
+    pub fn keep_styles(&mut self) {
+        self.keeps_styles = true;
     }
 
     /// How to pass signals to this supervisor.

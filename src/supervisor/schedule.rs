@@ -53,6 +53,7 @@ impl Supervisor {
             events: &self.sender,
             children: &self.children,
             stop_timeout: self.stop_timeout,
+            keeps_styles: self.keeps_styles,
             is_probed: false,
         };
         let worker = &mut self.workers[number];

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::moment::LineClock;
-use super::parts::{Read, Tree, level_with, tells_level};
-use crate::{Level, Value};
+use super::parts::{Read, Told, Tree, tells_level, tells_time};
+use crate::Value;
 
 /// Reads a line that is one object.
 pub(super) fn read<'l>(line: &'l str, clock: &mut LineClock) -> Option<Read<'l>> {
@@ -18,36 +18,40 @@ pub(super) fn read<'l>(line: &'l str, clock: &mut LineClock) -> Option<Read<'l>>
     Some(read)
 }
 
-/// The level that a line tells; all else in it is passed over.
-pub(super) fn level(line: &str) -> Option<Level> {
-    serde_json::from_str(line).ok().and_then(|LevelTold(level)| level)
+/// Level and moment of a line that is one object; all else in it is passed over.
+pub(super) fn told(line: &str, clock: &mut LineClock) -> Option<Told> {
+    let Keys(keys) = serde_json::from_str(line).ok()?;
+    let mut told = Told::default();
+    keys.iter().for_each(|(key, value)| told.set(key, value, clock));
+    Some(told)
 }
 
-struct LevelTold(Option<Level>);
+/// The keys of an object that tell level or time.
+struct Keys<'l>(Vec<(Cow<'l, str>, Value<'l>)>);
 
-impl<'de> Deserialize<'de> for LevelTold {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LevelTold, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = LevelTold;
+impl<'de: 'l, 'l> Deserialize<'de> for Keys<'l> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Keys<'l>, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Keys<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of JSON")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LevelTold, A::Error> {
-                let mut level = None;
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys<'de>, A::Error> {
+                let mut keys = Vec::new();
                 while let Some(Key(key)) = map.next_key()? {
-                    if !tells_level(&key) {
+                    if !tells_level(&key) && !tells_time(&key) {
                         map.next_value::<IgnoredAny>()?;
                     } else if let Tree::Leaf(value) = map.next_value()? {
-                        level = level_with(level, &key, &value);
+                        keys.push((key, value));
                     }
                 }
-                Ok(LevelTold(level))
+                Ok(Keys(keys))
             }
         }
-        deserializer.deserialize_map(Keys)
+        deserializer.deserialize_map(Object)
     }
 }
 

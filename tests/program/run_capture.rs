@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use support::run::Run;
-use support::{Place, pythons, role, wait_until, worker_script};
+use support::{Place, is_alive, pythons, role, wait_until, worker_script};
 
 /// What a worker printed, and which of it are records that say so themselves.
 const PATTERN: &str = "--format=%(processName)s %(process)d %(name)s %(levelname)s \
@@ -185,7 +185,59 @@ fn worker_process() {
             let thread = std::thread::Builder::new().name("left".into());
             let _panicked = thread.spawn(|| assert_eq!(1, 2)).unwrap().join();
         }
+        Some([what]) if what == "both" => {
+            let _guard = logboom::init().unwrap();
+            for number in 0..LINES {
+                log::info!("logged {number}");
+                eprintln!("printed {number}");
+            }
+        }
         _ => {}
+    }
+}
+
+/// What a worker logs, and as many lines it prints.
+const LINES: usize = 2000;
+
+#[test]
+fn a_worker_that_logs_and_prints_has_both_in_their_order() {
+    let script = worker_script(&["both"]);
+    for args in [&[][..], &["--pty"]] {
+        let place = Place::new();
+        let worker = format!("w=exec {script}");
+        let lines = lines(&place, &[args, &["-c", &worker]].concat());
+        for (origin, what) in [("run_capture INFO", "logged"), ("stderr WARNING", "printed")] {
+            let of_origin = lines.iter().filter(|line| line.contains(&format!(" {origin} ")));
+            let messages = of_origin.map(|line| line.split_once(&format!(" {origin} ")).unwrap());
+            let expected = (0..LINES).map(|number| format!("{what} {number}"));
+            assert!(messages.clone().map(|(_, message)| message.to_owned()).eq(expected), "{what}");
+            let mut workers: Vec<_> = messages.map(|(worker, _)| worker).collect();
+            workers.dedup();
+            assert!(workers.len() == 1 && workers[0].starts_with("w "), "{workers:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_printed_is_logged_though_somebody_keeps_the_stream_open() {
+    for args in [&[][..], &["--pty"]] {
+        let place = Place::new();
+        let child = "trap '' TERM; echo $$ > up.new; mv up.new up; while :; do sleep 0.05; done";
+        fs::write(place.path("child.sh"), child).unwrap();
+        let begun = "echo 'Traceback (most recent call last):'; printf 'no end'";
+        let worker =
+            format!("w=setsid sh child.sh & until [ -e up ]; do sleep 0.01; done; {begun}");
+        let other = "other=until [ -e go ]; do sleep 0.01; done";
+        let args = [args, &["--stop-timeout=1", "-c", &worker, "-c", other]].concat();
+        let command = support::run::command(&place, &args);
+        let mut run = Run::by(place, command);
+        let expected = ["Traceback (most recent call last):", "no end"];
+        wait_until("the lines", || run.lines_of("w") == expected);
+        let child = fs::read_to_string(run.place.path("up")).unwrap().trim().parse().unwrap();
+        assert!(is_alive(child), "it keeps nothing open any more");
+        run.go();
+        assert_eq!(run.end().0, 0);
+        assert!(!is_alive(child) && run.lines_of("w") == expected);
     }
 }
 

@@ -206,6 +206,9 @@ fn a_socket_of_a_living_receiver_is_not_taken() {
     let output = other.run(&["listen", "--logboom-socket", socket(&place).to_str().unwrap()]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(74), "{error}");
-    assert!(error.contains("cannot receive records at ") && error.contains("in use"), "{error}");
+    assert!(
+        error.contains("cannot receive records at ") && error.contains("serves this"),
+        "{error}"
+    );
     finish(&place, listener);
 }

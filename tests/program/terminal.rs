@@ -158,9 +158,8 @@ fn a_worker_at_a_terminal_of_its_own_is_stopped_like_any() {
                   while :; do sleep 0.02; done";
     let mut session = Session::start(&["--pty", "-c", script], &[]);
     session.wait_for("\r\n");
-    let shown = session.text();
-    let (_, pids) = shown.split_once(" w |\x1b[0m ").unwrap_or_else(|| panic!("{shown:?}"));
-    let terminals = pids.split_whitespace().map(controlling_terminal);
+    let pids = session.place.messages_of("w")[0].clone();
+    let terminals = pids.split(' ').map(controlling_terminal);
     let [of_run, of_worker] = terminals.collect::<Vec<_>>()[..] else { panic!("{pids:?}") };
     assert!(of_run == of_worker && of_run != 0, "the worker has {of_worker}, run {of_run}");
     session.press(CTRL_C);
@@ -186,6 +185,21 @@ fn a_terminal_gets_colour_and_a_log_none() {
         assert_eq!(session.end(), 0);
         assert_eq!(session.text().contains('\x1b'), is_coloured, "{:?}", session.text());
         assert!(session.place.lines().iter().all(|line| !line.contains('\x1b')));
+    }
+}
+
+#[test]
+fn colours_of_a_worker_are_shown_and_are_not_in_the_log() {
+    let script = r"w=printf '\033[2J\033[35mpurple\033[m rain\n' >&2; while :; do sleep 0.02; done";
+    for (environment, line) in [
+        (&[][..], " w |\x1b[0m \x1b[35mpurple\x1b[0m rain\x1b[0m\r\n"),
+        (&[("NO_COLOR", "1")], " w | purple rain\r\n"),
+    ] {
+        let mut session = Session::start(&["-c", script], environment);
+        session.wait_for(line);
+        session.press(CTRL_C);
+        assert_eq!(session.end(), 0);
+        assert_eq!(session.place.messages_of("w"), ["purple rain"]);
     }
 }
 

@@ -6,12 +6,25 @@ use anstyle_parse::{DefaultCharAccumulator, Params, Parser, Perform};
 
 const ESC: char = '\x1b';
 
-/// The text without escape sequences. One that does not end stays, and so visible where control
-/// characters are; so do control characters that are no sequence.
+/// Text that had escape sequences.
+pub(super) struct Stripped<'t> {
+    /// The text without. A sequence that does not end stays, and so visible where control characters
+    /// are; so do control characters that are no sequence.
+    pub(super) plain: Cow<'t, str>,
+    /// The text with its colours and no other sequences, where it has some.
+    pub(super) styled: Option<String>,
+}
+
 pub(super) fn without_escapes(text: &str) -> Cow<'_, str> {
-    let Some(start) = text.find(ESC) else { return text.into() };
+    strip(text).plain
+}
+
+pub(super) fn strip(text: &str) -> Stripped<'_> {
+    let Some(start) = text.find(ESC) else { return Stripped { plain: text.into(), styled: None } };
     let mut parser = Parser::<DefaultCharAccumulator>::new();
-    let mut kept = Kept { text: text[..start].to_owned(), is_at_rest: true };
+    let before = text[..start].to_owned();
+    let mut kept =
+        Kept { styled: before.clone(), plain: before, has_style: false, is_at_rest: true };
     let mut read = start;
     for (at, byte) in text.bytes().enumerate().skip(start) {
         kept.is_at_rest = false;
@@ -20,32 +33,41 @@ pub(super) fn without_escapes(text: &str) -> Cow<'_, str> {
             read = at + 1;
         }
     }
-    kept.text.push_str(&text[read..]);
-    kept.text.into()
+    kept.plain.push_str(&text[read..]);
+    kept.styled.push_str(&text[read..]);
+    Stripped { plain: kept.plain.into(), styled: kept.has_style.then_some(kept.styled) }
 }
 
-/// What is no escape sequence.
+/// What is no escape sequence, and the same with colours.
 struct Kept {
-    text: String,
+    plain: String,
+    styled: String,
+    has_style: bool,
     /// Whether a character or a sequence has just ended.
     is_at_rest: bool,
 }
 
 impl Perform for Kept {
     fn print(&mut self, c: char) {
-        self.text.push(c);
+        self.plain.push(c);
+        self.styled.push(c);
         self.is_at_rest = true;
     }
 
     fn execute(&mut self, byte: u8) {
         // Within a sequence also a piece of a character comes here.
         if byte.is_ascii() {
-            self.text.push(char::from(byte));
+            self.plain.push(char::from(byte));
+            self.styled.push(char::from(byte));
         }
         self.is_at_rest = true;
     }
 
-    fn csi_dispatch(&mut self, _: &Params, _: &[u8], _: bool, _: u8) {
+    fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], is_cut: bool, last: u8) {
+        if last == b'm' && intermediates.is_empty() && !is_cut {
+            self.has_style = true;
+            push_style(params, &mut self.styled);
+        }
         self.is_at_rest = true;
     }
 
@@ -60,6 +82,14 @@ impl Perform for Kept {
     fn unhook(&mut self) {
         self.is_at_rest = true;
     }
+}
+
+fn push_style(params: &Params, to: &mut String) {
+    let subparams = |group: &[u16]| group.iter().map(u16::to_string).collect::<Vec<_>>().join(":");
+    let params: Vec<_> = params.iter().map(subparams).collect();
+    to.push_str("\x1b[");
+    to.push_str(&params.join(";"));
+    to.push('m');
 }
 
 #[cfg(test)]
@@ -82,6 +112,19 @@ mod tests {
             ("a\x1b[3\tmc", "a\tc"),
         ] {
             assert_eq!(without_escapes(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn of_sequences_only_colours_are_kept() {
+        for (text, expected) in [
+            ("plain", None),
+            ("\x1b[2Kup", None),
+            ("\x1b]0;t\x07\x1b[1;31mred\x1b[mü\t", Some("\x1b[1;31mred\x1b[0mü\t")),
+            ("\x1b[38:2:1:2:3ma\x1b[1Gb", Some("\x1b[38:2:1:2:3mab")),
+            ("\x1b[>4;1m\x1b[?7m", None),
+        ] {
+            assert_eq!(strip(text).styled.as_deref(), expected, "{text:?}");
         }
     }
 

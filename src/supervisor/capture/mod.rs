@@ -91,6 +91,8 @@ pub(super) struct CapturePlan {
     pub(super) process: Process,
     pub(super) queue: QueueDir,
     pub(super) mode: CaptureMode,
+    /// Whether lines keep their colours, for those who show them.
+    pub(super) keeps_styles: bool,
     /// The first line that matches is told.
     pub(super) on_line: Option<OnLine>,
 }
@@ -133,8 +135,8 @@ impl Reader {
     /// Reads to the end of both streams, or takes what is there once asked to finish.
     fn read_all(&mut self, handler: &QueueHandler) {
         let mut buffer = vec![0; READ_BYTES];
-        let CapturePlan { process, on_line, .. } = &mut self.plan;
-        let mut taker = Taker { handler, process, on_line };
+        let CapturePlan { process, on_line, keeps_styles, .. } = &mut self.plan;
+        let mut taker = Taker { handler, process, keeps_styles: *keeps_styles, on_line };
         let mut last_reads = 0;
         while !self.streams.is_empty() && last_reads < MAX_LAST_READS {
             let pipes = self.streams.iter().map(Stream::fd);

@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
-use super::escapes::without_escapes;
+use super::escapes::{Stripped, strip};
 use super::json::Printed;
 use super::lines::Lines;
 use super::traceback::{Moment, Piece, Tracebacks, message};
 use super::{OnLine, PIPE_BYTES};
+use crate::record::now_ns;
 use crate::worker_settings::CaptureMode;
 use crate::{Level, Process, QueueHandler, Record};
 
@@ -21,28 +22,32 @@ pub(super) struct Stream {
     recorder: Recorder,
 }
 
+/// Most bytes of a line that keeps its colours: beside it the line itself has room in a record.
+const MAX_STYLED_BYTES: usize = 8 * 1024;
+
 /// Where the records of a worker go.
 pub(super) struct Taker<'r> {
     pub(super) handler: &'r QueueHandler,
     pub(super) process: &'r Process,
+    /// Whether lines keep their colours, for those who show them.
+    pub(super) keeps_styles: bool,
     pub(super) on_line: &'r mut Option<OnLine>,
 }
 
 /// Makes records of lines.
 struct Recorder {
-    name: &'static str,
-    level: Level,
+    origin: Origin,
     mode: CaptureMode,
     tracebacks: Tracebacks,
 }
 
 impl Stream {
     pub(super) fn stdout(source: OwnedFd, mode: CaptureMode) -> Stream {
-        Stream::new(source, Recorder::new("stdout", Level::INFO, mode))
+        Stream::new(source, Recorder::new(Origin { name: "stdout", level: Level::INFO }, mode))
     }
 
     pub(super) fn stderr(source: OwnedFd, mode: CaptureMode) -> Stream {
-        Stream::new(source, Recorder::new("stderr", Level::WARNING, mode))
+        Stream::new(source, Recorder::new(Origin { name: "stderr", level: Level::WARNING }, mode))
     }
 
     fn new(source: OwnedFd, recorder: Recorder) -> Stream {
@@ -87,51 +92,73 @@ impl Stream {
 }
 
 impl Recorder {
-    fn new(name: &'static str, level: Level, mode: CaptureMode) -> Recorder {
-        Recorder { name, level, mode, tracebacks: Tracebacks::default() }
+    fn new(origin: Origin, mode: CaptureMode) -> Recorder {
+        Recorder { origin, mode, tracebacks: Tracebacks::default() }
     }
 
     fn take(&mut self, line: &str, to: &mut Taker<'_>) {
-        let line = &*without_escapes(line);
+        let Stripped { plain, styled } = strip(line);
+        let line = &*plain;
         if let Some((_, tell)) = to.on_line.take_if(|(pattern, _)| pattern.matches(line)) {
             tell();
         }
-        let (stream, level) = (self.name, self.level);
+        let styled = styled.filter(|text| to.keeps_styles && text.len() <= MAX_STYLED_BYTES);
+        let (added, origin) = (Added { line, styled }, self.origin);
         if self.mode == CaptureMode::Lines {
-            to.handler.relay(level, stream, line);
-        } else if let Some(record) = (Printed { line, stream, level }).lift(to.process) {
+            origin.relay(&Piece::Added, &added, to.handler);
+            return;
+        }
+        let printed = Printed { line, stream: origin.name, level: origin.level };
+        if let Some(record) = printed.lift(to.process) {
             self.give_up(to);
             to.handler.relay_record(&record);
-        } else {
-            let mut relay = |piece: Piece<'_>| relay(&piece, line, (stream, level), to.handler);
-            self.tracebacks.add(line, Moment::now(), &mut relay);
+            return;
         }
+        let mut relay = |piece: Piece<'_>| origin.relay(&piece, &added, to.handler);
+        self.tracebacks.add(line, Moment::now(), &mut relay);
     }
 
     /// Lets nothing wait any longer.
     fn give_up(&mut self, to: &mut Taker<'_>) {
-        let of = (self.name, self.level);
-        self.tracebacks.give_up(&mut |piece| relay(&piece, "", of, to.handler));
+        let none = Added { line: "", styled: None };
+        let origin = self.origin;
+        self.tracebacks.give_up(&mut |piece| origin.relay(&piece, &none, to.handler));
     }
 }
 
-/// Logs what has become of lines of a stream, of which `added` is the last. A traceback is an error,
-/// wherever it is printed.
-fn relay(
-    piece: &Piece<'_>,
-    added: &str,
-    (stream, level): (&'static str, Level),
-    to: &QueueHandler,
-) {
-    match *piece {
-        Piece::Added => to.relay(level, stream, added),
-        Piece::Kept { line, time_ns } => {
-            to.relay_record(&Record::new(time_ns, level, stream, line));
+impl Origin {
+    /// Logs what has become of lines, of which `added` is the last. A traceback is an error, wherever it
+    /// is printed.
+    fn relay(self, piece: &Piece<'_>, added: &Added<'_>, to: &QueueHandler) {
+        let mut record = match *piece {
+            Piece::Added if added.styled.is_none() => {
+                return to.relay(self.level, self.name, added.line);
+            }
+            Piece::Added => Record::new(now_ns(), self.level, self.name, added.line),
+            Piece::Kept { line, time_ns } => Record::new(time_ns, self.level, self.name, line),
+            Piece::Traceback { text, time_ns } => {
+                Record::new(time_ns, Level::ERROR, self.name, message(text))
+            }
+        };
+        match *piece {
+            Piece::Added => record.styled = added.styled.as_deref().map(Into::into),
+            Piece::Traceback { text, .. } => record.exception = Some(text.into()),
+            Piece::Kept { .. } => {}
         }
-        Piece::Traceback { text, time_ns } => {
-            let mut record = Record::new(time_ns, Level::ERROR, stream, message(text));
-            record.exception = Some(text.into());
-            to.relay_record(&record);
-        }
+        to.relay_record(&record);
     }
+}
+
+/// The stream that lines are from: its name, and the level of what is printed there.
+#[derive(Clone, Copy)]
+struct Origin {
+    name: &'static str,
+    level: Level,
+}
+
+/// A line as it is added.
+struct Added<'l> {
+    line: &'l str,
+    /// The same in its colours.
+    styled: Option<String>,
 }
