@@ -7,7 +7,7 @@ mod output;
 mod pager;
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use logboom::handler::Color;
 use logboom::tail::{Form, Found, Query, QueryError, Reader, Start, Zone};
 
 use self::context::Context;
+use self::logs::NewLogs;
 pub(crate) use self::logs::paths;
 use self::output::{Output, Printer};
 use self::pager::Screen;
@@ -37,6 +38,7 @@ Examples:
   logboom tail -n 100 app.log                the last 100 records, from backups too
   logboom tail -l error app.log              all errors in the log and its backups
   logboom tail --since -2h -w 'api-*' logs   of all logs in a directory, merged by time
+  logboom tail -f logs                       also those that come later
   logboom tail -F status~^5 -o json app.log  by a field, as JSON
   logboom tail -g timeout -C 3 app.log       with three records before and behind each
 
@@ -178,6 +180,7 @@ pub(crate) fn run(args: Args, options: &OutputOptions) -> anyhow::Result<ExitCod
         None => Start::Last(DEFAULT_RECORDS),
     };
     let open = if args.follow { Reader::following } else { Reader::open };
+    let new_logs = args.follow.then(|| NewLogs::beside(&args.paths, &paths));
     let mut reader = open(paths, query, start)?;
     let before = args.before.unwrap_or(args.context);
     let after = args.after.unwrap_or(args.context);
@@ -194,11 +197,16 @@ pub(crate) fn run(args: Args, options: &OutputOptions) -> anyhow::Result<ExitCod
     } else {
         Screen::plain()
     };
-    print(&mut reader, args.follow, Context::new(before, after, printer, screen))?;
+    print(&mut reader, new_logs, Context::new(before, after, printer, screen))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(reader: &mut Reader, follow: bool, mut context: Context) -> anyhow::Result<()> {
+/// Prints what is there, and follows the logs where there may be new ones.
+fn print(
+    reader: &mut Reader,
+    mut new_logs: Option<NewLogs>,
+    mut context: Context,
+) -> anyhow::Result<()> {
     loop {
         match reader.advance()? {
             Found::Record | Found::Rest => context.take(reader)?,
@@ -206,17 +214,27 @@ fn print(reader: &mut Reader, follow: bool, mut context: Context) -> anyhow::Res
                 context.screen().flush()?;
                 report_skip(reader);
             }
-            Found::Idle if follow && !reader.is_past() => {
-                context.screen().flush()?;
-                if context.screen().wait(POLL_INTERVAL)? {
-                    return Ok(());
+            Found::Idle => match &mut new_logs {
+                Some(new_logs) if !reader.is_past() => {
+                    context.screen().flush()?;
+                    if context.screen().wait(POLL_INTERVAL)? {
+                        return Ok(());
+                    }
+                    new_logs.take().iter().for_each(|path| add(reader, path));
                 }
-            }
-            Found::Idle => return Ok(context.finish()?),
+                _ => return Ok(context.finish()?),
+            },
         }
         if context.screen().is_left() {
             return Ok(());
         }
+    }
+}
+
+/// Follows one more log; one that cannot be read holds up no other.
+fn add(reader: &mut Reader, path: &Path) {
+    if let Err(error) = reader.add(path) {
+        complain(&format_args!("{} is not followed: {error}", path.display()));
     }
 }
 

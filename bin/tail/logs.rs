@@ -1,8 +1,9 @@
 //! Which logs are meant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use logboom::control;
@@ -12,6 +13,37 @@ use crate::options::{QueueOptions, default_log};
 
 /// What the names of logs in a directory end in.
 const ENDING: &str = "log";
+
+/// How often directories are looked into for new logs.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Finds logs that come into directories while those that were there are followed.
+pub(crate) struct NewLogs {
+    directories: Vec<PathBuf>,
+    known: HashSet<PathBuf>,
+    looked_at: Instant,
+}
+
+impl NewLogs {
+    /// Those that come to the directories among `given`, where `known` are there.
+    pub(crate) fn beside(given: &[PathBuf], known: &[PathBuf]) -> NewLogs {
+        NewLogs {
+            directories: given.iter().filter(|path| path.is_dir()).cloned().collect(),
+            known: known.iter().cloned().collect(),
+            looked_at: Instant::now(),
+        }
+    }
+
+    /// Those that have come; looks once a second. A directory that cannot be listed has none.
+    pub(crate) fn take(&mut self) -> Vec<PathBuf> {
+        if self.directories.is_empty() || self.looked_at.elapsed() < LOOK_INTERVAL {
+            return Vec::new();
+        }
+        self.looked_at = Instant::now();
+        let found = self.directories.iter().filter_map(|directory| logs_in(directory).ok());
+        found.flatten().filter(|path| self.known.insert(path.clone())).collect()
+    }
+}
 
 /// The current files of the logs at these paths; where there are none, the log that is written now.
 pub(crate) fn paths(given: &[PathBuf], queue: &QueueOptions) -> anyhow::Result<Vec<PathBuf>> {

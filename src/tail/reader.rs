@@ -143,6 +143,27 @@ impl Reader {
         Ok(Reader { sources, query, give: Give::Wanted, skipped_records, current: None })
     }
 
+    /// Reads one more log, from its first record on; it need not exist yet. Call it when the reader
+    /// [idles](Found::Idle): what was given of other logs by then stands before older records of this one.
+    ///
+    /// # Errors
+    /// As for [`following`](Self::following). The reader goes on without the log.
+    pub fn add(&mut self, path: &Path) -> Result<(), TailError> {
+        if self.sources.len() == MAX_LOGS {
+            return Err(TailError::TooManyLogs);
+        }
+        let mut source = match open(path, &self.query, Start::First) {
+            Err(TailError::Missing { path }) => Source::new(Tail::awaiting(path), &self.query)?,
+            opened => opened?.0,
+        };
+        if self.give == Give::All {
+            source.look_at_all();
+        }
+        self.sources.push(source);
+        self.sources.iter_mut().for_each(Source::tell_time);
+        Ok(())
+    }
+
     /// Goes to the next record. Does not wait for records to be written.
     ///
     /// # Errors

@@ -135,6 +135,22 @@ fn several_logs_are_followed_each_through_rotation_and_one_that_does_not_exist_y
 }
 
 #[test]
+fn logs_that_come_into_a_followed_directory_are_followed_from_their_first_record() {
+    let place = Place::new();
+    fs::create_dir(place.path("logs")).unwrap();
+    append(&place, "logs/a.log", "2026-11-22 04:00:00,000 INFO a\n");
+    let follower = Follower::start(&place, &["logs"]);
+    follower.expect("2026-11-22 04:00:00,000 INFO a");
+    append(&place, "logs/b.log", "2026-11-22 04:00:01,000 INFO b first\n");
+    append(&place, "logs/b.log", "2026-11-22 04:00:02,000 INFO b second\n");
+    append(&place, "logs/notes.txt", "2026-11-22 04:00:02,000 INFO of no log\n");
+    follower.expect("2026-11-22 04:00:01,000 INFO b first");
+    follower.expect("2026-11-22 04:00:02,000 INFO b second");
+    append(&place, "logs/a.log", "2026-11-22 04:00:03,000 INFO a again\n");
+    follower.expect("2026-11-22 04:00:03,000 INFO a again");
+}
+
+#[test]
 fn followed_records_are_asked_and_what_comes_late_of_them_stays_with_them() {
     let place = Place::new();
     append(&place, "a.log", "2026-11-22 04:00:00,000 ERROR old\n");
