@@ -86,7 +86,8 @@ impl OutputOptions {
 /// Prints one line on standard error. Where that is closed, as after a hang-up, nobody is left to
 /// be told.
 pub(crate) fn complain(line: &impl Display) {
-    let _closed = writeln!(anstream::stderr(), "logboom: {line}");
+    // In one piece: a listener may print to the same terminal.
+    let _closed = anstream::stderr().write_all(format!("logboom: {line}\n").as_bytes());
 }
 
 /// The text with its control characters escaped: names come from others, and must neither forge a

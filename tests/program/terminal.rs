@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Instant;
 
 use support::{PATIENCE, Place, Process, is_alive, open_terminal, processes_with, wait_until};
 
@@ -80,9 +81,11 @@ impl Session {
 
     /// Waits until it is there behind the first `searched` bytes.
     fn wait_for_more(&mut self, text: &str, mut searched: usize) {
+        // Others may go on without end.
+        let deadline = Instant::now() + PATIENCE;
         while !String::from_utf8_lossy(&self.screen[searched..]).contains(text) {
             searched = self.screen.len().saturating_sub(text.len());
-            let more = self.shown.recv_timeout(PATIENCE);
+            let more = self.shown.recv_timeout(deadline.saturating_duration_since(Instant::now()));
             let more = more.unwrap_or_else(|_| panic!("no {text:?} in {:?}", self.text()));
             self.screen.extend(more);
         }
