@@ -11,9 +11,13 @@ use logboom::config::Config;
 use crate::exit;
 use crate::options::{ConfigOptions, OutputOptions, QueueOptions};
 
-/// Check a configuration, or show what it comes to
+/// Every setting with its default; each line is a comment or is one behind its first sign.
+const SAMPLE: &str = include_str!("config/logboom.toml");
+
+/// Check a configuration, show what it comes to, or begin one
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
+  logboom config sample >logboom.toml
   logboom config check logboom.toml
   logboom config show dict.json
 
@@ -28,12 +32,21 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Action {
+    /// Print a configuration with every setting and its default, all of them commented out
+    #[command(after_help = "Examples:
+  logboom config sample >logboom.toml")]
+    Sample,
     /// Say what is wrong with a configuration, if anything; nothing is opened
+    #[command(after_help = "Examples:
+  logboom config check logboom.toml")]
     Check {
         /// The configuration
         file: PathBuf,
     },
     /// Print all values that are in effect, and where each is from
+    #[command(after_help = "Examples:
+  logboom config show
+  logboom config show dict.json | grep -v default")]
     Show {
         /// The configuration [default: LOGBOOM_CONFIG, else ./logboom.toml]
         file: Option<PathBuf>,
@@ -49,6 +62,7 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
             output.say(&format_args!("{} can be used", file.display()));
         }
         Action::Show { file, queue } => show(file, &queue)?,
+        Action::Sample => print(SAMPLE)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -64,6 +78,10 @@ fn show(file: Option<PathBuf>, queue: &QueueOptions) -> anyhow::Result<()> {
     }));
     let mut text = lines.join("\n");
     text.push('\n');
+    print(&text)
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
     exit::printed(std::io::stdout().write_all(text.as_bytes())).context("cannot print")
 }
 

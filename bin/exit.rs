@@ -7,14 +7,16 @@ use logboom::config::{ConfigError, ConfigServerError};
 use logboom::control::PushError;
 use logboom::handler::HandlerError;
 use logboom::receiver::DoorError;
-use logboom::supervisor::{OrderError, WorkerFileError};
+use logboom::supervisor::{ControlError, OrderError, WorkerFileError};
 use logboom::tail::TailError;
 use logboom::verify::VerifyError;
 use logboom::{AttachError, ListenError, LockError, QueueDirError};
 
 use crate::options::complain;
 
-/// The command line makes no sense.
+/// A worker did not come up.
+pub(crate) const FAILURE: u8 = 1;
+/// The command line makes no sense, or names what there is not.
 const USAGE: u8 = 2;
 /// A log is not whole, or does not prove that it is.
 pub(crate) const DAMAGED: u8 = 65;
@@ -60,6 +62,7 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             ListenError::Handler(HandlerError::Other(error)) => {
                 error.is::<ConfigError>().then_some(CONFIG)
             }
+            ListenError::Refused { .. } => Some(CONFIG),
             // An address that is no loopback address, a path that is too long.
             ListenError::Receive { source, .. } | ListenError::Door { source, .. } => {
                 (source.kind() == io::ErrorKind::InvalidInput).then_some(CONFIG)
@@ -101,6 +104,14 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(error) = cause.downcast_ref::<ConfigServerError>() {
         return Some(if matches!(error, ConfigServerError::Io { .. }) { IO } else { CONFIG });
+    }
+    if let Some(error) = cause.downcast_ref::<ControlError>() {
+        return match error {
+            ControlError::NoRun { .. } => Some(NO_LISTENER),
+            ControlError::Unknown { .. } => Some(USAGE),
+            ControlError::Foreign { .. } => Some(CONFIG),
+            _ => Some(IO),
+        };
     }
     if let Some(error) = cause.downcast_ref::<WorkerFileError>() {
         return Some(if matches!(error, WorkerFileError::Io { .. }) { IO } else { CONFIG });

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use logboom::handler::{HandlerError, StreamHandler};
+use logboom::handler::{Color, HandlerError, StreamHandler};
 use logboom::receiver::{Door, DoorForm, DoorPlace};
 use logboom::supervisor::SupervisorLink;
 use logboom::{QueueListener, Reloader, Rotate};
@@ -15,6 +15,7 @@ use crate::doors::DoorOptions;
 use crate::options::{
     ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
 };
+use crate::screen::ScreenFormatter;
 use crate::sockets::SocketOptions;
 use crate::{exit, signals};
 
@@ -46,17 +47,20 @@ pub(crate) struct Args {
     doors: DoorOptions,
     /// Take JSON objects, one on a line, from standard input; other lines become messages. Its end stops
     /// the listener
-    #[arg(long, help_heading = "Records from other programs", conflicts_with = "supervised")]
+    #[arg(long, help_heading = "Records from other programs")]
     json_stdin: bool,
     /// Print every record to standard output as well
     #[arg(long)]
     console: bool,
+    /// Print every record as `logboom run` shows it; these are its workers
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', hide = true)]
+    screen: Option<Vec<String>>,
     /// How long a stop waits for workers and for the log file, in seconds [default: 5]
     #[arg(long, value_name = "SECONDS")]
     drain_timeout: Option<u32>,
     /// Standard input is the link to a supervisor; when it vanishes, its workers get this many
     /// seconds to end
-    #[arg(long, value_name = "SECONDS", hide = true)]
+    #[arg(long, value_name = "SECONDS", hide = true, conflicts_with = "json_stdin")]
     supervised: Option<u32>,
 }
 
@@ -90,10 +94,15 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     if args.log.force {
         builder = builder.force();
     }
+    let color = output.handler_color(&std::io::stdout());
     if args.console {
-        let color = output.handler_color(&std::io::stdout());
         let console = StreamHandler::stdout(args.log.format.formatter()?).color(color);
         builder = builder.handler("console", console);
+    }
+    if let Some(workers) = &args.screen {
+        // The formatter has colours of its own.
+        let screen = StreamHandler::stdout(ScreenFormatter::new(workers, color)?);
+        builder = builder.handler("screen", screen.color(Color::Never));
     }
     if let Some(level) = args.log.level {
         builder = builder.level("root", level);

@@ -1,28 +1,38 @@
 //! The `logboom` program: one file per command, each a thin layer over the library.
 
+mod amounts;
+mod aside;
 mod bench;
+mod completions;
 mod config;
 mod ctl;
+mod ctl_workers;
 mod demo;
 mod doors;
+mod examples;
 mod exit;
 mod level;
 mod listen;
 mod log;
+mod man;
 mod options;
+mod progress;
 mod run;
+mod run_status;
 mod run_workers;
+mod screen;
 mod signals;
 mod sockets;
 mod stats;
 mod status;
 mod supervise;
+mod table;
 mod tail;
 mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Merges the log records of many processes into one rotated file.
 #[derive(Parser)]
@@ -31,10 +41,16 @@ use clap::{Parser, Subcommand};
     version,
     max_term_width = 100,
     after_help = "\
-Exit codes: 0 well, 2 usage, 65 `verify` found damage or a filtered log, 69 no listener, 73 queue or
-log held by another listener, or log left by it in the middle of a write, 74 I/O error, records
-missing or unconfirmed, workers that did not answer in time, 78 unusable configuration. `run` also has
-those of its workers."
+Examples:
+  logboom demo                               see what it does
+  logboom run -c api=./api -c jobs=./jobs    start programs; what they print and log is one log
+  logboom listen --log logs/app.log          take the records of programs that link logboom
+  logboom tail -f                            read the log while it is written
+
+Exit codes: 0 well, 1 `ctl` started a worker that did not come up, 2 usage, 65 `verify` found damage
+or a filtered log, 69 no listener or run, 73 queue or log held by another listener, or log left by it
+in the middle of a write, 74 I/O error, records missing or unconfirmed, workers that did not answer in
+time, 78 unusable configuration. `run` also has those of its workers."
 )]
 struct Cli {
     #[command(flatten)]
@@ -57,6 +73,8 @@ enum Command {
     Ctl(ctl::Args),
     Verify(verify::Args),
     Bench(bench::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     #[command(hide = true)]
     BenchProducer(bench::ProducerArgs),
 }
@@ -76,6 +94,8 @@ fn main() -> ExitCode {
         Command::Ctl(args) => ctl::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, &cli.output),
+        Command::Completions(args) => completions::run(&args, &Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
         Command::BenchProducer(args) => bench::work(args),
     };
     outcome.unwrap_or_else(|error| exit::report(&error))

@@ -1,17 +1,20 @@
 //! `logboom run`: the supervisor of a listener and its workers.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::ValueEnum;
-use logboom::supervisor::{DEFAULT_STOP_TIMEOUT, OnExit, Outcome, Supervisor};
+use logboom::handler::Color;
+use logboom::supervisor::{DEFAULT_STOP_TIMEOUT, OnExit, Outcome, Supervisor, WorkerCommand};
 use logboom::{Certainty, Context, Level, QueueDir};
 
+use crate::aside::{Aside, Voice};
 use crate::doors::DoorOptions;
-use crate::options::{
-    ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions, complain,
-};
+use crate::options::{ConfigOptions, ConfigServerOptions, LogOptions, OutputOptions, QueueOptions};
 use crate::run_workers::WorkerOptions;
+use crate::screen::ScreenForm;
 use crate::sockets::SocketOptions;
 use crate::{exit, supervise};
 
@@ -31,6 +34,7 @@ Of the places where workers are described the first that is used counts: -f, -c 
 workers get PORT as Foreman gives it, and the variables of ./.env where that exists. [workers.NAME] of a
 configuration has
   command, count, environment, env_file, directory
+  pty              true, as --pty; capture: auto or lines, as --capture
   after            names of workers that have to be ready before
   ready            { log = 'REGEX' }, { command = 'CMD' }, { tcp = '127.0.0.1:5432' } or { exit = true }
                    (it exits 0); with timeout = SECONDS, else 60
@@ -39,8 +43,19 @@ configuration has
   stop_signal, stop_timeout
 Workers end in the reverse of that order, the listener last.
 
+Each record is shown as TIME WORKER | TEXT, in the colour of its worker, from WARNING on in that of
+its level; plain where standard output is no terminal, with NO_COLOR and with --color never. What a
+terminal misses that stands still is counted; the log has it.
+
 What workers print becomes records: of the logger `stdout`, level INFO, and of `stderr`, level
-WARNING. Their standard input is /dev/null. LOGBOOM_QUEUE and LOGBOOM_WORKER tell those that use
+WARNING. A line that is one JSON object with a message (`message` or `msg`) is lifted: its time, level,
+logger, exception and the like are those of the record, all else its fields, beside the field
+stream=stdout or stderr. A traceback of Python or Java, or a panic of Rust, is one record of level ERROR,
+with all its lines as exception; a line that may begin one waits a second for the next. Any other line,
+and each with --capture lines, is the message of a record. Escape sequences of terminals, such as
+colours, are left out of the log; a coloured screen shows the colours.
+
+Their standard input is /dev/null. LOGBOOM_QUEUE and LOGBOOM_WORKER tell those that use
 logboom themselves where to log, and under which name.
 
 LOGBOOM_CONTEXT hands on to all of them and to their children what --context says, what `run` has
@@ -77,6 +92,9 @@ pub(crate) struct Args {
     /// What the end of a worker is to the others
     #[arg(long, value_name = "WHAT", default_value = "fail-fast")]
     on_exit: OnExitFlag,
+    /// What is printed of each record; -q for nothing
+    #[arg(long, value_name = "FORM", default_value = "short")]
+    screen: ScreenForm,
     /// How long workers may take to end before they are killed, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_STOP_TIMEOUT.as_secs() as u32)]
     stop_timeout: u32,
@@ -116,39 +134,55 @@ pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode
     args.doors.doors()?;
     listener.args(args.doors.flags());
     if output.shows_records() {
-        listener.arg("--console");
+        listener.arg(args.screen.flag(workers.iter().map(WorkerCommand::name)));
     }
     let stop_timeout = Duration::from_secs(args.stop_timeout.into());
-    let mut supervisor = Supervisor::new(queue.clone(), listener, stop_timeout, supervise::tell);
+    let aside = Aside::start().context("cannot start a thread")?;
+    let tell = supervise::told_by(aside.voice());
+    let mut supervisor = Supervisor::new(queue.clone(), listener, stop_timeout, tell);
     supervisor.on_exit(args.on_exit.into());
     supervisor.adopt_orphans();
+    if args.screen == ScreenForm::Short && output.shows_records() && is_coloured(output) {
+        supervisor.keep_styles();
+    }
     args.context.iter().for_each(|context| supervisor.add_context(context));
     supervise::forward_signals(&supervisor)?;
     let outcome = match supervisor.run(workers) {
         Ok(outcome) => outcome,
-        Err(error) => return supervise::not_started(error),
+        Err(error) => {
+            drop(supervisor);
+            aside.finish();
+            return supervise::not_started(error);
+        }
     };
     record(&queue, &outcome, supervisor.context());
     let stopped = supervisor.stop();
     let missing = match &stopped {
         Ok(report) => {
-            report_end(&outcome, &supervise::totals(report), output);
+            report_end(&outcome, &supervise::totals(report), output, &aside.voice());
             !report.is_complete() || !outcome.written
         }
         Err(error) => {
-            report_end(&outcome, error, output);
+            report_end(&outcome, error, output, &aside.voice());
             true
         }
     };
+    aside.finish();
     Ok(match outcome.exit_code() {
         0 if missing => exit::IO.into(),
         code => code.into(),
     })
 }
 
-fn report_end(outcome: &Outcome, totals: &impl std::fmt::Display, output: &OutputOptions) {
-    let line = format_args!("{outcome}; {totals}");
-    if outcome.is_failure() { complain(&line) } else { output.say(&line) }
+/// Whether the screen has colours, as its listener finds too.
+fn is_coloured(output: &OutputOptions) -> bool {
+    output.handler_color(&std::io::stdout()) == Color::Always
+}
+
+fn report_end(outcome: &Outcome, totals: &impl Display, output: &OutputOptions, to: &Voice) {
+    if outcome.is_failure() || output.shows_records() {
+        to.say(&format_args!("{outcome}; {totals}"));
+    }
 }
 
 /// Says in the log why it ends. Without a listener the line on standard error has to do.

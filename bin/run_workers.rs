@@ -7,7 +7,7 @@ use std::process::Command;
 use clap::error::ErrorKind;
 use logboom::config::Config;
 use logboom::supervisor::{FormationError, WorkerCommand, formation, read_env_file, read_procfile};
-use logboom::worker_settings::{MAX_COUNT, WorkerSettings};
+use logboom::worker_settings::{CaptureMode, MAX_COUNT, WorkerSettings};
 
 /// The Procfile, and the file of its variables, where nobody names one.
 const DEFAULT_PROCFILE: &str = "Procfile";
@@ -42,6 +42,14 @@ pub(crate) struct WorkerOptions {
     /// PORT of the first worker of a Procfile; the next has 100 more [default: PORT, else 5000]
     #[arg(short, long, value_name = "PORT")]
     port: Option<u16>,
+    /// What the output of the workers becomes: `auto`, where a JSON object with a message is lifted into
+    /// a record and a traceback is one record, or `lines`, where each line is a record as it is [default:
+    /// what the configuration says of the worker, else auto]
+    #[arg(long, value_name = "MODE")]
+    capture: Option<CaptureMode>,
+    /// Let the workers print to pseudo-terminals, as programs then write each line at once
+    #[arg(long)]
+    pty: bool,
     /// One more worker, started without a shell and named after the file of its program
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -60,6 +68,8 @@ impl WorkerOptions {
             // Those of the worker itself come last and so count.
             let own = std::mem::take(&mut settings.environment);
             settings.environment = variables.iter().cloned().chain(own).collect();
+            settings.pty |= self.pty;
+            settings.capture = self.capture.unwrap_or(settings.capture);
         }
         let mut commands = formation(&workers).map_err(|error| match error {
             FormationError::File(error) => anyhow::Error::from(error),
@@ -142,7 +152,8 @@ impl WorkerOptions {
         let worker = WorkerCommand::new(&name, command).map_err(|error| {
             usage(&format!("{error}, as in: -c NAME='exec {}'", program.display()))
         })?;
-        Ok(Some(worker))
+        let worker = worker.capture(self.capture.unwrap_or_default());
+        Ok(Some(if self.pty { worker.pty() } else { worker }))
     }
 }
 

@@ -1,10 +1,9 @@
 //! `logboom stats`: what is in logs, in numbers.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use logboom::formatter::{Formatter, PatternFormatter};
@@ -13,10 +12,8 @@ use logboom::{Level, Record};
 
 use crate::exit;
 use crate::options::{QueueOptions, plain};
+use crate::progress::Progress;
 use crate::tail::{FilterOptions, paths};
-
-/// How often it is told how far the reading came.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// So many records are read before the clock is looked at.
 const PROGRESS_RECORDS: u64 = 10_000;
@@ -65,7 +62,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn count(reader: &mut Reader) -> anyhow::Result<Stats> {
-    let (mut stats, mut progress, mut records) = (Stats::new(), Progress::new(), 0);
+    let (mut stats, mut progress, mut records) = (Stats::new(), Progress::new(), 0u64);
     loop {
         match reader.advance()? {
             Found::Record => {
@@ -75,45 +72,13 @@ fn count(reader: &mut Reader) -> anyhow::Result<Stats> {
                     reader.with_record(|record| stats.add(record));
                 }
                 records += 1;
-                if records % PROGRESS_RECORDS == 0 {
-                    progress.tell(records);
+                if records % PROGRESS_RECORDS == 0 && progress.is_due() {
+                    let bytes = reader.read_bytes()?;
+                    progress.tell(bytes.read, bytes.total);
                 }
             }
             Found::Rest | Found::Skipped => {}
             Found::Idle => return Ok(stats),
-        }
-    }
-}
-
-/// A line on standard error that says how far the reading came, where that is a terminal.
-struct Progress {
-    is_shown: bool,
-    started: Instant,
-    told: Instant,
-    is_told: bool,
-}
-
-impl Progress {
-    fn new() -> Progress {
-        let now = Instant::now();
-        Progress { is_shown: io::stderr().is_terminal(), started: now, told: now, is_told: false }
-    }
-
-    fn tell(&mut self, records: u64) {
-        if !self.is_shown || self.told.elapsed() < PROGRESS_INTERVAL {
-            return;
-        }
-        (self.told, self.is_told) = (Instant::now(), true);
-        let rate = records as f64 / self.started.elapsed().as_secs_f64();
-        // Where standard error is closed, nobody is left to be told.
-        let _closed = write!(io::stderr(), "\r{records} records, {rate:.0} a second");
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.is_told {
-            let _closed = write!(io::stderr(), "\r\x1b[K");
         }
     }
 }

@@ -4,11 +4,18 @@ use std::fmt;
 use std::io::{self, Write};
 
 use logboom::control::{ConfigStatus, DoorStatus, LevelCount, Status, WorkerStatus};
+use logboom::supervisor::RunStatus;
 
 use crate::options::plain;
+use crate::table::{self, Column};
+use crate::{amounts, run_status};
 
 /// What `--json` prints.
 pub(crate) const KEYS: &str = "\
+Examples:
+  logboom ctl status
+  logboom ctl --queue jobs status --json
+
 Keys of --json:
   pid, queue, uptime_s, logs, stopping
   records            written to the log
@@ -33,16 +40,29 @@ Keys of --json:
   levels             [{logger, level, until_ns}]: what `ctl level` has set, and until when
   more_levels        how many are set and not in the list
   has_coarse_levels  whether so many loggers have levels that workers are told one for all
-  workers            [{name, pid, program, lane, transport, overflow, records, dropped,
-                     dropped_by_level, outages, waits, missing}]: outages is how often it began to
-                     drop, waits how many calls waited for room in its queue
+  workers            [{name, pid, program, lane, transport, overflow, records, records_per_s,
+                     dropped, dropped_by_level, outages, waits, missing}]: records_per_s of the
+                     last seconds, outages is how often it began to drop, waits how many calls
+                     waited for room in its queue
   more_workers       how many are attached and not in the list
+  run                null without `logboom run`, else {pid, uptime_s, stopping, workers}, these
+                     [{name, state, pid, uptime_s, restarts, memory_bytes, failure, records,
+                     records_per_s, dropped}]: state is waiting (for others), starting, ready,
+                     running (nothing tells when it is ready), stopping, stopped (on request),
+                     backing-off, ended or failed; failure says why; restarts are those by its
+                     policy; memory_bytes is what its process group has resident; the records
+                     are those of its processes that are attached now
 Times ending in _ns are nanoseconds since 1970.";
 
 /// Prints it as lines and a table.
-pub(crate) fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn print(
+    status: &Status,
+    run: Option<&RunStatus>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let stopping = if status.stopping { ", stopping" } else { "" };
-    line(out, format_args!("listener  {} (up {} s){stopping}", status.pid, status.uptime_s))?;
+    let uptime = amounts::time(status.uptime_s);
+    line(out, format_args!("listener  {} (up {uptime}){stopping}", status.pid))?;
     line(out, format_args!("queue     {}", status.queue))?;
     for log in &status.logs {
         line(out, format_args!("log       {log}"))?;
@@ -77,6 +97,9 @@ pub(crate) fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
         )?;
     }
     status.doors.iter().try_for_each(|door| print_door(door, out))?;
+    if let Some(run) = run {
+        run_status::print(run, &status.workers, out)?;
+    }
     print_workers(&status.workers, out)?;
     if status.more_workers > 0 {
         line(out, format_args!("and {} more", status.more_workers))?;
@@ -160,38 +183,38 @@ fn print_workers(workers: &[WorkerStatus], out: &mut impl Write) -> io::Result<(
     if workers.is_empty() {
         return Ok(());
     }
-    writeln!(
-        out,
-        "\n{:<16} {:>8} {:<16} {:<8} {:<18} {:>10} {:>8} {:>8} {:>8} {:>8}  DROPPED BY LEVEL",
-        "WORKER",
-        "PID",
-        "PROGRAM",
-        "QUEUE",
-        "WHEN FULL",
-        "RECORDS",
-        "MISSING",
-        "WAITS",
-        "OUTAGES",
-        "DROPPED"
-    )?;
-    for worker in workers {
-        let row = format!(
-            "{:<16} {:>8} {:<16} {:<8} {:<18} {:>10} {:>8} {:>8} {:>8} {:>8}  {}",
-            worker.name,
-            worker.pid,
-            worker.program,
-            worker.transport,
-            worker.overflow,
-            worker.records,
-            worker.missing,
-            worker.waits,
-            worker.outages,
-            worker.dropped,
-            levels(&worker.dropped_by_level)
-        );
-        line(out, format_args!("{}", row.trim_end()))?;
-    }
-    Ok(())
+    let columns = [
+        Column::Text("ATTACHED"),
+        Column::Number("PID"),
+        Column::Text("PROGRAM"),
+        Column::Text("QUEUE"),
+        Column::Text("WHEN FULL"),
+        Column::Number("RECORDS"),
+        Column::Number("RATE"),
+        Column::Number("MISSING"),
+        Column::Number("WAITS"),
+        Column::Number("OUTAGES"),
+        Column::Number("DROPPED"),
+        Column::Text("DROPPED BY LEVEL"),
+    ];
+    let cells = |worker: &WorkerStatus| {
+        vec![
+            plain(&worker.name),
+            worker.pid.to_string(),
+            plain(&worker.program),
+            plain(&worker.transport),
+            plain(&worker.overflow),
+            worker.records.to_string(),
+            amounts::rate(worker.records_per_s),
+            worker.missing.to_string(),
+            worker.waits.to_string(),
+            worker.outages.to_string(),
+            worker.dropped.to_string(),
+            levels(&worker.dropped_by_level),
+        ]
+    };
+    writeln!(out)?;
+    table::print(&columns, &workers.iter().map(cells).collect::<Vec<_>>(), out)
 }
 
 /// `DEBUG 1200, INFO 34`

@@ -11,6 +11,7 @@ use logboom::control::StopReport;
 use logboom::supervisor::{Exit, Notice, SuperviseError, Supervisor};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
+use crate::aside::Voice;
 use crate::options::{LogOptions, OutputOptions, complain};
 use crate::signals;
 
@@ -70,6 +71,15 @@ fn is_ignored(signal: i32) -> bool {
 pub(crate) fn tell(notice: &Notice) {
     if !matches!(notice, Notice::Started { .. }) {
         complain(notice);
+    }
+}
+
+/// The same, without waiting for a terminal that stands still.
+pub(crate) fn told_by(voice: Voice) -> impl FnMut(&Notice) {
+    move |notice| {
+        if !matches!(notice, Notice::Started { .. }) {
+            voice.say(notice);
+        }
     }
 }
 

@@ -9,7 +9,6 @@ mod pager;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -47,8 +46,8 @@ app.log.2, …, or have dates instead of numbers; compressed ones are read too.
 
 Understood are the text of `--format text`, common patterns of Python and Rust, JSON and logfmt, by the look of
 the first lines; others by --format. Of other text only -g and -v can be asked. Times in text are local unless
-they tell their zone, or as --zone says. --since searches its place: of compressed backups only the first
-lines are decompressed until the range begins, then each backup whole to TMPDIR. Records that stand more than a
+they tell their zone, or as --zone says. --since searches its place, in backups compressed by zstd too; those
+of gzip are decompressed whole to TMPDIR from the one on in which the range begins. Records that stand more than a
 minute out of the order of time may be missed by it.";
 
 /// Print records of logs, across their rotation, by time, level, worker and more
@@ -209,7 +208,9 @@ fn print(reader: &mut Reader, follow: bool, mut context: Context) -> anyhow::Res
             }
             Found::Idle if follow && !reader.is_past() => {
                 context.screen().flush()?;
-                thread::sleep(POLL_INTERVAL);
+                if context.screen().wait(POLL_INTERVAL)? {
+                    return Ok(());
+                }
             }
             Found::Idle => return Ok(context.finish()?),
         }

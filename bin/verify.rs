@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use logboom::verify::{Form, verify};
+use logboom::verify::{Form, verify_with};
 
 use crate::exit;
 use crate::options::{self, Format};
+use crate::progress::Progress;
 
 /// Prove an unfiltered log whole: nothing missing, doubled, out of order or torn
 #[derive(clap::Args)]
@@ -30,7 +31,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let report = verify(args.path, &args.format.unwrap_or_default())?;
+    let mut progress = Progress::new();
+    let report = verify_with(args.path, &args.format.unwrap_or_default(), |bytes| {
+        if progress.is_due() {
+            progress.tell(bytes.read, bytes.total);
+        }
+    });
+    drop(progress);
+    let report = report?;
     let text = if args.json { serde_json::to_string(&report)? } else { report.to_string() };
     exit::printed(writeln!(anstream::stdout(), "{text}")).context("cannot print the report")?;
     Ok(if report.is_whole() { ExitCode::SUCCESS } else { exit::DAMAGED.into() })

@@ -25,6 +25,9 @@ pub struct Record<'a> {
     pub logger: Cow<'a, str>,
     /// The formatted message.
     pub message: Cow<'a, str>,
+    /// The message with the colours in which a worker has printed it, as ANSI sequences, for terminals;
+    /// where a supervisor was asked to keep them.
+    pub styled: Option<Cow<'a, str>>,
     /// Source file of the call.
     pub file: Option<Cow<'a, str>>,
     /// Line of the call in [`file`](Self::file), from 1.
@@ -61,6 +64,7 @@ impl<'a> Record<'a> {
             level,
             logger: logger.into(),
             message: message.into(),
+            styled: None,
             file: None,
             line: None,
             function: None,
@@ -90,6 +94,7 @@ impl<'a> Record<'a> {
             level: self.level,
             logger: own(self.logger),
             message: own(self.message),
+            styled: self.styled.map(own),
             file: self.file.map(own),
             line: self.line,
             function: self.function.map(own),
@@ -114,7 +119,7 @@ impl Record<'_> {
         let Process { name, program, .. } = &*self.process;
         let names = self.logger.len() + self.thread.name.len() + name.len() + program.len();
         let texts = self.message.len() + text(&self.file) + text(&self.function);
-        let texts = texts + text(&self.exception);
+        let texts = texts + text(&self.exception) + text(&self.styled);
         let spans: usize = self.spans.iter().map(span).sum();
         size_of::<Record<'_>>() + names + texts + memory_bytes(&self.fields) + spans
     }

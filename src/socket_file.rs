@@ -69,13 +69,18 @@ impl SocketFile {
         let metadata = fs::symlink_metadata(&path)?;
         Ok(SocketFile { path, metadata })
     }
+
+    /// Whether it is still at its path.
+    pub(crate) fn is_there(&self) -> bool {
+        // Numbers of inodes are used again at once.
+        let id = |found: &Metadata| (found.dev(), found.ino(), found.created().ok());
+        fs::symlink_metadata(&self.path).is_ok_and(|found| id(&found) == id(&self.metadata))
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Numbers of inodes are used again at once.
-        let id = |found: &Metadata| (found.dev(), found.ino(), found.created().ok());
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| id(&found) == id(&self.metadata)) {
+        if self.is_there() {
             let _left_behind = fs::remove_file(&self.path);
         }
     }

@@ -38,6 +38,10 @@ pub struct WorkerSettings {
     pub env_file: Option<PathBuf>,
     /// Where it runs; where the supervisor does, unless said.
     pub directory: Option<PathBuf>,
+    /// Whether it prints to pseudo-terminals, so that programs write each line at once.
+    pub pty: bool,
+    /// What its output becomes.
+    pub capture: CaptureMode,
     /// When it is started and how it is stopped.
     pub lifecycle: Lifecycle,
 }
@@ -52,7 +56,42 @@ impl WorkerSettings {
             port: None,
             env_file: None,
             directory: None,
+            pty: false,
+            capture: CaptureMode::default(),
             lifecycle: Lifecycle::default(),
+        }
+    }
+}
+
+/// What the output of a worker becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CaptureMode {
+    /// A line that is one JSON object with a message becomes what it says, and the lines of a traceback
+    /// of Python, Java or Rust become one record; any other line is a record as it is.
+    #[default]
+    Auto,
+    /// Each line is a record as it is.
+    Lines,
+}
+
+impl fmt::Display for CaptureMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CaptureMode::Auto => "auto",
+            CaptureMode::Lines => "lines",
+        })
+    }
+}
+
+impl FromStr for CaptureMode {
+    type Err = WorkerSettingError;
+
+    fn from_str(text: &str) -> Result<CaptureMode, WorkerSettingError> {
+        match text {
+            "auto" => Ok(CaptureMode::Auto),
+            "lines" => Ok(CaptureMode::Lines),
+            _ => Err(WorkerSettingError::CaptureMode),
         }
     }
 }
@@ -214,6 +253,9 @@ impl FromStr for StopSignal {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerSettingError {
+    /// It is no [`CaptureMode`].
+    #[error("expected auto or lines")]
+    CaptureMode,
     /// It is no [`Restart`].
     #[error("expected no, on-failure or always")]
     Restart,
@@ -234,6 +276,9 @@ mod tests {
         for restart in [Restart::No, Restart::OnFailure, Restart::Always] {
             assert_eq!(restart.to_string().parse(), Ok(restart));
         }
+        for mode in [CaptureMode::Auto, CaptureMode::Lines] {
+            assert_eq!(mode.to_string().parse(), Ok(mode));
+        }
         for signal in ["SIGINT", "SIGTERM", "SIGUSR1"] {
             let read: StopSignal = signal.parse().unwrap();
             assert_eq!(read.to_string(), signal);
@@ -249,6 +294,9 @@ mod tests {
         }
         for text in ["", "never", "No", "on_failure"] {
             assert_eq!(text.parse::<Restart>(), Err(WorkerSettingError::Restart), "{text}");
+        }
+        for text in ["", "json", "Auto"] {
+            assert_eq!(text.parse::<CaptureMode>(), Err(WorkerSettingError::CaptureMode), "{text}");
         }
         for text in ["(", "a{100000}{100000}"] {
             assert!(text.parse::<LinePattern>().is_err(), "{text}");

@@ -2,10 +2,13 @@
 
 use std::env;
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::os::fd::AsFd;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::SIGINT;
 
 /// So much is written at once.
@@ -17,6 +20,12 @@ const DEFAULT_PAGER: &str = "less";
 /// What `less` is told where `LESS` is not set: leave at the end of a short text, pass colours, keep the
 /// screen.
 const LESS: &str = "FRX";
+
+/// What a shell says of a program that it cannot start, or find.
+const NOT_STARTED: [i32; 2] = [126, 127];
+
+/// No pipe holds more that nobody reads.
+const MAX_PIPE_BYTES: usize = 1 << 20;
 
 /// Where records go.
 pub(crate) struct Screen {
@@ -36,8 +45,17 @@ struct Held {
 struct Pager {
     child: Child,
     stdin: Option<BufWriter<ChildStdin>>,
+    /// What was written, until it is certain that somebody reads.
+    kept: Option<Vec<u8>>,
     /// It was left, so that nobody reads on.
     is_left: bool,
+}
+
+/// What became of what was written to a pager.
+enum Paged {
+    Taken,
+    /// There is no such pager: all of this is still to be printed.
+    Kept(Vec<u8>),
 }
 
 impl Screen {
@@ -64,8 +82,29 @@ impl Screen {
             return Ok(());
         }
         match &mut self.pager {
-            Some(pager) => pager.write(text),
+            Some(pager) => {
+                let paged = pager.write(text)?;
+                self.print_kept(paged)
+            }
             None => self.out.write_all(text),
+        }
+    }
+
+    /// Goes on without a pager where that could not be started.
+    fn print_kept(&mut self, paged: Paged) -> io::Result<()> {
+        let Paged::Kept(text) = paged else { return Ok(()) };
+        self.pager = None;
+        self.out.write_all(&text)
+    }
+
+    /// Waits so long, or until nobody reads any more what is printed; whether that is so.
+    pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        let stdout = io::stdout();
+        let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+        match poll(&mut fds, timeout) {
+            Err(nix::errno::Errno::EINTR) => Ok(false),
+            polled => Ok(polled? > 0),
         }
     }
 
@@ -83,7 +122,10 @@ impl Screen {
         if let Some(held) = self.held.take() {
             self.out.write_all(&held.text)?;
         }
-        self.pager.iter_mut().try_for_each(Pager::finish)?;
+        if let Some(pager) = &mut self.pager {
+            let paged = pager.finish()?;
+            self.print_kept(paged)?;
+        }
         self.out.flush()
     }
 
@@ -125,27 +167,29 @@ impl Pager {
         // The terminal sends it to the pager too, which knows what to do, and would outlive us.
         signal_hook::flag::register(SIGINT, Arc::new(AtomicBool::new(false)))?;
         let stdin = child.stdin.take().map(BufWriter::new);
-        Ok(Some(Pager { child, stdin, is_left: false }))
+        Ok(Some(Pager { child, stdin, kept: Some(Vec::new()), is_left: false }))
     }
 
-    fn write(&mut self, text: &[u8]) -> io::Result<()> {
-        let written = self.stdin.as_mut().map_or(Ok(()), |stdin| stdin.write_all(text));
-        self.unless_left(written)
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        let flushed = self.stdin.take().map_or(Ok(()), |mut stdin| stdin.flush());
-        self.unless_left(flushed)?;
-        self.child.wait().map(drop)
-    }
-
-    fn unless_left(&mut self, outcome: io::Result<()>) -> io::Result<()> {
-        match outcome {
+    fn write(&mut self, text: &[u8]) -> io::Result<Paged> {
+        self.kept = self.kept.take().filter(|kept| kept.len() <= MAX_PIPE_BYTES);
+        self.kept.iter_mut().for_each(|kept| kept.extend_from_slice(text));
+        match self.stdin.as_mut().map_or(Ok(()), |stdin| stdin.write_all(text)) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.is_left = true;
-                Ok(())
+                self.finish()
             }
-            outcome => outcome,
+            written => written.map(|()| Paged::Taken),
         }
+    }
+
+    /// Lets it show the rest, and waits until it was left.
+    fn finish(&mut self) -> io::Result<Paged> {
+        match self.stdin.take().map_or(Ok(()), |mut stdin| stdin.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+            _ => {}
+        }
+        let status = self.child.wait()?;
+        let is_missing = status.code().is_some_and(|code| NOT_STARTED.contains(&code));
+        Ok(self.kept.take().filter(|_| is_missing).map_or(Paged::Taken, Paged::Kept))
     }
 }

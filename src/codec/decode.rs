@@ -9,7 +9,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::encode::encode_record;
 use super::head::Head;
-use super::{Draft, Drops, KIND_DROPS, KIND_THREAD, NIL, NO_ATTRIBUTES, NUMBER, TEXT};
+use super::{Draft, Drops, KIND_DROPS, KIND_THREAD, NIL, NO_ATTRIBUTES, NUMBER, STYLED, TEXT};
 use crate::record::is_same;
 use crate::{Field, Level, Process, Record, Span, Value};
 
@@ -79,6 +79,7 @@ impl<'a> Values<'a> {
         record.line = self.optional_number()?;
         if let Some(rest) = self.0.strip_prefix(&NO_ATTRIBUTES) {
             self.0 = rest;
+            record.styled = None;
             record.fields.clear();
             record.spans.clear();
             record.exception = self.optional_text()?.map(Cow::Borrowed);
@@ -86,6 +87,7 @@ impl<'a> Values<'a> {
         } else {
             let mut rest = self.deserializer();
             record.fields = typed::<Fields<'a>>(&mut rest)?.0;
+            record.styled = take_styled(&mut record.fields);
             record.spans = typed::<Spans<'a>>(&mut rest)?.0;
             record.exception = typed::<Option<&'a str>>(&mut rest)?.map(Cow::Borrowed);
             record.message = Cow::Borrowed(typed(&mut rest)?);
@@ -166,6 +168,15 @@ impl<'a> Values<'a> {
         let mut deserializer = rmp_serde::Deserializer::from_read_ref(self.0);
         deserializer.set_max_depth(MAX_DEPTH);
         deserializer
+    }
+}
+
+/// It comes first, so that records with other fields are not searched for it.
+fn take_styled<'a>(fields: &mut Vec<Field<'a>>) -> Option<Cow<'a, str>> {
+    fields.first().filter(|field| field.key == STYLED)?;
+    match fields.remove(0).value {
+        Value::Str(text) => Some(text),
+        _ => None,
     }
 }
 

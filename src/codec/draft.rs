@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+#[cfg(feature = "listener")]
+use super::STYLED;
 use super::encode::{Text, write_map_header};
 use super::output::{Output, Writer};
 use super::{MAX_FIELDS_BYTES, MAX_NAME_BYTES, NO_ATTRIBUTES};
+#[cfg(feature = "listener")]
+use crate::Record;
 use crate::{Level, Thread, Value};
 
 /// What a log call has to say.
@@ -50,6 +54,40 @@ pub(crate) trait Attributes {
     /// Hands every span to `to`, root first.
     #[cfg(any(test, feature = "listener", feature = "tracing"))]
     fn spans(&self, _to: &mut SpanEncoder<'_>) {}
+}
+
+/// The fields and spans of a record that was made already.
+#[cfg(feature = "listener")]
+pub(crate) struct RecordAttributes<'a>(pub(crate) &'a Record<'a>);
+
+#[cfg(feature = "listener")]
+impl RecordAttributes<'_> {
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Record { styled, function, fields, spans, .. } = self.0;
+        styled.is_none() && function.is_none() && fields.is_empty() && spans.is_empty()
+    }
+}
+
+#[cfg(feature = "listener")]
+impl Attributes for RecordAttributes<'_> {
+    fn fields(&self, to: &mut FieldEncoder<'_>) {
+        if let Some(styled) = &self.0.styled {
+            to.display(STYLED, styled);
+        }
+        if let Some(function) = &self.0.function {
+            to.display("function", function);
+        }
+        self.0.fields.iter().for_each(|field| to.value(&field.key, &field.value));
+    }
+
+    fn spans(&self, to: &mut SpanEncoder<'_>) {
+        for span in &self.0.spans {
+            to.span(&span.name, |to| {
+                span.fields.iter().for_each(|field| to.value(&field.key, &field.value));
+            });
+        }
+    }
 }
 
 /// Takes the fields of one record, and writes them where the record will stand.

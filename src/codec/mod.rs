@@ -19,7 +19,9 @@ pub(crate) use decode::with_record;
 #[cfg(any(test, feature = "listener"))]
 pub(crate) use decode::{DecodeError, Entry, decode};
 pub use draft::FieldEncoder;
-#[cfg(any(test, feature = "listener", feature = "tracing"))]
+#[cfg(feature = "listener")]
+pub(crate) use draft::RecordAttributes;
+#[cfg(any(test, feature = "tracing"))]
 pub(crate) use draft::SpanEncoder;
 pub(crate) use draft::{Attributes, Draft};
 #[cfg(feature = "listener")]
@@ -58,6 +60,11 @@ pub(crate) const MAX_CONTEXT_BYTES: usize = MAX_FIELDS_BYTES / 3;
 
 /// Most bytes of the exception text of one record.
 const MAX_EXCEPTION_BYTES: usize = 32 * 1024;
+
+/// The field that carries the message in its colours: no program calls one so. Listeners of other
+/// releases show it as a field.
+#[cfg(feature = "formatter")]
+const STYLED: &str = "\x1b";
 
 /// Room kept for headers and the truncation mark of the message.
 const RESERVE_BYTES: usize = 128;
@@ -226,6 +233,23 @@ mod tests {
         let at = not_text.windows(4).position(|bytes| bytes == b"x.rs").expect("the file");
         not_text[at] = 0xff;
         assert!(decode(&not_text, &mut record).is_err());
+    }
+
+    #[cfg(feature = "listener")]
+    #[test]
+    fn colours_travel_beside_the_message_and_are_no_field() {
+        let mut styled = Record::new(0, Level::INFO, "stdout", "red");
+        styled.styled = Some("\x1b[31mred".into());
+        styled.fields.push(Field { key: "n".into(), value: Value::U64(7) });
+        let attributes = RecordAttributes(&styled);
+        let draft = Draft::new(0, Level::INFO, "stdout", format_args!("red"));
+        let bytes = encoded(&Draft { attributes: Some(&attributes), ..draft });
+        let mut record = blank();
+        assert_eq!(decode(&bytes, &mut record), Ok(Entry::Record));
+        assert_eq!(record, styled);
+        let plain = encoded(&Draft::new(0, Level::INFO, "stdout", format_args!("plain")));
+        assert_eq!(decode(&plain, &mut record), Ok(Entry::Record));
+        assert_eq!((record.styled, record.fields), (None, vec![]));
     }
 
     #[test]

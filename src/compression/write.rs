@@ -8,11 +8,11 @@ use flate2::GzBuilder;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
+use super::seek_table::SeekTable;
 use crate::backups::{Compression, Origin};
 
-/// How much text is read at once; with zstd, that of one frame, so that a reader that knows where frames
-/// begin need not read all before.
-const BLOCK_BYTES: usize = 1 << 20;
+/// How much text is read at once; with zstd, that of one frame. Logs of tests have several, too.
+pub(super) const BLOCK_BYTES: usize = if cfg!(test) { 4096 } else { 1 << 20 };
 
 /// What both formats take where nothing is said: most of the gain at a fraction of the time.
 const ZSTD_LEVEL: i32 = 3;
@@ -68,11 +68,16 @@ fn zstd(
 ) -> io::Result<u64> {
     let mut compressor = Compressor::new(ZSTD_LEVEL)?;
     compressor.set_parameter(CParameter::ChecksumFlag(true))?;
-    out.write_all(&origin.zstd_frame())?;
-    let mut block = Vec::new();
+    let (mut table, mut block) = (SeekTable::default(), Vec::new());
+    let mark = origin.zstd_frame();
+    out.write_all(&mark)?;
+    table.push(mark.len(), 0);
     while blocks.read(&mut block)? > 0 {
-        out.write_all(&compressor.compress(&block)?)?;
+        let frame = compressor.compress(&block)?;
+        out.write_all(&frame)?;
+        table.push(frame.len(), block.len());
     }
+    out.write_all(&table.into_frame())?;
     Ok(blocks.offset)
 }
 

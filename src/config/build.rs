@@ -195,7 +195,7 @@ impl Config {
         let routed = rotation
             .builder(Path::new(&template.to_string()))
             .open_routed(move || formatter.formatter(&names).map_err(HandlerError::other))?;
-        Ok(routed.max_open_files(*max_open_files))
+        Ok(routed.max_open_files(*max_open_files).level_names(self.level_names.clone()))
     }
 
     /// A handler that has the records of a `MemoryHandler`, and no others.

@@ -36,7 +36,7 @@ pub(super) fn read(entries: Vec<(String, Item)>) -> Result<LevelNames, Problem> 
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Config, Form};
+    use crate::config::{Config, Form, HandlerKind};
     use crate::{Level, Record, SyncPolicy};
 
     fn read(text: &str) -> Result<Config, String> {
@@ -103,6 +103,20 @@ mod tests {
             let line = String::from_utf8(line).expect("UTF-8");
             assert!(line.contains("NOTICE") && !line.contains("Level 25"), "{line}");
         }
+    }
+
+    #[test]
+    fn routes_call_their_files_by_own_names() {
+        let text = "levels.NOTICE = 25
+            [handlers.route]
+            class = 'logboom.RoutingFileHandler'
+            filename = 'l/{level}.log'";
+        let config = read(text).expect("a configuration");
+        let handler = &config.handlers[0].1;
+        let HandlerKind::Routed(route) = &handler.kind else { panic!("{handler:?}") };
+        let mut route = config.open_route(route, handler).expect("a route");
+        assert_eq!(route.find(&Record::new(0, Level::new(25), "a", "fine")), None);
+        assert_eq!(route.found_name(), "NOTICE.log");
     }
 
     #[test]

@@ -60,6 +60,8 @@ impl WorkerSettings {
         values.extend(port);
         values.extend(self.env_file.as_ref().map(|file| ("env_file", path(file))));
         values.extend(self.directory.as_ref().map(|directory| ("directory", path(directory))));
+        values.push(("pty", self.pty.to_string()));
+        values.push(("capture", text(self.capture)));
         values.push(("after", list(after)));
         if let Some(readiness) = readiness {
             let way = match readiness {
@@ -98,6 +100,10 @@ fn read_worker(item: Item, known: &[String]) -> Result<WorkerSettings, Problem> 
     let path = |item: Item| item.text("a path").map(PathBuf::from);
     settings.env_file = table.take("env_file").map(path).transpose()?;
     settings.directory = table.take("directory").map(path).transpose()?;
+    settings.pty = table.take("pty").map_or(Ok(false), |item| item.boolean())?;
+    if let Some(item) = table.take("capture") {
+        settings.capture = parsed(&item, "auto or lines")?;
+    }
     settings.lifecycle = Lifecycle {
         after: table.take("after").map_or(Ok(Vec::new()), |item| after(item, known))?,
         ..Lifecycle::default()
@@ -209,6 +215,8 @@ mod tests {
             port = 8000
             env_file = ".env"
             directory = "srv"
+            pty = true
+            capture = "lines"
             after = ["db"]
             ready = { log = "^listening" }
             restart = "on-failure"
@@ -226,6 +234,8 @@ mod tests {
             [
                 "db.command = \"postgres\"",
                 "db.count = 1",
+                "db.pty = false",
+                "db.capture = \"auto\"",
                 "db.after = []",
                 "db.ready = { tcp = \"127.0.0.1:5432\", timeout = 5 }",
                 "db.restart = \"no\"",
@@ -236,6 +246,8 @@ mod tests {
                 "web.port = 8000",
                 "web.env_file = \".env\"",
                 "web.directory = \"srv\"",
+                "web.pty = true",
+                "web.capture = \"lines\"",
                 "web.after = [\"db\"]",
                 "web.ready = { log = \"^listening\", timeout = 60 }",
                 "web.restart = \"on-failure\"",
@@ -270,6 +282,8 @@ mod tests {
             ("command = 'a'\nready = { log = '(' }", "no usable regular expression"),
             ("command = 'a'\nenvironment = { 'A=B' = 1 }", "no variable of an environment"),
             ("command = 'a'\nstop_timeout = 86401", "expected a number of seconds, 0 to 86400"),
+            ("command = 'a'\npty = 'yes'", "found \"yes\", expected true or false"),
+            ("command = 'a'\ncapture = 'json'", "found \"json\", expected auto or lines"),
             ("command = 'a'\nlimit = 1", "workers.w.limit: unknown key"),
         ];
         for (text, expected) in cases {

@@ -52,6 +52,35 @@ pub(super) fn push_line(text: &str, multiline: Multiline, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends text that may have several lines, with its colours: of control characters the ANSI sequences
+/// of colours (SGR) pass, which at most change how the text looks. They end with it.
+pub(super) fn push_styled(text: &str, multiline: Multiline, out: &mut Vec<u8>) {
+    let (mut rest, mut has_style) = (text, false);
+    while let Some((at, bytes)) = find_style(rest) {
+        push_lines(&rest[..at], multiline, out);
+        out.extend_from_slice(&rest.as_bytes()[at..at + bytes]);
+        rest = &rest[at + bytes..];
+        has_style = true;
+    }
+    push_lines(rest, multiline, out);
+    if has_style {
+        out.extend_from_slice(STYLE_END);
+    }
+}
+
+/// Where the first sequence of a colour begins, and how long it is.
+fn find_style(text: &str) -> Option<(usize, usize)> {
+    text.match_indices(STYLE_BEGIN).find_map(|(at, begin)| {
+        let rest = &text.as_bytes()[at + begin.len()..];
+        let is_parameter = |byte: &u8| matches!(byte, b'0'..=b'9' | b';' | b':');
+        let parameters = rest.iter().take_while(|byte| is_parameter(byte)).count();
+        (rest.get(parameters) == Some(&b'm')).then_some((at, begin.len() + parameters + 1))
+    })
+}
+
+const STYLE_BEGIN: &str = "\x1b[";
+const STYLE_END: &[u8] = b"\x1b[0m";
+
 /// Appends text between double quotes; quotes and backslashes in it are escaped in every mode.
 pub(super) fn push_quoted(text: &str, multiline: Multiline, out: &mut Vec<u8>) {
     let is_syntax = |c| matches!(c, '"' | '\\');
@@ -192,6 +221,19 @@ mod tests {
             pushed(push_line, "\x1b[2J\u{9b}\u{2029}", Multiline::Mark),
             r"\x1b[2J\x9b\u2029"
         );
+    }
+
+    #[test]
+    fn colours_pass_and_nothing_else_that_drives_a_terminal() {
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("\x1b[31mred\x1b[m", "\x1b[31mred\x1b[m\x1b[0m"),
+            ("\x1b[38;5;9m\x1b[48:2:1:2:3mü", "\x1b[38;5;9m\x1b[48:2:1:2:3mü\x1b[0m"),
+            ("\x1b[2J\x1b[1ma\x1b[1", "\\x1b[2J\x1b[1ma\\x1b[1\x1b[0m"),
+            ("\x1b]0;t\x07\x1b[?25lm\x1b", "\\x1b]0;t\\x07\\x1b[?25lm\\x1b"),
+        ] {
+            assert_eq!(pushed(push_styled, text, Multiline::Mark), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub use read_back::{NUMBERED_PATTERN, ReadBackError};
 #[cfg(feature = "verify")]
 pub(crate) use read_back::{PatternReader, lane_of};
 pub use style::{ParseStyleError, Style};
+#[cfg(feature = "listener")]
+pub(crate) use zone::local_zone_problem;
 #[cfg(feature = "tail")]
 pub(crate) use {datetime::local_zone, time_text::TimeText, zone::named_zone};
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::attribute::Attribute;
+use super::attribute::{Attribute, Text};
 use super::datetime::{Clock, local_zone};
-use super::escape::{is_plain, mark_lines, push_lines};
+use super::escape::{is_plain, mark_lines, push_lines, push_styled};
 use super::line_heads::LineHeads;
 use super::parse::{Part, PatternError};
 use super::value::name_levels;
@@ -58,6 +58,7 @@ pub struct PatternFormatter {
     parts: Vec<Part>,
     clock: Clock,
     multiline: Multiline,
+    is_styled: bool,
     heads: LineHeads,
 }
 
@@ -75,7 +76,7 @@ impl PatternFormatter {
 
     pub(super) fn of_parts(parts: Vec<Part>) -> PatternFormatter {
         let (clock, heads) = (Clock::python(local_zone()), LineHeads::of(&parts));
-        PatternFormatter { parts, clock, multiline: Multiline::default(), heads }
+        PatternFormatter { parts, clock, multiline: Multiline::default(), is_styled: false, heads }
     }
 
     /// Formats `asctime` by the directives of `strftime` and without milliseconds.
@@ -121,6 +122,16 @@ impl PatternFormatter {
     /// Chooses what happens to line breaks and control characters.
     pub fn multiline(self, multiline: Multiline) -> PatternFormatter {
         PatternFormatter { multiline, ..self }
+    }
+
+    /// Prints messages in the [colours](Record::styled) in which workers have printed them: for a terminal.
+    /// No other escape sequence gets there.
+    pub fn styled(self) -> PatternFormatter {
+        PatternFormatter { is_styled: true, ..self }
+    }
+
+    fn styled_of<'r>(&self, record: &'r Record<'_>) -> Option<&'r str> {
+        record.styled.as_deref().filter(|_| self.is_styled)
     }
 
     /// Appends the line of a record that needs no escapes; false, with nothing appended, where it
@@ -182,7 +193,10 @@ impl PatternFormatter {
                 }
                 Part::Attribute(Attribute::Text(text), conversion) => {
                     let start = out.len();
-                    text.push(record, multiline, out);
+                    match self.styled_of(record).filter(|_| *text == Text::Message) {
+                        Some(styled) => push_styled(styled, multiline, out),
+                        None => text.push(record, multiline, out),
+                    }
                     conversion.fit_text(start, out);
                 }
                 Part::Attribute(Attribute::Number(number), conversion) => {
@@ -219,7 +233,8 @@ impl FromStr for PatternFormatter {
 
 impl Formatter for PatternFormatter {
     fn format(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let is_done = self.multiline == Multiline::Mark && self.push_plain(record, out);
+        let may_be_plain = self.multiline == Multiline::Mark && self.styled_of(record).is_none();
+        let is_done = may_be_plain && self.push_plain(record, out);
         if !is_done {
             self.push_record(record, self.multiline, out);
         }
@@ -230,6 +245,18 @@ impl Formatter for PatternFormatter {
 mod tests {
     use super::*;
     use crate::{Field, Level, Value};
+
+    #[test]
+    fn colours_are_printed_where_they_are_wanted() {
+        let mut record = record("a red");
+        record.styled = Some("a \x1b[31mred\x1b[0m".into());
+        let formatter = || PatternFormatter::new("%(name)s %(message)s").expect("a pattern");
+        assert_eq!(line(formatter(), &record), "web a red");
+        let styled = "web a \x1b[31mred\x1b[0m\x1b[0m";
+        assert_eq!(line(formatter().styled(), &record), styled);
+        record.styled = None;
+        assert_eq!(line(formatter().styled(), &record), "web a red");
+    }
 
     fn record(message: &str) -> Record<'_> {
         Record::new(1_795_322_903_123_456_789, Level::INFO, "web", message)

@@ -116,6 +116,12 @@ impl HandlerError {
     pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HandlerError {
         HandlerError::Other(error.into())
     }
+
+    /// Whether there is no room for what is to be written.
+    #[cfg(feature = "listener")]
+    pub(crate) fn is_of_space(&self) -> bool {
+        matches!(self, HandlerError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    }
 }
 
 impl From<FileError> for HandlerError {

@@ -12,7 +12,7 @@ use std::path::{self, Path, PathBuf};
 pub use self::parse::ParsePathTemplateError;
 use self::value::Place;
 use crate::logger_names::with_canonical;
-use crate::{Record, Value};
+use crate::{LevelNames, Record, Value};
 
 /// Most bytes of a path that one value takes.
 pub const MAX_VALUE_BYTES: usize = 64;
@@ -24,7 +24,7 @@ pub const MAX_VALUE_BYTES: usize = 64;
 /// | `{worker}` | the display name of the process (`LOGBOOM_WORKER`) |
 /// | `{program}` | the file name of its program |
 /// | `{logger}` | the name of the logger, with dots between its parts; `root` for the root |
-/// | `{level}` | the name of the level, whatever names a formatter has; one without a name is `Level%2025` |
+/// | `{level}` | the name of the level, also one that the handler [was given](super::RoutingFileHandler::level_names); one without a name is `Level%2025` |
 /// | `{field.KEY}` | the value of a field, as [`Record::field`] finds it |
 ///
 /// `{{` and `}}` are braces. Placeholders may be in the file name and in directories. So that no file can
@@ -90,7 +90,7 @@ impl PathTemplate {
     }
 
     /// Writes the path of the record's file below the directory into `name`, which is cleared.
-    pub(crate) fn render(&self, record: &Record<'_>, name: &mut String) {
+    pub(crate) fn render(&self, record: &Record<'_>, levels: &LevelNames, name: &mut String) {
         name.clear();
         for (number, part) in self.parts.iter().enumerate() {
             let is_last = number + 1 == self.parts.len();
@@ -98,7 +98,9 @@ impl PathTemplate {
             for piece in part {
                 match piece {
                     Piece::Text(text) => name.push_str(text),
-                    Piece::Placeholder(placeholder) => placeholder.push(record, place, name),
+                    Piece::Placeholder(placeholder) => {
+                        placeholder.push(place, record, levels, name)
+                    }
                 }
             }
             if !is_last {
@@ -167,7 +169,7 @@ impl RoutedPaths {
 }
 
 impl Placeholder {
-    fn push(&self, record: &Record<'_>, place: Place, name: &mut String) {
+    fn push(&self, place: Place, record: &Record<'_>, levels: &LevelNames, name: &mut String) {
         let mut push = |value: &str| value::push(value, place, name);
         match self {
             Placeholder::Worker => push(&record.process.name),
@@ -175,7 +177,7 @@ impl Placeholder {
             Placeholder::Logger => with_canonical(&record.logger, |logger| {
                 push(if logger.is_empty() { crate::logger_names::ROOT } else { logger });
             }),
-            Placeholder::Level => push(&record.level.name()),
+            Placeholder::Level => push(&levels.name(record.level)),
             Placeholder::Field(key) => match record.field(key) {
                 None => push(""),
                 Some(Value::Str(text)) => push(text),

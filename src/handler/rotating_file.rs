@@ -242,6 +242,31 @@ impl RotatingFileHandler {
         self.formatter = Box::new(formatter);
     }
 
+    /// Takes the limits of these settings for the next write, but deletes nothing by them.
+    #[cfg(feature = "listener")]
+    pub(crate) fn lend_limits(&mut self, settings: &RotatingFileBuilder) {
+        self.rotation.set_lent(Some(settings.rule.without_deletion()));
+    }
+
+    /// Goes back to its own.
+    #[cfg(feature = "listener")]
+    pub(crate) fn take_back_limits(&mut self) {
+        self.rotation.set_lent(None);
+    }
+
+    /// How much waits to be written.
+    #[cfg(feature = "listener")]
+    pub(crate) fn pending_bytes(&self) -> u64 {
+        self.lines.pending_bytes()
+    }
+
+    /// Where less than `bytes` is free above what has to stay free, deletes the oldest backups if that is
+    /// the rule of this log.
+    #[cfg(feature = "listener")]
+    pub(crate) fn make_free_space(&mut self, bytes: u64) -> Result<(), HandlerError> {
+        Ok(self.rotation.ensure_space(&self.file, bytes)?)
+    }
+
     /// Whether others have moved or deleted the open file.
     pub(crate) fn is_moved(&mut self) -> Result<bool, HandlerError> {
         Ok(self.file.locate()? != Place::AtPath)

@@ -12,9 +12,9 @@ pub(crate) use self::open_files::RoutedFile;
 use super::path_template::{PathTemplate, RoutedPaths};
 use super::rotating_file::RotatingFileBuilder;
 use super::{Handler, HandlerError};
-use crate::Record;
 use crate::formatter::Formatter;
 use crate::regular_file::refused;
+use crate::{LevelNames, Record};
 
 /// How many files of a route are open at once where nothing else is said.
 pub const DEFAULT_MAX_OPEN_FILES: usize = 64;
@@ -64,6 +64,7 @@ pub struct RoutingFileHandler {
     paths: RoutedPaths,
     settings: RotatingFileBuilder,
     formatter: MakeFormatter,
+    level_names: LevelNames,
     max_open_files: usize,
     files: OpenFiles,
     /// The path below the directory of the record that was looked at last.
@@ -99,6 +100,7 @@ impl RotatingFileBuilder {
             paths,
             settings: self,
             formatter: Box::new(formatter),
+            level_names: LevelNames::new(),
             max_open_files: DEFAULT_MAX_OPEN_FILES,
             files: OpenFiles::default(),
             name: String::new(),
@@ -114,6 +116,12 @@ impl RoutingFileHandler {
         self
     }
 
+    /// Names of one's own for `{level}`. Default: the usual ones. The formatters have their own.
+    pub fn level_names(mut self, names: LevelNames) -> RoutingFileHandler {
+        self.level_names = names;
+        self
+    }
+
     /// The template.
     pub fn template(&self) -> &PathTemplate {
         self.paths.template()
@@ -124,6 +132,11 @@ impl RoutingFileHandler {
         self.files.len()
     }
 
+    #[cfg(feature = "listener")]
+    pub(crate) fn settings(&self) -> &RotatingFileBuilder {
+        &self.settings
+    }
+
     pub(crate) fn paths(&self) -> &RoutedPaths {
         &self.paths
     }
@@ -131,7 +144,7 @@ impl RoutingFileHandler {
     /// The open file that this record goes to. It counts as used; where it is not open,
     /// [`open_found`](Self::open_found) opens it.
     pub(crate) fn find(&mut self, record: &Record<'_>) -> Option<usize> {
-        self.paths.template().render(record, &mut self.name);
+        self.paths.template().render(record, &self.level_names, &mut self.name);
         self.files.find(&self.name)
     }
 
@@ -204,7 +217,7 @@ impl RoutingFileHandler {
 
     /// Goes on under the settings of another one with the same template.
     pub(crate) fn adopt(&mut self, next: RoutingFileHandler) {
-        let RoutingFileHandler { settings, formatter, max_open_files, .. } = next;
+        let RoutingFileHandler { settings, formatter, level_names, max_open_files, .. } = next;
         for file in self.files.iter_mut() {
             // It could be made before.
             if let Ok(formatter) = formatter() {
@@ -212,6 +225,7 @@ impl RoutingFileHandler {
             }
         }
         (self.settings, self.formatter) = (settings, formatter);
+        self.level_names = level_names;
         self.max_open_files = max_open_files;
     }
 

@@ -216,7 +216,7 @@ impl ListenerBuilder {
         let layout = Layout { queue: None, ..layout };
         let own = Current::of_own(&files, &routes, handlers.len());
         let opened = own.open(layout, &fixed, &mut Vec::new());
-        let (exchange, current) = opened.map_err(|error| refused(&queue, error))?;
+        let (exchange, current) = opened.map_err(refused)?;
         let Exchange { source, files: next_files, handlers: next_handlers, .. } = exchange;
         let routes = routes.into_iter().chain(coming_routes(exchange.routes)).collect();
         let mut files = [files, coming_files(next_files)].into_iter().flatten().collect::<Vec<_>>();
@@ -319,13 +319,10 @@ fn coming_handlers(next: Vec<NextHandler>) -> impl Iterator<Item = (String, Box<
     })
 }
 
-fn refused(queue: &QueueDir, error: ReloadError) -> ListenError {
+fn refused(error: ReloadError) -> ListenError {
     match error {
         ReloadError::Handler(error) => error.into(),
-        error => {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, error);
-            ListenError::Io { operation: "listen", path: queue.path().to_owned(), source }
-        }
+        error => ListenError::Refused { reason: error.to_string() },
     }
 }
 

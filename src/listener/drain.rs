@@ -90,9 +90,10 @@ enum SyncWish {
 impl Drain {
     /// Drains until a stop is asked for and done.
     pub(super) fn run(&mut self) -> StopReport {
+        // A configuration may be what lets the first batch be written.
+        self.tasks.open();
         self.say_filtered();
         self.commit();
-        self.tasks.open();
         while !self.stop.is_requested() {
             if self.bound.is_lost() {
                 self.give_up_queue();
@@ -290,8 +291,8 @@ impl Drain {
             self.counts.unconfirmed += loss.records;
             self.notices.loss(&loss);
         }
-        for (index, text) in self.outlets.take_notices() {
-            self.notices.handler_trouble(index, text);
+        for (text, recipients) in self.outlets.take_notices() {
+            self.notices.tell(text, recipients);
         }
         let troubles = self.files.take_notices().into_iter().chain(self.lanes.take_troubles());
         let troubles = troubles.chain(self.hub.take_notices());

@@ -1,6 +1,7 @@
 //! The drain's part of a reload: between two batches it goes on with other files and handlers.
 
 use super::drain::Drain;
+use super::files::NextSettings;
 use super::reload::ReloadError;
 use super::tasks::{Exchange, Gone, Task};
 use crate::fault;
@@ -14,7 +15,9 @@ impl Drain {
         match self.tasks.take() {
             Some(Task::Exchange(exchange, answer)) => {
                 let before: Vec<_> = self.files.paths().map(ToOwned::to_owned).collect();
+                self.files.set_next(NextSettings::of(&exchange));
                 let _gone = answer.send(self.exchange(*exchange));
+                self.files.set_next(NextSettings::default());
                 // Only now: a log file that cannot be written yet must not keep the answer back.
                 let is_known = |path| before.iter().any(|known| known == path);
                 if !self.files.paths().all(is_known) {

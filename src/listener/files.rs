@@ -5,23 +5,27 @@
 //! per file, and only then given up by the lanes. Files rotate between batches.
 
 mod exchange;
+mod held_back;
 mod routes;
 mod take;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(super) use self::held_back::NextSettings;
 pub(super) use self::routes::{Owner, Routes};
 use super::hub::Hub;
 use super::recovery::Recovery;
 use super::stop::Stop;
 use super::sync::SyncState;
 use super::sync_policy::SyncPolicy;
+use super::tasks::Tasks;
 use super::trouble::Troubles;
 use crate::causes::with_causes;
 use crate::fault;
 use crate::handler::{HandlerError, RotatingFileHandler};
 use crate::journal::{Entry, Journal, MAX_FILES, NamedFile};
+use crate::queue::control::Reply;
 use crate::queue::status::Rotated;
 
 /// Shortest and longest pause before a failed write is tried again.
@@ -34,6 +38,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(750);
 pub(super) struct Files {
     hub: Arc<Hub>,
     stop: Stop,
+    tasks: Arc<Tasks>,
+    /// Of the exchange that has begun.
+    next: NextSettings,
     drain_timeout: Duration,
     files: Vec<LogFile>,
     routes: Routes,
@@ -51,6 +58,13 @@ pub(super) struct Files {
     given_up: bool,
     /// Why.
     failure: Option<HandlerError>,
+}
+
+/// What log files have to do with other parts of the listener.
+pub(super) struct Shared {
+    pub(super) hub: Arc<Hub>,
+    pub(super) stop: Stop,
+    pub(super) tasks: Arc<Tasks>,
 }
 
 struct LogFile {
@@ -83,10 +97,10 @@ impl Files {
         routes: Routes,
         journal: Journal,
         policy: SyncPolicy,
-        hub: Arc<Hub>,
-        stop: Stop,
+        shared: Shared,
         drain_timeout: Duration,
     ) -> Files {
+        let Shared { hub, stop, tasks } = shared;
         let file = |handler| LogFile { handler, is_complete: false };
         let files: Vec<_> = files.into_iter().map(file).collect();
         let sync = SyncState::new(policy, !files.is_empty() || !routes.is_empty());
@@ -95,6 +109,8 @@ impl Files {
         Files {
             hub,
             stop,
+            tasks,
+            next: NextSettings::default(),
             drain_timeout,
             files,
             routes,
@@ -251,6 +267,15 @@ impl Files {
         rotated
     }
 
+    /// What is in hand goes before a rotation, which would come too late for whoever has asked.
+    fn refuse_rotations(&self, error: &HandlerError) {
+        for reply in self.hub.take_rotations() {
+            let error = Some(with_causes(error));
+            // Whoever asked may be gone.
+            let _gone = reply.send(Reply::Rotated(Rotated { files: 0, error }));
+        }
+    }
+
     /// Now and then, between two batches: opens anew what others have moved or deleted. What cannot be
     /// opened is tried again at the next look, or the next write.
     pub(super) fn look(&mut self) {
@@ -343,9 +368,12 @@ impl Files {
     fn persist(&mut self, mut act: impl FnMut(&mut Files) -> Result<(), HandlerError>) -> bool {
         let mut pause = BACK_OFF.0;
         while !self.given_up
-            && let Err(error) = act(self)
+            && let Err(error) =
+                act(self).or_else(|error| self.act_by_next_settings(error, &mut act))
         {
             self.routes.make_room_after(&error);
+            self.make_room_in_others(&error);
+            self.refuse_rotations(&error);
             self.troubles.write_failed(&error);
             let rest = self.hub.next_flush_deadline().map_or(pause, |left| left.min(pause));
             if !self.stop.rest(rest, self.drain_timeout) {

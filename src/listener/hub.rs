@@ -17,6 +17,7 @@ use self::levels::LevelWait;
 pub(super) use self::status::StatusBase;
 use super::counts::{Counts, Tally};
 use super::levels::Levels;
+use super::rate::Rate;
 use super::refusal::Refusal;
 use super::source_counts::SourceCounts;
 use crate::Process;
@@ -88,6 +89,7 @@ struct Worker {
     gone: bool,
     overflow: String,
     tally: Tally,
+    rate: Rate,
 }
 
 impl Worker {
@@ -169,6 +171,7 @@ impl Hub {
             gone: false,
             overflow: facts.overflow().to_owned(),
             tally: Tally::default(),
+            rate: Rate::new(Instant::now()),
         };
         state.workers.insert(facts.lane, worker);
         Ok(state.levels.table().clone())

@@ -28,6 +28,7 @@ mod levels;
 mod notices;
 mod outlet;
 mod outlets;
+mod rate;
 mod receive;
 mod record_source;
 mod recovery;
@@ -81,6 +82,7 @@ use self::senders::Senders;
 use self::tasks::Tasks;
 use self::threads::Threads;
 use crate::filter::Filter;
+use crate::formatter::local_zone_problem;
 use crate::handler::{Handler, HandlerError, RotatingFileHandler};
 use crate::journal::Journal;
 use crate::lock::LockError;
@@ -132,6 +134,12 @@ pub enum ListenError {
         door: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// The settings do not fit each other.
+    #[error("{reason}")]
+    Refused {
+        /// Which, and what to do instead.
+        reason: String,
     },
     /// The operating system refused.
     #[error("cannot {operation} in {path}")]
@@ -278,8 +286,11 @@ impl QueueListener {
                 self.routes,
                 self.journal,
                 self.sync,
-                Arc::clone(&hub),
-                stop.clone(),
+                files::Shared {
+                    hub: Arc::clone(&hub),
+                    stop: stop.clone(),
+                    tasks: Arc::clone(&self.tasks),
+                },
                 self.drain_timeout,
             ),
             outlets,
@@ -307,6 +318,7 @@ impl QueueListener {
             stop,
             events: self.events,
         };
+        local_zone_problem().into_iter().for_each(|text| drain.notices.trouble(text));
         drain.files.enter_journal();
         if let Some(recovery) = self.recovery {
             drain.recover(&recovery);

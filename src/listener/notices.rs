@@ -103,16 +103,12 @@ impl Notices {
         self.say(text);
     }
 
-    /// The handler number `index` in trouble.
-    pub(super) fn handler_trouble(&mut self, index: usize, text: String) {
-        self.tell(text, Recipients::all_but(index));
-    }
-
     fn say(&mut self, message: String) {
         self.tell(message, Recipients::ALL);
     }
 
-    fn tell(&mut self, message: String, recipients: Recipients) {
+    /// For those that the recipients are, and the log files.
+    pub(super) fn tell(&mut self, message: String, recipients: Recipients) {
         if self.waiting.len() >= MAX_WAITING {
             self.omitted += 1;
             return;

@@ -15,6 +15,10 @@ use crate::queue::status::HandlerStatus;
 /// of parts: those of some milliseconds may be small, and a handler may pause for longer.
 const MAX_WAITING_BYTES: usize = 16 << 20;
 
+/// A handler that could not follow gets parts again when no more than this waits for it: an outage is
+/// told in the log, so there must not be one for each part.
+const RESUME_BYTES: usize = MAX_WAITING_BYTES / 2;
+
 /// A record on its way to the handlers.
 pub(super) struct Told {
     pub(super) record: Record<'static>,
@@ -36,7 +40,6 @@ impl Recipients {
         Recipients(1 << index)
     }
 
-    /// For what is said of a handler in trouble: it would only fail again.
     pub(super) fn all_but(index: usize) -> Recipients {
         Recipients(!Recipients::only(index).0)
     }
@@ -66,8 +69,8 @@ pub(super) struct Outlet {
     index: usize,
     parts: Option<Sender<Part>>,
     shared: Arc<Shared>,
-    /// Whether the last part was dropped: an outage is reported once.
-    dropping: bool,
+    /// Records dropped since it could follow: an outage is reported at its beginning and its end.
+    dropped: u64,
 }
 
 struct Shared {
@@ -104,7 +107,7 @@ impl Outlet {
         thread::Builder::new()
             .name("logboom-handler".into())
             .spawn(move || thread.run(&receiver))?;
-        Ok(Outlet { index, parts: Some(parts), shared, dropping: false })
+        Ok(Outlet { index, parts: Some(parts), shared, dropped: 0 })
     }
 
     /// Its number among the [`Recipients`].
@@ -117,29 +120,41 @@ impl Outlet {
         let Some(parts) = &self.parts else {
             return;
         };
-        let waiting_bytes = &self.shared.waiting_bytes;
-        let has_room = waiting_bytes.load(Ordering::Relaxed) < MAX_WAITING_BYTES;
-        if has_room {
-            waiting_bytes.fetch_add(part.bytes, Ordering::Relaxed);
+        if self.dropped == 0 && self.waiting_bytes() < MAX_WAITING_BYTES {
+            self.shared.waiting_bytes.fetch_add(part.bytes, Ordering::Relaxed);
+            if parts.send(part.clone()).is_ok() {
+                return;
+            }
         }
-        if has_room && parts.send(part.clone()).is_ok() {
-            self.dropping = false;
-            return;
-        }
+        let is_for_it = |told: &&Told| told.recipients.has(self.index);
+        let dropped = part.told.iter().filter(is_for_it).count() as u64;
         let mut status = self.shared.lock();
-        let dropped = part.told.iter().filter(|told| told.recipients.has(self.index));
-        status.counts.dropped += dropped.count() as u64;
-        if !self.dropping {
+        status.counts.dropped += dropped;
+        if self.dropped == 0 && dropped > 0 {
             let name = &status.counts.name;
-            let notice = format!("handler {name} cannot follow: records for it are dropped");
-            status.notices.push(notice);
+            let text = format!("handler {name} cannot follow: records for it are dropped");
+            status.notices.push(text);
         }
-        self.dropping = true;
+        self.dropped += dropped;
     }
 
-    /// What the log should say of this handler.
-    pub(super) fn take_notices(&self) -> Vec<String> {
-        std::mem::take(&mut self.shared.lock().notices)
+    /// What is to be said of this handler, and to whom.
+    pub(super) fn take_notices(&mut self) -> Vec<(String, Recipients)> {
+        let mut status = self.shared.lock();
+        // It would only fail again over what is said of its trouble.
+        let others = Recipients::all_but(self.index);
+        let notices = std::mem::take(&mut status.notices).into_iter().map(|text| (text, others));
+        let mut notices: Vec<_> = notices.collect();
+        if self.dropped > 0 && self.waiting_bytes() <= RESUME_BYTES {
+            let (name, dropped) = (&status.counts.name, std::mem::take(&mut self.dropped));
+            let text = format!("handler {name} goes on: {dropped} records for it were dropped");
+            notices.push((text, Recipients::ALL));
+        }
+        notices
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.shared.waiting_bytes.load(Ordering::Relaxed)
     }
 
     pub(super) fn status(&self) -> HandlerStatus {

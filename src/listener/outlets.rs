@@ -98,13 +98,9 @@ impl Outlets {
         }
     }
 
-    /// What the log should say of the handlers, each with its number.
-    pub(super) fn take_notices(&self) -> Vec<(usize, String)> {
-        let of = |outlet: &Outlet| {
-            let index = outlet.index();
-            outlet.take_notices().into_iter().map(move |text| (index, text))
-        };
-        self.outlets.iter().flat_map(of).collect()
+    /// What is to be said of the handlers, and to whom.
+    pub(super) fn take_notices(&mut self) -> Vec<(String, Recipients)> {
+        self.outlets.iter_mut().flat_map(Outlet::take_notices).collect()
     }
 
     pub(super) fn status(&self) -> Vec<HandlerStatus> {
@@ -123,6 +119,7 @@ impl Outlets {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, channel};
+    use std::time::Instant;
 
     use super::*;
     use crate::Level;
@@ -158,5 +155,38 @@ mod tests {
         let waiting_bytes = (RECORDS - dropped) * 100_000;
         assert!((16 << 20..19 << 20).contains(&waiting_bytes), "{waiting_bytes}");
         drop(let_go);
+    }
+
+    #[test]
+    fn a_handler_that_can_follow_again_is_told_how_much_it_has_missed() {
+        let (let_go, held) = channel();
+        let mut outlets =
+            Outlets::start(vec![("slow".to_owned(), Box::new(Holding(held)))]).expect("a thread");
+        let text = "x".repeat(100_000);
+        let offer = |outlets: &mut Outlets| {
+            outlets.take(&Record::new(0, Level::INFO, "l", text.as_str()), Recipients::ALL);
+            outlets.hand_over();
+        };
+        while outlets.status()[0].dropped < 3 {
+            offer(&mut outlets);
+        }
+        let others = Recipients::all_but(0);
+        let text = "handler slow cannot follow: records for it are dropped".to_owned();
+        assert_eq!(outlets.take_notices(), [(text, others)]);
+        assert!(outlets.take_notices().is_empty());
+        drop(let_go);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let told = loop {
+            let told = outlets.take_notices();
+            if !told.is_empty() {
+                break told;
+            }
+            assert!(Instant::now() < deadline, "{:?}", outlets.status());
+            std::thread::yield_now();
+        };
+        let text = "handler slow goes on: 3 records for it were dropped".to_owned();
+        assert_eq!(told, [(text, Recipients::ALL)]);
+        offer(&mut outlets);
+        assert_eq!(outlets.status()[0].dropped, 3);
     }
 }

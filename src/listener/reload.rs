@@ -209,14 +209,14 @@ impl Reloader {
             }
         }
         let deadline = Instant::now() + FAREWELL_TIMEOUT;
-        for outlet in gone.handlers {
-            self.part_with_handler(&outlet, deadline);
+        for mut outlet in gone.handlers {
+            self.part_with_handler(&mut outlet, deadline);
         }
     }
 
-    fn part_with_handler(&self, outlet: &Outlet, deadline: Instant) {
+    fn part_with_handler(&self, outlet: &mut Outlet, deadline: Instant) {
         let has_ended = outlet.wait_ended(deadline.saturating_duration_since(Instant::now()));
-        outlet.take_notices().into_iter().for_each(|text| self.0.hub.say(text));
+        outlet.take_notices().into_iter().for_each(|(text, _)| self.0.hub.say(text));
         if !has_ended {
             let name = outlet.status().name;
             self.0.hub.say(format!("handler {name} hangs: what waits for it was left behind"));

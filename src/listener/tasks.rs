@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::SyncPolicy;
+use super::files::NextSettings;
 use super::layout::{NextFile, NextHandler, NextRoute};
 use super::outlet::Outlet;
 use super::reload::ReloadError;
@@ -100,6 +101,14 @@ impl Tasks {
         match &mut *self.lock() {
             State::Open(waiting) => waiting.take(),
             State::NotYet | State::Closed => None,
+        }
+    }
+
+    /// What the configuration that waits is about.
+    pub(super) fn next_settings(&self) -> Option<NextSettings> {
+        match &*self.lock() {
+            State::Open(Some(Task::Exchange(exchange, _))) => Some(NextSettings::of(exchange)),
+            State::NotYet | State::Open(_) | State::Closed => None,
         }
     }
 

@@ -4,8 +4,11 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::PathBuf;
 
-use super::FilesError;
+use super::text::Text;
+use super::{FilesError, ReadBytes};
 use crate::backups::{Compression, Origin};
+#[cfg(feature = "compression")]
+use crate::compression::Frames;
 use crate::file_id::FileId;
 
 /// A file of a log, open. A compressed one is decompressed only when its text is asked for.
@@ -23,11 +26,14 @@ impl LogFile {
         LogFile { file, compression, path }
     }
 
-    /// What the log has in it. Of a compressed file, a temporary one that has all its text.
-    pub(crate) fn open_text(&self) -> Result<File, FilesError> {
+    /// What the log has in it.
+    pub(crate) fn open_text(&self) -> Result<Text, FilesError> {
         match self.compression {
-            None => self.file.try_clone().map_err(|source| self.error("open", source)),
-            Some(compression) => decompress(&self.file, compression)
+            None => {
+                let file = self.file.try_clone().map_err(|source| self.error("open", source))?;
+                Ok(Text::plain(file))
+            }
+            Some(compression) => open_compressed(&self.file, compression)
                 .map_err(|source| self.error("decompress", source)),
         }
     }
@@ -49,6 +55,13 @@ impl LogFile {
     pub(crate) fn try_clone(&self) -> io::Result<LogFile> {
         let LogFile { file, compression, path } = self;
         Ok(LogFile { file: file.try_clone()?, compression: *compression, path: path.clone() })
+    }
+
+    /// How much of the disk it has; `read_text` of `all_text` bytes are so much of it.
+    pub(crate) fn share(&self, read_text: u64, all_text: u64) -> io::Result<ReadBytes> {
+        let total = self.metadata()?.len();
+        let read = u128::from(total) * u128::from(read_text) / u128::from(all_text.max(1));
+        Ok(ReadBytes { read: u64::try_from(read).unwrap_or(total).min(total), total })
     }
 
     /// What is known of the file in the log's directory.
@@ -85,13 +98,19 @@ fn read_head(file: &File, max_bytes: usize) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// Its frames where it tells them, else a temporary file with all its text.
 #[cfg(feature = "compression")]
-fn decompress(packed: &File, compression: Compression) -> io::Result<File> {
-    crate::compression::decompress(packed, compression)
+fn open_compressed(packed: &File, compression: Compression) -> io::Result<Text> {
+    if compression == Compression::Zstd
+        && let Some(frames) = Frames::open(packed)?
+    {
+        return Ok(Text::frames(frames));
+    }
+    crate::compression::decompress(packed, compression).map(Text::temporary)
 }
 
 #[cfg(not(feature = "compression"))]
-fn decompress(_packed: &File, _compression: Compression) -> io::Result<File> {
+fn open_compressed(_packed: &File, _compression: Compression) -> io::Result<Text> {
     Err(without_compression())
 }
 

@@ -17,6 +17,7 @@ use self::file::Identity;
 pub(crate) use self::file::LogFile;
 #[cfg(feature = "tail")]
 pub(crate) use self::name::log_of;
+pub(crate) use self::text::Text;
 use crate::backups::{self, BackupName, Origin};
 use crate::file_id::FileId;
 
@@ -25,6 +26,7 @@ mod file;
 mod name;
 #[cfg(test)]
 pub(crate) mod rotation;
+mod text;
 
 /// How often the directory is read until two looks are equal, and how often a file that moved between being seen and being opened is looked for again.
 const ATTEMPTS: usize = 100;
@@ -35,6 +37,15 @@ pub(crate) struct LogFiles {
     path: PathBuf,
     /// What the compressed files of the last look tell, by file and the time of its last change.
     origins: Mutex<HashMap<(FileId, i64, i64), Option<Origin>>>,
+}
+
+/// How much of logs was read, in bytes of their files as these are on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadBytes {
+    /// What lies before the place of reading.
+    pub read: u64,
+    /// All that there is now.
+    pub total: u64,
 }
 
 /// Why a file of a log cannot be found or opened.
@@ -144,6 +155,15 @@ impl LogFiles {
             None if self.is_listed(&identity)? => Ok(Newer::NotYet),
             None => Ok(Newer::Left),
         }
+    }
+
+    /// How large all files are now that are newer than `held`.
+    pub(crate) fn newer_bytes(&self, held: &LogFile) -> Result<u64, FilesError> {
+        let (held, listing) = (self.identity(held)?, self.list()?);
+        let newer = listing.iter().take_while(|file| !file.is(&held));
+        newer
+            .map(|file| self.status_at(&self.path_of(file)))
+            .try_fold(0, |sum, status| Ok(sum + status?.map_or(0, |status| status.len())))
     }
 
     /// The name that `held` has now; none if it has left the log.
@@ -300,8 +320,8 @@ mod tests {
 
     fn text(file: Option<LogFile>) -> String {
         let mut text = String::new();
-        let mut file = file.expect("a file").open_text().expect("text");
-        file.read_to_string(&mut text).expect("read");
+        let file = file.expect("a file").open_text().expect("text");
+        file.into_reader().read_to_string(&mut text).expect("read");
         text
     }
 

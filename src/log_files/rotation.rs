@@ -6,6 +6,13 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+#[cfg(all(feature = "compression", feature = "listener"))]
+use {
+    crate::backups::{Compression, Origin},
+    crate::compression::compress,
+    std::fs::File,
+};
+
 /// One log in a directory of its own, rotated as a listener rotates it.
 pub(crate) struct Rotation {
     _directory: TempDir,
@@ -50,6 +57,18 @@ impl Rotation {
         let len = fs::metadata(&self.path).expect("length").len();
         self.append("torn");
         self.torn_at = Some(len);
+    }
+
+    /// Puts the compressed form of a backup in its place, if there is such a backup.
+    #[cfg(all(feature = "compression", feature = "listener"))]
+    pub(crate) fn compress(&self, number: u32, compression: Compression) {
+        let plain = self.backup(number);
+        let Ok(source) = File::open(&plain) else { return };
+        let origin = Origin::of(&source.metadata().expect("metadata"));
+        let packed = format!("{}{}", plain.display(), compression.ending());
+        let mut out = File::create(packed).expect("create");
+        compress(&source, origin, compression, &mut out, || false).expect("compress");
+        fs::remove_file(plain).expect("delete");
     }
 
     /// Does one rename, or creates the current file after the last one.

@@ -123,6 +123,12 @@ impl QueueDir {
         self.path.join("control.sock")
     }
 
+    /// Where the supervisor of the workers is asked to start and stop them.
+    #[cfg(feature = "supervisor")]
+    pub(crate) fn run_socket(&self) -> PathBuf {
+        self.path.join("run.sock")
+    }
+
     /// Makes the directory, and missing ones above it, for this user alone; an existing one is
     /// taken when it is just that already.
     pub(crate) fn create(&self) -> Result<(), QueueDirError> {

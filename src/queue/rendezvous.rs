@@ -318,7 +318,7 @@ impl Rendezvous<'_> {
 
 /// Connects to the socket at `path`. A backlog that is full (a listener that is stopped) would
 /// block for ever: the send timeout, set before connecting, bounds that too (unix(7), socket(7)).
-fn connect_within(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
+pub(crate) fn connect_within(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
     let socket =
         socket::socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     // A timeout of zero would be none.

@@ -305,7 +305,7 @@ impl fmt::Display for SyncStatus {
 }
 
 /// One attached worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WorkerStatus {
     /// Display name.
@@ -322,6 +322,8 @@ pub struct WorkerStatus {
     pub overflow: String,
     /// Records received from it.
     pub records: u64,
+    /// How many of them a second, over the last five to ten seconds.
+    pub records_per_s: f64,
     /// Records it dropped.
     pub dropped: u64,
     /// The same for each level with any, the lowest first.

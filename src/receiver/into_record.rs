@@ -18,7 +18,7 @@ impl<'a> Received<'a> {
 
     /// The record with all that was said. What a record has no place for becomes fields, by Python's
     /// names: `levelname` where it is not the usual one, `stack_info`, `taskName`.
-    pub(super) fn into_record(self, process: Process) -> Record<'a> {
+    pub(crate) fn into_record(self, process: Process) -> Record<'a> {
         let mut record = Record {
             file: self.file,
             line: self.line,

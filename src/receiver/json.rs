@@ -15,6 +15,8 @@ use super::names::Names;
 use super::parts::Parts;
 use super::text::mended;
 use super::{DecodeError, MAX_FRAME_BYTES, Received};
+#[cfg(feature = "supervisor")]
+use crate::Level;
 use crate::Value;
 
 /// Reads one line or datagram.
@@ -25,17 +27,29 @@ pub fn decode(line: &[u8], arrived_ns: i64) -> Result<Received<'_>, DecodeError>
     if line.len() > MAX_FRAME_BYTES {
         return Err(DecodeError::TooLong);
     }
-    let mut parts = Parts::new(Names::Common, arrived_ns);
+    let parts = Parts::new(Names::Common, arrived_ns);
+    let filled = fill(parts, line).map_err(|error| match error.classify() {
+        Category::Eof => DecodeError::CutShort,
+        Category::Data => DecodeError::NotARecord,
+        Category::Syntax | Category::Io => DecodeError::Malformed,
+    });
+    Ok(filled?.finish())
+}
+
+/// Reads a line that a program has printed for whoever reads it: a record only where it is an object
+/// with a message, of which nothing is left out. It has this `level` unless it says another.
+#[cfg(feature = "supervisor")]
+pub(crate) fn of_printed_line(line: &str, printed_ns: i64, level: Level) -> Option<Received<'_>> {
+    let parts = Parts::new(Names::Common, printed_ns).default_level(level);
+    let parts = fill(parts, line.as_bytes()).ok().filter(Parts::is_whole)?;
+    Some(parts.finish()).filter(|received| !received.message.is_empty())
+}
+
+fn fill<'a>(mut parts: Parts<'a>, line: &'a [u8]) -> serde_json::Result<Parts<'a>> {
     let mut json = Deserializer::from_slice(line);
-    let object = Object { parts: &mut parts, are_fields: false };
-    json.deserialize_map(object).and_then(|()| json.end()).map_err(|error| {
-        match error.classify() {
-            Category::Eof => DecodeError::CutShort,
-            Category::Data => DecodeError::NotARecord,
-            Category::Syntax | Category::Io => DecodeError::Malformed,
-        }
-    })?;
-    Ok(parts.finish())
+    json.deserialize_map(Object { parts: &mut parts, are_fields: false })?;
+    json.end()?;
+    Ok(parts)
 }
 
 /// A line that is no object, as the message of a record.

@@ -24,8 +24,9 @@ pub(super) fn level_of_number(value: &Value<'_>) -> Option<Level> {
 pub(super) fn level(
     number: Option<Level>,
     name: Option<Cow<'_, str>>,
+    default: Level,
 ) -> (Level, Option<Cow<'_, str>>) {
-    let Some(name) = name else { return (number.unwrap_or(Level::INFO), None) };
+    let Some(name) = name else { return (number.unwrap_or(default), None) };
     if let Some(level) = number.filter(|level| *level.name() == *name) {
         return (level, None);
     }
@@ -34,6 +35,6 @@ pub(super) fn level(
         named.map(|(_, level)| *level)
     };
     let usual = name.parse().ok().or_else(|| known(&LEVEL_ALIASES));
-    let level = number.or(usual).or_else(|| known(&LEVELS_OF_SYSLOG)).unwrap_or(Level::INFO);
+    let level = number.or(usual).or_else(|| known(&LEVELS_OF_SYSLOG)).unwrap_or(default);
     (level, (usual != Some(level)).then_some(name))
 }

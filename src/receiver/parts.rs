@@ -23,6 +23,8 @@ type Text<'a> = Option<Cow<'a, str>>;
 pub(super) struct Parts<'a> {
     names: Names,
     arrived_ns: i64,
+    /// That of a record that says none.
+    default_level: Level,
     time_ns: Option<i64>,
     level: Option<Level>,
     level_name: Text<'a>,
@@ -52,6 +54,7 @@ impl<'a> Parts<'a> {
         Parts {
             names,
             arrived_ns,
+            default_level: Level::INFO,
             time_ns: None,
             level: None,
             level_name: None,
@@ -76,12 +79,24 @@ impl<'a> Parts<'a> {
         }
     }
 
+    /// The same with another level for a record that says none.
+    #[cfg(feature = "supervisor")]
+    pub(super) fn default_level(self, level: Level) -> Parts<'a> {
+        Parts { default_level: level, ..self }
+    }
+
     /// Takes one of the keys that a record may have; where there are too many, counts it as omitted.
     pub(super) fn admits_key(&mut self) -> bool {
         let admitted = self.keys < MAX_KEYS;
         self.keys += usize::from(admitted);
         self.omitted += u64::from(!admitted);
         admitted
+    }
+
+    /// Whether there was room for all fields so far.
+    #[cfg(feature = "supervisor")]
+    pub(super) fn is_whole(&self) -> bool {
+        self.omitted == 0
     }
 
     /// Bytes that the text of the next field may have.
@@ -188,7 +203,7 @@ impl<'a> Parts<'a> {
             let (key, value) = (Cow::Borrowed("omitted_fields"), Value::U64(self.omitted));
             self.fields.push(Field { key, value });
         }
-        let (level, level_name) = level(self.level, self.level_name);
+        let (level, level_name) = level(self.level, self.level_name, self.default_level);
         let time_ns = self.time_ns.unwrap_or(self.arrived_ns);
         let since_start_ns = self.since_start_ms.map(|since_ms| (since_ms * 1e6) as i64);
         let name = |text: Text<'a>| text.map(|text| cut(text, MAX_NAME_BYTES));

@@ -140,6 +140,16 @@ impl Rule {
         self.keep_bytes.filter(|_| self.at_disk_limit != Some(AtDiskLimit::HoldBack))
     }
 
+    /// The same with the limits at which the log is held back, and none for which backups are deleted.
+    #[cfg(feature = "listener")]
+    pub(crate) fn without_deletion(self) -> Rule {
+        Rule {
+            keep_bytes: self.held_back_beyond(),
+            min_free_bytes: self.min_free_bytes.filter(|_| !self.deletes_for_free_space()),
+            ..self
+        }
+    }
+
     /// Whether the oldest backups are deleted where too little is free.
     pub(super) fn deletes_for_free_space(self) -> bool {
         self.at_disk_limit == Some(AtDiskLimit::DeleteOldest)

@@ -14,12 +14,6 @@ use super::backups::Backups;
 use super::rule::Rule;
 use crate::regular_file::{FileError, refused};
 
-/// How long a look at the file system counts, since others write there as well.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// So much is written at most between two looks, since others that have looked write as well.
-const MAX_UNSEEN_BYTES: u64 = 1 << 20;
-
 /// How long the space of deleted backups is waited for before others go too: somebody may have them open,
 /// and some file systems free later.
 const FREEING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,9 +23,6 @@ const FREEING_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Space {
     /// The backups together, as far as they were looked at since the last rotation.
     backups_bytes: Option<u64>,
-    looked_at: Option<Instant>,
-    /// What may be written before the next look.
-    unseen_bytes: u64,
     /// When backups were deleted whose space was not free yet.
     deleted_at: Option<Instant>,
     /// Deleted backups that nobody was told of, and their size.
@@ -64,7 +55,7 @@ impl Space {
             self.check_size(limit_bytes, backups, file, bytes)?;
         }
         let Some(min_free_bytes) = rule.min_free_bytes else { return Ok(()) };
-        let mut missing_bytes = self.missing(min_free_bytes, file, bytes)?;
+        let mut missing_bytes = missing(min_free_bytes, file, bytes)?;
         if missing_bytes > 0 && rule.deletes_for_free_space() && self.may_delete() {
             missing_bytes = self.delete_oldest(min_free_bytes, backups, file, bytes)?;
         }
@@ -80,14 +71,9 @@ impl Space {
     }
 
     /// Whether backups would have to go for `bytes`.
-    pub(super) fn lacks(
-        &mut self,
-        rule: Rule,
-        file: &CurrentFile,
-        bytes: u64,
-    ) -> Result<bool, FileError> {
+    pub(super) fn lacks(rule: Rule, file: &CurrentFile, bytes: u64) -> Result<bool, FileError> {
         match rule.min_free_bytes.filter(|_| rule.deletes_for_free_space()) {
-            Some(min_free_bytes) => Ok(self.missing(min_free_bytes, file, bytes)? > 0),
+            Some(min_free_bytes) => Ok(missing(min_free_bytes, file, bytes)? > 0),
             None => Ok(false),
         }
     }
@@ -130,29 +116,6 @@ impl Space {
         Err(held_back(file.path(), &reason))
     }
 
-    /// How many bytes are missing above the floor for `bytes`. Asks the system only where the last look
-    /// does not count any more.
-    fn missing(
-        &mut self,
-        min_free_bytes: u64,
-        file: &CurrentFile,
-        bytes: u64,
-    ) -> Result<u64, FileError> {
-        let counts = self.looked_at.is_some_and(|at| at.elapsed() < LOOK_INTERVAL);
-        if !counts || self.unseen_bytes < bytes {
-            let free_bytes = file.free_bytes()?;
-            let above_bytes = free_bytes.saturating_sub(min_free_bytes);
-            self.looked_at = Some(Instant::now());
-            self.unseen_bytes = above_bytes.min(MAX_UNSEEN_BYTES);
-            let missing_bytes = min_free_bytes.saturating_add(bytes).saturating_sub(free_bytes);
-            if missing_bytes > 0 {
-                return Ok(missing_bytes);
-            }
-        }
-        self.unseen_bytes = self.unseen_bytes.saturating_sub(bytes);
-        Ok(0)
-    }
-
     fn may_delete(&self) -> bool {
         self.deleted_at.is_none_or(|at| at.elapsed() >= FREEING_TIMEOUT)
     }
@@ -165,7 +128,7 @@ impl Space {
         file: &CurrentFile,
         bytes: u64,
     ) -> Result<u64, FileError> {
-        let mut missing_bytes = self.missing(min_free_bytes, file, bytes)?;
+        let mut missing_bytes = missing(min_free_bytes, file, bytes)?;
         let (wanted_bytes, mut deleted_bytes) = (missing_bytes, 0);
         for forms in backups.own_oldest_first(file.inode())? {
             if missing_bytes == 0 || deleted_bytes >= wanted_bytes {
@@ -176,10 +139,15 @@ impl Space {
             self.deleted = (self.deleted.0 + 1, self.deleted.1 + size_bytes);
             self.deleted_at = Some(Instant::now());
             self.backups_bytes = None;
-            missing_bytes = self.missing(min_free_bytes, file, bytes)?;
+            missing_bytes = missing(min_free_bytes, file, bytes)?;
         }
         Ok(missing_bytes)
     }
+}
+
+/// How many bytes are missing above the floor for `bytes`.
+fn missing(min_free_bytes: u64, file: &CurrentFile, bytes: u64) -> Result<u64, FileError> {
+    Ok(min_free_bytes.saturating_add(bytes).saturating_sub(file.free_bytes()?))
 }
 
 fn held_back(log: &Path, reason: &str) -> FileError {

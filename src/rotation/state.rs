@@ -19,6 +19,8 @@ use crate::regular_file::FileError;
 #[derive(Debug)]
 pub(crate) struct Rotation {
     rule: Rule,
+    /// By which it is decided whether there is room, in place of `rule`.
+    lent: Option<Rule>,
     backups: Backups,
     timer: Option<Timer>,
     /// Nothing has been written since the start, at which the log has to rotate.
@@ -39,6 +41,7 @@ impl Rotation {
         let written = Arc::<Mutex<Written>>::default();
         let mut rotation = Rotation {
             rule,
+            lent: None,
             backups: Backups::new(file.path()),
             timer: None,
             waits_for_start: false,
@@ -93,16 +96,12 @@ impl Rotation {
         }
         let written = Arc::clone(&self.written);
         let _written = written.lock().unwrap_or_else(PoisonError::into_inner);
-        self.space.ensure(self.rule, &mut self.backups, file, bytes)
+        self.space.ensure(self.lent.unwrap_or(self.rule), &mut self.backups, file, bytes)
     }
 
     /// Whether [`ensure_space`](Self::ensure_space) would delete backups.
-    pub(crate) fn lacks_space(
-        &mut self,
-        file: &CurrentFile,
-        bytes: u64,
-    ) -> Result<bool, FileError> {
-        self.space.lacks(self.rule, file, bytes)
+    pub(crate) fn lacks_space(&self, file: &CurrentFile, bytes: u64) -> Result<bool, FileError> {
+        Space::lacks(self.rule, file, bytes)
     }
 
     /// Makes the current file a backup, leaves no current file, and deletes the backups that may not stay
@@ -157,6 +156,12 @@ impl Rotation {
             self.timer = None;
             self.begin(file);
         }
+    }
+
+    /// Decides by another rule whether there is room, until it is taken back.
+    #[cfg(feature = "listener")]
+    pub(crate) fn set_lent(&mut self, rule: Option<Rule>) {
+        self.lent = rule;
     }
 
     /// Lets the compressor know how much has to stay free.

@@ -31,6 +31,12 @@ impl Children {
         Ok(child)
     }
 
+    /// Opens what a child that is started meanwhile would inherit.
+    pub(super) fn open<T>(&self, open: impl FnOnce() -> T) -> T {
+        let _none_is_started = self.lock();
+        open()
+    }
+
     /// It has been reaped.
     pub(super) fn forget(&self, pid: u32) {
         self.lock().remove(&pid);

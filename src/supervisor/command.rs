@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use super::capture::{Output, Terminal};
 use super::children::Children;
 use crate::worker::hand_on;
-use crate::worker_settings::Lifecycle;
+use crate::worker_settings::{CaptureMode, Lifecycle};
 use crate::{Context, QueueDir};
 
 /// Longest name of a worker.
@@ -25,7 +26,11 @@ pub struct WorkerNameError(String);
 #[derive(Debug)]
 pub struct WorkerCommand {
     pub(super) name: String,
+    pub(super) capture: CaptureMode,
+    has_pty: bool,
     pub(super) lifecycle: Lifecycle,
+    /// The name that it shares with other processes of the same worker.
+    pub(super) family: Option<String>,
     command: Command,
 }
 
@@ -40,7 +45,27 @@ impl WorkerCommand {
         if !is_plain_name(name) {
             return Err(WorkerNameError(name.chars().take(MAX_NAME_BYTES).collect()));
         }
-        Ok(WorkerCommand { name: name.to_owned(), lifecycle: Lifecycle::default(), command })
+        Ok(WorkerCommand {
+            name: name.to_owned(),
+            capture: CaptureMode::default(),
+            has_pty: false,
+            lifecycle: Lifecycle::default(),
+            family: None,
+            command,
+        })
+    }
+
+    /// Gives it a pseudo-terminal each for its standard output and its standard error, instead of pipes, so
+    /// that programs print each line at once. Its standard input stays `/dev/null`.
+    pub fn pty(mut self) -> WorkerCommand {
+        self.has_pty = true;
+        self
+    }
+
+    /// What its output becomes. Default: [`CaptureMode::Auto`].
+    pub fn capture(mut self, capture: CaptureMode) -> WorkerCommand {
+        self.capture = capture;
+        self
     }
 
     /// When it is started, whether it is started again, and how it is stopped. The names in
@@ -65,10 +90,33 @@ impl WorkerCommand {
         queue: &QueueDir,
         context: &Context,
         children: &Children,
-    ) -> io::Result<Child> {
+    ) -> io::Result<(Child, Output)> {
         hand_on(&mut self.command, Some(queue), &self.name, context);
-        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        children.spawn(self.command.process_group(0))
+        self.command.stdin(Stdio::null()).process_group(0);
+        if self.has_pty { self.spawn_at_terminals(children) } else { self.spawn_at_pipes(children) }
+    }
+
+    fn spawn_at_pipes(&mut self, children: &Children) -> io::Result<(Child, Output)> {
+        let (stdout, their_stdout) = io::pipe()?;
+        let (stderr, their_stderr) = io::pipe()?;
+        self.command.stdout(their_stdout).stderr(their_stderr);
+        let output = Output { stdout: stdout.into(), stderr: stderr.into() };
+        Ok((self.spawn_once(children)?, output))
+    }
+
+    fn spawn_at_terminals(&mut self, children: &Children) -> io::Result<(Child, Output)> {
+        let both = children.open(|| Ok((Terminal::open()?, Terminal::open()?)));
+        let (stdout, stderr) = both.map_err(no_terminal)?;
+        self.command.stdout(stdout.theirs).stderr(stderr.theirs);
+        let output = Output { stdout: stdout.ours, stderr: stderr.ours };
+        Ok((self.spawn_once(children)?, output))
+    }
+
+    /// Starts it at what was opened for it. The command would keep that open, and it would never end.
+    fn spawn_once(&mut self, children: &Children) -> io::Result<Child> {
+        let spawned = children.spawn(&mut self.command);
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        spawned
     }
 
     /// A command for `/bin/sh` in the directory and the environment that the worker has.
@@ -86,6 +134,10 @@ impl WorkerCommand {
         }
         shell
     }
+}
+
+fn no_terminal(error: nix::Error) -> io::Error {
+    io::Error::other(format!("no pseudo-terminal can be had ({}): start it without", error.desc()))
 }
 
 pub(super) fn is_plain_name(name: &str) -> bool {

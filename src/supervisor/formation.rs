@@ -54,12 +54,16 @@ pub fn formation(
         let others = lifecycle.after.iter();
         lifecycle.after = others.flat_map(|name| all_of(&names, name)).collect();
         let file = settings.env_file.as_deref().map(read_env_file).transpose()?;
-        for (name, number) in names[name.as_str()].iter().zip(0..) {
+        for (own_name, number) in names[name.as_str()].iter().zip(0..) {
             let mut command = command(settings, file.as_deref().unwrap_or_default());
             if let Some(port) = settings.port {
                 command.env("PORT", port.saturating_add(number).to_string());
             }
-            commands.push(WorkerCommand::new(name, command)?.lifecycle(lifecycle.clone()));
+            let command = WorkerCommand::new(own_name, command)?.capture(settings.capture);
+            let command = if settings.pty { command.pty() } else { command };
+            let mut command = command.lifecycle(lifecycle.clone());
+            command.family = Some(name.clone());
+            commands.push(command);
         }
     }
     let mut seen = std::collections::HashSet::new();

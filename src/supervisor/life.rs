@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use super::capture::{Capture, Captured, FLUSH_TIMEOUT};
+use super::capture::{Capture, CapturePlan, Captured, FLUSH_TIMEOUT, Output};
 use super::children::Children;
 use super::command::WorkerCommand;
 use super::exit::{Exit, wait_unreaped};
@@ -63,6 +63,8 @@ pub(super) struct Birth<'s> {
     pub(super) children: &'s Children,
     /// Where its command does not say another.
     pub(super) stop_timeout: Duration,
+    /// Whether what it prints keeps its colours, for those who show them.
+    pub(super) keeps_styles: bool,
     /// Whether it has to be found out when it is ready.
     pub(super) is_probed: bool,
 }
@@ -71,7 +73,7 @@ impl Life {
     /// Starts the command; what happens to it comes as events of this life.
     pub(super) fn begin(command: &mut WorkerCommand, birth: &Birth<'_>) -> io::Result<Life> {
         let (started_ns, since) = (now_ns(), Instant::now());
-        let mut child = command.spawn(birth.queue, birth.context, birth.children)?;
+        let (mut child, output) = command.spawn(birth.queue, birth.context, birth.children)?;
         let group = i32::try_from(child.id()).ok().and_then(Group::new);
         let group = group.expect("invariant: a child has a pid greater than 1");
         let process = Process {
@@ -81,7 +83,7 @@ impl Life {
             started_ns,
             context: birth.context.clone().into(),
         };
-        match watch(&mut child, group, process, command, birth) {
+        match watch(output, (group, process), command, birth) {
             Ok((capture, probe)) => Ok(Life {
                 id: birth.id,
                 group,
@@ -180,6 +182,11 @@ impl Life {
         self.exit.is_none()
     }
 
+    /// Whether it was asked to end, or has left something behind that was.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.stage != Stage::Running
+    }
+
     /// How its main process has ended.
     pub(super) fn exit(&self) -> Option<Exit> {
         self.exit
@@ -205,9 +212,8 @@ impl Life {
 
 /// Starts the threads that wait for the worker's end, for its output, and for its being ready.
 fn watch(
-    child: &mut Child,
-    group: Group,
-    process: Process,
+    output: Output,
+    (group, process): (Group, Process),
     command: &WorkerCommand,
     birth: &Birth<'_>,
 ) -> io::Result<(Capture, Option<Probe>)> {
@@ -225,7 +231,14 @@ fn watch(
         _ => None,
     };
     let (id, captures) = (birth.id, birth.events.clone());
-    let capture = Capture::start(child, process, birth.queue.clone(), on_line, move |captured| {
+    let plan = CapturePlan {
+        process,
+        queue: birth.queue.clone(),
+        mode: command.capture,
+        keeps_styles: birth.keeps_styles,
+        on_line,
+    };
+    let capture = Capture::start(output, plan, move |captured| {
         drop(captures.send(Event::Captured(id, captured)));
     })?;
     let ends = birth.events.clone();

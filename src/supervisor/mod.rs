@@ -8,18 +8,20 @@
 mod capture;
 mod children;
 mod command;
+mod control;
 mod env_file;
 mod exit;
 mod formation;
 mod group;
 mod life;
-mod lines;
 mod link;
 mod listener;
+mod memory;
 mod order;
 mod outcome;
 mod procfile;
 mod ready;
+mod requests;
 mod restart;
 mod run;
 mod schedule;
@@ -29,11 +31,14 @@ mod worker;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+pub use capture::{Lines, MAX_LINE_BYTES};
 pub use command::{MAX_NAME_BYTES, WorkerCommand, WorkerNameError};
+pub use control::{
+    Action, Changed, ControlError, RunStatus, RunWorker, WorkerState, change_workers, run_status,
+};
 pub use env_file::read_env_file;
 pub use exit::Exit;
 pub use formation::{FormationError, MAX_WORKERS, formation};
-pub use lines::{Lines, MAX_LINE_BYTES};
 pub use order::OrderError;
 pub use outcome::{Notice, Outcome, Reason, SuperviseError};
 pub use procfile::{WorkerFileError, read_procfile};
@@ -41,6 +46,7 @@ pub use run::{DEFAULT_STOP_TIMEOUT, OnExit, Supervisor};
 pub use supervised::SupervisorLink;
 
 use self::capture::Captured;
+use self::control::Asked;
 use self::listener::News;
 
 /// Longest time that workers get to end: what an instant can be reckoned with.
@@ -59,6 +65,8 @@ enum Event {
     /// A worker is ready.
     Ready(LifeId),
     Listener(News),
+    /// Somebody asks at the control socket.
+    Asked(Asked),
 }
 
 /// One life of one worker: events of an earlier one may come late.

@@ -152,6 +152,16 @@ pub enum Notice {
         /// What happened.
         reason: String,
     },
+    /// A worker has ended because somebody asked for it.
+    Stopped {
+        /// The worker.
+        name: String,
+    },
+    /// Workers cannot be started and stopped one by one.
+    ControlUnavailable {
+        /// What the system said.
+        source: io::Error,
+    },
     /// A worker is not started, because one that it waits for has failed.
     WaitsInVain {
         /// The worker.
@@ -199,6 +209,10 @@ impl fmt::Display for Notice {
                 write!(f, "{name} {exit}; starting it again in {} ms", pause.as_millis())
             }
             Notice::Failed { reason } => write!(f, "{reason}; the others go on"),
+            Notice::Stopped { name } => write!(f, "{name} was stopped on request"),
+            Notice::ControlUnavailable { source } => {
+                write!(f, "workers cannot be started and stopped by `logboom ctl`: {source}")
+            }
             Notice::WaitsInVain { name, other } => {
                 write!(f, "{name} is not started: it waits for {other}, which has ended")
             }

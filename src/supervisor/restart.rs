@@ -15,11 +15,13 @@ pub(super) struct Restarts {
     policy: Restart,
     max: u32,
     in_a_row: u32,
+    /// All of them.
+    total: u64,
 }
 
 impl Restarts {
     pub(super) fn of(lifecycle: &Lifecycle) -> Restarts {
-        Restarts { policy: lifecycle.restart, max: lifecycle.max_restarts, in_a_row: 0 }
+        Restarts { policy: lifecycle.restart, max: lifecycle.max_restarts, in_a_row: 0, total: 0 }
     }
 
     /// The pause after a life that has lasted so long; nothing where no other follows.
@@ -37,7 +39,18 @@ impl Restarts {
         }
         let doubled = 2_u32.saturating_pow(self.in_a_row);
         self.in_a_row += 1;
+        self.total += 1;
         Some(BACK_OFF.0.saturating_mul(doubled).min(BACK_OFF.1))
+    }
+
+    /// Somebody starts it: what was before does not count.
+    pub(super) fn begin_anew(&mut self) {
+        self.in_a_row = 0;
+    }
+
+    /// How often it was started again.
+    pub(super) fn total(&self) -> u64 {
+        self.total
     }
 }
 
@@ -46,7 +59,7 @@ mod tests {
     use super::*;
 
     fn restarts(policy: Restart, max: u32) -> Restarts {
-        Restarts { policy, max, in_a_row: 0 }
+        Restarts { policy, max, in_a_row: 0, total: 0 }
     }
 
     #[test]

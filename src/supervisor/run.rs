@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::children::{Children, Orphans};
 use super::command::WorkerCommand;
+use super::control::ControlServer;
 use super::group::LiveGroups;
 use super::listener::{Listener, READY_TIMEOUT};
 use super::order::order;
+use super::requests::Change;
 use super::worker::Worker;
 use super::{Event, Interrupter, MAX_STOP_TIMEOUT, Notice, Outcome, Reason, SuperviseError};
 use crate::control::StopReport;
@@ -69,9 +71,15 @@ pub struct Supervisor {
     pub(super) listener: Listener,
     pub(super) workers: Vec<Worker>,
     pub(super) on_exit: OnExit,
+    pub(super) since: Instant,
+    /// Where it can be asked to start and stop workers.
+    control: Option<ControlServer>,
+    /// What it was asked for and has not done yet.
+    pub(super) changes: Vec<Change>,
     pub(super) groups: LiveGroups,
     pub(super) children: Children,
     pub(super) orphans: Option<Orphans>,
+    pub(super) keeps_styles: bool,
     /// When orphans that have ended are reaped next.
     reap_at: Instant,
     /// The first failure, where the others went on.
@@ -111,9 +119,13 @@ impl Supervisor {
             listener: Listener::new(listener, sender.clone(), children.clone()),
             workers: Vec::new(),
             on_exit: OnExit::default(),
+            since: Instant::now(),
+            control: None,
+            changes: Vec::new(),
             groups: LiveGroups::default(),
             children,
             orphans: None,
+            keeps_styles: false,
             reap_at: Instant::now() + REAP_TICK,
             first_failure: None,
             reason: None,
@@ -152,6 +164,13 @@ impl Supervisor {
         }
     }
 
+    /// Keeps the colours of lines that workers print, beside the lines without, for handlers that show
+    /// them: [`PatternFormatter::styled`](crate::formatter::PatternFormatter::styled). Default: they are
+    /// left out.
+    pub fn keep_styles(&mut self) {
+        self.keeps_styles = true;
+    }
+
     /// How to pass signals to this supervisor.
     pub fn interrupter(&self) -> Interrupter {
         Interrupter(self.sender.clone())
@@ -160,7 +179,9 @@ impl Supervisor {
     /// Starts the listener and the workers, each when those are ready that it is started
     /// [after](crate::worker_settings::Lifecycle::after), and waits until all of these have ended for good
     /// and what they printed is in the log. The first worker that fails, or an interrupt, ends the
-    /// others, each when those have ended that were started after it.
+    /// others, each when those have ended that were started after it. Meanwhile it serves `run.sock` in
+    /// the queue directory: [`change_workers`](super::change_workers) starts and stops single workers,
+    /// and those that it has stopped may be started again, so they have not ended for good.
     ///
     /// # Errors
     /// Workers wait for each other or for one that there is not, or the listener did not start; no
@@ -171,6 +192,7 @@ impl Supervisor {
             (self.notify)(&Notice::Context { complaint });
         }
         self.start_listener()?;
+        self.open_control();
         let workers = workers.into_iter().zip(after);
         self.workers = workers.map(|(command, after)| Worker::new(command, after)).collect();
         self.settle();
@@ -252,12 +274,26 @@ impl Supervisor {
 
     /// Does what is due.
     fn settle(&mut self) {
-        self.advance();
-        // Events that were taken while workers started may have made something due.
-        while self.start_due() {
+        loop {
             self.advance();
+            let is_to_start = self.advance_changes();
+            if !self.start_due() && !is_to_start {
+                break;
+            }
         }
         self.stop_due();
+    }
+
+    /// Serves the control socket, also in a queue directory that was made again.
+    fn open_control(&mut self) {
+        if self.control.as_ref().is_some_and(ControlServer::is_there) {
+            return;
+        }
+        self.control = None;
+        match ControlServer::start(&self.queue.run_socket(), self.sender.clone()) {
+            Ok(server) => self.control = Some(server),
+            Err(source) => (self.notify)(&Notice::ControlUnavailable { source }),
+        }
     }
 
     fn advance(&mut self) {
@@ -309,8 +345,11 @@ impl Supervisor {
                 if let Some(exit) = self.listener.take(news) {
                     let pause = self.listener.start_later();
                     (self.notify)(&Notice::ListenerEnded { exit, pause });
+                } else if self.listener.is_ready() {
+                    self.open_control();
                 }
             }
+            Event::Asked(asked) => self.asked(asked),
         }
     }
 }

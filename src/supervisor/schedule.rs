@@ -8,9 +8,10 @@ use super::worker::{News, Worker};
 use super::{LifeId, Notice, OnExit, Reason, Supervisor};
 
 impl Supervisor {
-    /// Starts the workers whose time has come. Tells whether events were taken meanwhile.
+    /// Starts the workers whose time has come. Tells whether that, or events that were taken meanwhile,
+    /// may have made something else due.
     pub(super) fn start_due(&mut self) -> bool {
-        let mut has_taken = false;
+        let mut has_changed = false;
         if self.listener.is_asked_to_stop() {
             self.stop_workers(Reason::Asked);
         }
@@ -18,10 +19,10 @@ impl Supervisor {
             // Signals are obeyed also where many workers are started.
             while let Ok(event) = self.events.try_recv() {
                 self.take(event);
-                has_taken = true;
+                has_changed = true;
             }
             if self.reason.is_some() {
-                return has_taken;
+                return has_changed;
             }
             let worker = &self.workers[number];
             let others = || worker.after.iter().map(|other| &self.workers[*other]);
@@ -29,15 +30,19 @@ impl Supervisor {
                 && let Some(other) = others().find(|other| other.is_over() && !other.is_ready())
             {
                 let (name, other) = (worker.name().to_owned(), other.name().to_owned());
-                (self.notify)(&Notice::WaitsInVain { name, other });
+                let notice = Notice::WaitsInVain { name, other };
+                (self.notify)(&notice);
+                self.workers[number].has_failed(notice.to_string());
                 self.workers[number].give_up();
+                has_changed = true;
             } else if worker.is_due(Instant::now())
                 || worker.is_waiting() && others().all(Worker::is_ready)
             {
                 self.start_worker(number);
+                has_changed = true;
             }
         }
-        has_taken
+        has_changed
     }
 
     fn start_worker(&mut self, number: usize) {
@@ -48,6 +53,7 @@ impl Supervisor {
             events: &self.sender,
             children: &self.children,
             stop_timeout: self.stop_timeout,
+            keeps_styles: self.keeps_styles,
             is_probed: false,
         };
         let worker = &mut self.workers[number];
@@ -58,7 +64,11 @@ impl Supervisor {
                 let pid = group.leader().as_raw() as u32;
                 (self.notify)(&Notice::Started { name, pid });
             }
-            Err(source) => self.failed(Reason::NotStarted { name, source }),
+            Err(source) => {
+                let reason = Reason::NotStarted { name, source };
+                worker.has_failed(reason.to_string());
+                self.failed(reason);
+            }
         }
     }
 
@@ -69,8 +79,11 @@ impl Supervisor {
             News::Ended if self.on_exit == OnExit::Any => self.stop_workers(Reason::Ended { name }),
             News::Ended => {}
             News::Failed(reason) => self.failed(reason),
-            News::LifeOver(group, is_written) => {
+            News::LifeOver { group, is_written, was_stopped } => {
                 self.listener.ended(group);
+                if was_stopped {
+                    (self.notify)(&Notice::Stopped { name: name.clone() });
+                }
                 if !is_written {
                     (self.notify)(&Notice::OutputUncertain { name });
                 }
@@ -100,14 +113,20 @@ impl Supervisor {
 
     /// Asks those to end that nobody needs any more.
     pub(super) fn stop_due(&mut self) {
-        if self.reason.is_none() {
-            return;
+        if self.reason.is_some() {
+            let all: Vec<_> = (0..self.workers.len()).collect();
+            self.terminate_unneeded(&all);
         }
-        let needed = self.workers.iter().filter(|worker| !worker.is_over());
+    }
+
+    /// Asks those of these workers to end that are needed by no other of them.
+    pub(super) fn terminate_unneeded(&mut self, numbers: &[usize]) {
+        let of = |number: &usize| &self.workers[*number];
+        let needed = numbers.iter().map(of).filter(|worker| !worker.is_at_rest());
         let needed: Vec<usize> = needed.flat_map(|worker| worker.after.clone()).collect();
-        for (number, worker) in self.workers.iter_mut().enumerate() {
-            if !needed.contains(&number) {
-                worker.terminate();
+        for number in numbers {
+            if !needed.contains(number) {
+                self.workers[*number].terminate();
             }
         }
     }

@@ -1,5 +1,7 @@
 //! One worker over all its lives: when each begins, and what its end means.
 
+mod report;
+
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,8 @@ pub(super) struct Worker {
     is_ready: bool,
     /// Whether all output of the lives that are over is in the log file.
     is_written: bool,
+    /// Why it is not up, where it should be.
+    failure: Option<String>,
     stage: Stage,
 }
 
@@ -36,6 +40,8 @@ enum Stage {
     },
     /// It is started again at this time.
     Pausing(Instant),
+    /// Somebody has stopped it, and may start it again.
+    Stopped,
     Over,
 }
 
@@ -44,6 +50,8 @@ enum Stage {
 enum End {
     /// Another one follows at this time.
     Again(Instant),
+    /// None does before somebody asks for it.
+    Stopped,
     Last,
 }
 
@@ -55,8 +63,9 @@ pub(super) enum News {
     Ended,
     /// It has failed for good.
     Failed(Reason),
-    /// Nothing is left of a life; whether all its output is in the log file.
-    LifeOver(Group, bool),
+    /// Nothing is left of a life; whether all its output is in the log file, and whether it was ended on
+    /// request.
+    LifeOver { group: Group, is_written: bool, was_stopped: bool },
 }
 
 impl Worker {
@@ -68,6 +77,7 @@ impl Worker {
             lives: 0,
             is_ready: false,
             is_written: true,
+            failure: None,
             stage: Stage::Waiting,
         }
     }
@@ -97,13 +107,42 @@ impl Worker {
     /// Nothing more is started, as it was asked to end or waits in vain.
     pub(super) fn give_up(&mut self) {
         match &mut self.stage {
-            Stage::Waiting | Stage::Pausing(_) => self.stage = Stage::Over,
+            Stage::Waiting | Stage::Pausing(_) | Stage::Stopped => self.stage = Stage::Over,
             Stage::Alive { ready_by, end, .. } => {
                 *ready_by = None;
                 *end = Some(End::Last);
             }
             Stage::Over => {}
         }
+    }
+
+    /// Nothing more is started before somebody asks for it; what runs has to be asked to end.
+    pub(super) fn hold(&mut self) {
+        match &mut self.stage {
+            Stage::Waiting | Stage::Pausing(_) => self.stage = Stage::Stopped,
+            // It has ended by itself just now, or is being stopped with all others.
+            Stage::Alive { end: Some(End::Last), .. } | Stage::Stopped | Stage::Over => return,
+            Stage::Alive { ready_by, end, .. } => {
+                *ready_by = None;
+                *end = Some(End::Stopped);
+            }
+        }
+        self.is_ready = false;
+    }
+
+    /// It is to be started as in the beginning, unless it runs.
+    pub(super) fn begin_anew(&mut self) {
+        if matches!(self.stage, Stage::Pausing(_) | Stage::Stopped | Stage::Over) {
+            self.restarts.begin_anew();
+            self.is_ready = false;
+            self.failure = None;
+            self.stage = Stage::Waiting;
+        }
+    }
+
+    /// It is not up for this reason.
+    pub(super) fn has_failed(&mut self, reason: String) {
+        self.failure = Some(reason);
     }
 
     /// Asks its process to end.
@@ -149,8 +188,9 @@ impl Worker {
     }
 
     pub(super) fn ready(&mut self, id: LifeId) {
-        if let Stage::Alive { life, ready_by, .. } = &mut self.stage
+        if let Stage::Alive { life, ready_by, end } = &mut self.stage
             && life.id == id
+            && !matches!(end, Some(End::Stopped))
         {
             (self.is_ready, *ready_by) = (true, None);
         }
@@ -180,15 +220,14 @@ impl Worker {
         }
         *end = Some(End::Last);
         let name = self.command.name.clone();
-        Some(match has_failed {
-            false => News::Ended,
-            true if was_late => {
-                let within = Some(lifecycle.ready_timeout);
-                News::Failed(Reason::NotReady { name, within })
-            }
-            true if exit.is_success() => News::Failed(Reason::NotReady { name, within: None }),
-            true => News::Failed(Reason::Failed { name, exit }),
-        })
+        let reason = match has_failed {
+            false => return Some(News::Ended),
+            true if was_late => Reason::NotReady { name, within: Some(lifecycle.ready_timeout) },
+            true if exit.is_success() => Reason::NotReady { name, within: None },
+            true => Reason::Failed { name, exit },
+        };
+        self.failure = Some(reason.to_string());
+        Some(News::Failed(reason))
     }
 
     /// Does what is due; call it again as long as there are news.
@@ -210,15 +249,17 @@ impl Worker {
         self.is_written &= is_written;
         self.stage = match end {
             Some(End::Again(at)) => Stage::Pausing(*at),
+            Some(End::Stopped) => Stage::Stopped,
             _ => Stage::Over,
         };
-        Some(News::LifeOver(group, is_written))
+        let was_stopped = matches!(self.stage, Stage::Stopped);
+        Some(News::LifeOver { group, is_written, was_stopped })
     }
 
     /// When there may be something to do without any event.
     pub(super) fn next_step(&self, now: Instant) -> Option<Instant> {
         match &self.stage {
-            Stage::Waiting | Stage::Over => None,
+            Stage::Waiting | Stage::Stopped | Stage::Over => None,
             Stage::Pausing(at) => Some(*at),
             Stage::Alive { life, ready_by, .. } => {
                 life.next_step(now).into_iter().chain(*ready_by).min()
@@ -252,6 +293,30 @@ impl Worker {
     /// Whether nothing is left of it, and nothing comes.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
+    }
+
+    /// Whether nothing is left of it, and nothing comes by itself.
+    pub(super) fn is_at_rest(&self) -> bool {
+        matches!(self.stage, Stage::Stopped | Stage::Over)
+    }
+
+    /// Whether it runs and is to go on.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.stage, Stage::Alive { .. }) && !self.is_leaving()
+    }
+
+    /// Whether its process is ending, or what that has left behind.
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(&self.stage, Stage::Alive { life, end, .. } if end.is_some() || life.is_leaving())
+    }
+
+    /// Whether it is on its way to be up, or to an end.
+    pub(super) fn is_coming(&self) -> bool {
+        match self.stage {
+            Stage::Waiting | Stage::Pausing(_) => true,
+            Stage::Alive { .. } => !self.is_ready || self.is_leaving(),
+            Stage::Stopped | Stage::Over => false,
+        }
     }
 
     /// Whether all its output is in the log file.

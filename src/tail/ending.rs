@@ -1,9 +1,9 @@
 //! Finds where the last lines of a file begin, reading backwards from its end.
 
-use std::fs::File;
 use std::io;
 
 use super::lines::{BLOCK_BYTES, append_block};
+use crate::log_files::Text;
 
 /// Where to begin in one file.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,19 +24,19 @@ pub(super) enum Rest {
 }
 
 /// Finds the start of the last `lines` lines. Reads no further back than it has to.
-pub(super) fn last_lines(file: &File, lines: u64, rest: Rest) -> io::Result<Start> {
-    let len = file.metadata()?.len();
-    let rest_lines = u64::from(rest == Rest::Line && last_line_end(file, len)? < len);
+pub(super) fn last_lines(text: &mut Text, lines: u64, rest: Rest) -> io::Result<Start> {
+    let len = text.len()?;
+    let rest_lines = u64::from(rest == Rest::Line && last_line_end(text, len)? < len);
     let lines = lines.saturating_sub(rest_lines);
-    Ok(match newline_from_end(file, len, lines.saturating_add(1))? {
+    Ok(match newline_from_end(text, len, lines.saturating_add(1))? {
         Newline::At(offset) => Start { offset: offset + 1, missing_lines: 0 },
         Newline::Fewer(found) => Start { offset: 0, missing_lines: lines - found },
     })
 }
 
 /// End of the last whole line in the first `len` bytes.
-pub(super) fn last_line_end(file: &File, len: u64) -> io::Result<u64> {
-    match newline_from_end(file, len, 1)? {
+pub(super) fn last_line_end(text: &mut Text, len: u64) -> io::Result<u64> {
+    match newline_from_end(text, len, 1)? {
         Newline::At(offset) => Ok(offset + 1),
         Newline::Fewer(_) => Ok(0),
     }
@@ -48,13 +48,13 @@ enum Newline {
 }
 
 /// Finds the `nth` newline, counted backwards from `end`, the last one being the first.
-fn newline_from_end(file: &File, mut end: u64, nth: u64) -> io::Result<Newline> {
+fn newline_from_end(text: &mut Text, mut end: u64, nth: u64) -> io::Result<Newline> {
     let mut block = Vec::with_capacity(BLOCK_BYTES);
     let mut found = 0;
     while end > 0 {
         let start = end.saturating_sub(BLOCK_BYTES as u64);
         block.clear();
-        append_block(file, start, end - start, &mut block)?;
+        append_block(text, start, end - start, &mut block)?;
         for at in memchr::memrchr_iter(b'\n', &block) {
             found += 1;
             if found == nth {
@@ -72,15 +72,15 @@ mod tests {
 
     use super::*;
 
-    fn file_of(content: &[u8]) -> File {
+    fn text_of(content: &[u8]) -> Text {
         let mut file = tempfile::tempfile().expect("temporary file");
         file.write_all(content).expect("write");
-        file
+        file.into()
     }
 
     #[track_caller]
     fn check(content: &str, lines: u64, rest: Rest, offset: u64, missing_lines: u64) {
-        let start = last_lines(&file_of(content.as_bytes()), lines, rest).expect("search");
+        let start = last_lines(&mut text_of(content.as_bytes()), lines, rest).expect("search");
         assert_eq!(start, Start { offset, missing_lines }, "last {lines} of {content:?}");
     }
 
@@ -113,13 +113,13 @@ mod tests {
         let mut content = vec![b'x'; 3 * BLOCK_BYTES];
         content[BLOCK_BYTES - 1] = b'\n';
         content.push(b'\n');
-        let start = last_lines(&file_of(&content), 1, Rest::Unfinished).expect("search");
+        let start = last_lines(&mut text_of(&content), 1, Rest::Unfinished).expect("search");
         assert_eq!(start, Start { offset: BLOCK_BYTES as u64, missing_lines: 0 });
     }
 
     #[test]
     fn all_lines_can_be_asked_for() {
-        let start = last_lines(&file_of(b"a\nb\n"), u64::MAX, Rest::Line).expect("search");
+        let start = last_lines(&mut text_of(b"a\nb\n"), u64::MAX, Rest::Line).expect("search");
         assert_eq!(start, Start { offset: 0, missing_lines: u64::MAX - 2 });
     }
 }

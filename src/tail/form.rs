@@ -2,7 +2,7 @@
 
 use super::moment::{LineClock, Moment};
 use super::pairs::{pairs, start_of_last_pairs};
-use super::parts::{Read, Tree};
+use super::parts::{Read, Told, Tree};
 use super::{TailError, json_line};
 use crate::formatter::{DEFAULT_PATTERN, LinePattern, LinePatternError};
 
@@ -157,14 +157,37 @@ impl Forms {
         Some(read)
     }
 
+    /// Level and moment of a record, by its first line; none if that is of no form.
+    pub(super) fn told(&mut self, line: &str) -> Option<Told> {
+        // It mostly is of the form of the line before, and is that looked at once.
+        let of_current = self.current.filter(|_| !line.starts_with('\t'));
+        of_current.and_then(|form| self.told_by(form, line)).or_else(|| {
+            let form = self.form_of(line.as_bytes())?;
+            self.told_by(form, line)
+        })
+    }
+
+    fn told_by(&mut self, form: usize, line: &str) -> Option<Told> {
+        let clock = &mut self.clock;
+        match &self.forms[form] {
+            form @ LineForm::Json if form.begins(line.as_bytes()) => json_line::told(line, clock),
+            form @ LineForm::Logfmt if form.begins(line.as_bytes()) => {
+                let mut told = Told::default();
+                pairs(line).for_each(|pair| told.set(&pair.key, &pair.value, clock));
+                Some(told)
+            }
+            LineForm::Text(pattern) => {
+                let parts = pattern.read(line)?;
+                let moment = parts.time.and_then(|time| clock.moment(&time));
+                Some(Told { level: parts.level, moment })
+            }
+            _ => None,
+        }
+    }
+
     /// When the record was made, of which this is the first line.
     pub(super) fn moment(&mut self, line: &[u8]) -> Option<Moment> {
-        let text = text_of(line);
-        let form = self.form_of(line)?;
-        match &self.forms[form] {
-            LineForm::Text(pattern) => self.clock.moment(&pattern.read(text)?.time?),
-            _ => self.read(text)?.moment,
-        }
+        self.told(text_of(line))?.moment
     }
 
     /// Index of the form of a line, which may be another one than that of the line that was looked at last.

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::moment::LineClock;
-use super::parts::{Read, Tree};
+use super::parts::{Read, Told, Tree, tells_level, tells_time};
 use crate::Value;
 
 /// Reads a line that is one object.
@@ -16,6 +16,43 @@ pub(super) fn read<'l>(line: &'l str, clock: &mut LineClock) -> Option<Read<'l>>
     let mut read = Read::new();
     keys.into_iter().for_each(|(key, tree)| read.set(key, tree, clock));
     Some(read)
+}
+
+/// Level and moment of a line that is one object; all else in it is passed over.
+pub(super) fn told(line: &str, clock: &mut LineClock) -> Option<Told> {
+    let Keys(keys) = serde_json::from_str(line).ok()?;
+    let mut told = Told::default();
+    keys.iter().for_each(|(key, value)| told.set(key, value, clock));
+    Some(told)
+}
+
+/// The keys of an object that tell level or time.
+struct Keys<'l>(Vec<(Cow<'l, str>, Value<'l>)>);
+
+impl<'de: 'l, 'l> Deserialize<'de> for Keys<'l> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Keys<'l>, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Keys<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of JSON")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys<'de>, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(Key(key)) = map.next_key()? {
+                    if !tells_level(&key) && !tells_time(&key) {
+                        map.next_value::<IgnoredAny>()?;
+                    } else if let Tree::Leaf(value) = map.next_value()? {
+                        keys.push((key, value));
+                    }
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
 }
 
 #[derive(Deserialize)]

@@ -4,12 +4,10 @@
 //! returned before its newline is in the file. Memory stays at one block however long a line is:
 //! the end of a long line is searched first, then the line is read again in pieces.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use super::ending;
-use crate::log_files::LogFile;
+use crate::log_files::{LogFile, ReadBytes, Text};
 
 /// Most bytes that one call reads.
 pub(super) const BLOCK_BYTES: usize = 64 * 1024;
@@ -21,7 +19,7 @@ const HEAD_BYTES: u64 = 256;
 #[derive(Debug)]
 pub(super) struct LineReader {
     file: LogFile,
-    text: File,
+    text: Text,
     /// Everything before it was returned.
     offset: u64,
     /// There is no newline between `offset` and here.
@@ -45,7 +43,7 @@ pub(super) enum Read {
 
 impl LineReader {
     /// A reader of the `text` of `file` that starts at `offset`, the start of a line.
-    pub(super) fn new(file: LogFile, text: File, offset: u64) -> io::Result<LineReader> {
+    pub(super) fn new(file: LogFile, text: Text, offset: u64) -> io::Result<LineReader> {
         let head = Vec::new();
         let mut reader =
             LineReader { file, text, offset, searched: 0, whole_to: 0, unended: false, head };
@@ -65,6 +63,16 @@ impl LineReader {
         Ok(LineReader { file, text, offset, searched, whole_to, unended, head })
     }
 
+    /// How much of the file was read.
+    pub(super) fn read_bytes(&self) -> io::Result<ReadBytes> {
+        self.file.share(self.offset, self.text.len()?)
+    }
+
+    /// Size of the file; nothing where that cannot be told.
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.file.share(0, 0).map_or(0, |share| share.total)
+    }
+
     pub(super) fn into_file(self) -> LogFile {
         self.file
     }
@@ -75,7 +83,7 @@ impl LineReader {
             return self.read_known(out);
         }
         let start = out.len();
-        let read = append_block(&self.text, self.searched, BLOCK_BYTES as u64, out)?;
+        let read = append_block(&mut self.text, self.searched, BLOCK_BYTES as u64, out)?;
         // Behind the read: another text may be longer than the one before by now.
         if read > 0 && !self.begins_as_before()? {
             out.truncate(start);
@@ -102,7 +110,7 @@ impl LineReader {
 
     /// Makes the text after the last newline a line: for a file that nobody writes to any more.
     pub(super) fn end_last_line(&mut self) -> io::Result<Read> {
-        let len = self.text.metadata()?.len();
+        let len = self.text.len()?;
         if len <= self.offset {
             return Ok(Read::End);
         }
@@ -113,7 +121,7 @@ impl LineReader {
 
     fn read_known(&mut self, out: &mut Vec<u8>) -> io::Result<Read> {
         let most = (self.whole_to - self.offset).min(BLOCK_BYTES as u64);
-        let read = append_block(&self.text, self.offset, most, out)?;
+        let read = append_block(&mut self.text, self.offset, most, out)?;
         if read == 0 {
             return self.follow_cut();
         }
@@ -129,14 +137,15 @@ impl LineReader {
 
     /// Goes back where the file became shorter than what was read of it.
     fn follow_cut(&mut self) -> io::Result<Read> {
-        let len = self.text.metadata()?.len();
+        let len = self.text.len()?;
         if len >= self.searched.max(self.whole_to) {
             return Ok(Read::End);
         }
         if len >= self.offset {
             self.move_to(self.offset)?;
         } else if self.begins_as_before()? {
-            self.restart_at(ending::last_line_end(&self.text, len)?)?;
+            let end = ending::last_line_end(&mut self.text, len)?;
+            self.restart_at(end)?;
         } else {
             self.restart_at(0)?;
         }
@@ -145,9 +154,12 @@ impl LineReader {
 
     /// Whether the text was not replaced by another (as by `copytruncate`); it may have been cut at its
     /// end.
-    fn begins_as_before(&self) -> io::Result<bool> {
+    fn begins_as_before(&mut self) -> io::Result<bool> {
+        if !self.text.may_change() {
+            return Ok(true);
+        }
         let mut now = Vec::new();
-        append_block(&self.text, 0, self.head.len() as u64, &mut now)?;
+        append_block(&mut self.text, 0, self.head.len() as u64, &mut now)?;
         Ok(now.iter().zip(&self.head).all(|(now, before)| now == before))
     }
 
@@ -163,7 +175,7 @@ impl LineReader {
         self.unended = false;
         if (self.head.len() as u64) < offset.min(HEAD_BYTES) {
             self.head.clear();
-            append_block(&self.text, 0, offset.min(HEAD_BYTES), &mut self.head)?;
+            append_block(&mut self.text, 0, offset.min(HEAD_BYTES), &mut self.head)?;
         }
         Ok(())
     }
@@ -171,22 +183,22 @@ impl LineReader {
 
 /// Appends what the file has at `offset`, at most `max_bytes` of it, and tells how much that was.
 pub(super) fn append_block(
-    file: &File,
+    text: &mut Text,
     offset: u64,
     max_bytes: u64,
     out: &mut Vec<u8>,
 ) -> io::Result<u64> {
     let start = out.len();
     out.resize(start + max_bytes as usize, 0);
-    let read = read_to_end(file, offset, &mut out[start..]);
+    let read = read_to_end(text, offset, &mut out[start..]);
     out.truncate(start + read.as_ref().map_or(0, |read| *read));
     read.map(|read| read as u64)
 }
 
-fn read_to_end(file: &File, offset: u64, block: &mut [u8]) -> io::Result<usize> {
+fn read_to_end(text: &mut Text, offset: u64, block: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < block.len() {
-        match file.read_at(&mut block[filled..], offset + filled as u64) {
+        match text.read_at(&mut block[filled..], offset + filled as u64) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -198,6 +210,7 @@ fn read_to_end(file: &File, offset: u64, block: &mut [u8]) -> io::Result<usize> 
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write;
     use std::os::unix::fs::FileExt;
 
@@ -208,7 +221,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("temporary file");
         let text = file.reopen().expect("reopen");
         let again = text.try_clone().expect("clone");
-        let reader = LineReader::new(again.into(), text, 0).expect("reader");
+        let reader = LineReader::new(again.into(), text.into(), 0).expect("reader");
         (file.into_file(), reader)
     }
 

@@ -23,7 +23,6 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -31,8 +30,9 @@ use ending::Rest;
 use lines::{LineReader, Read};
 
 use crate::formatter::LinePatternError;
-use crate::log_files::{self, FilesError, LogFile, LogFiles, Newer};
+use crate::log_files::{self, FilesError, LogFile, LogFiles, Newer, Text};
 
+pub use crate::log_files::ReadBytes;
 pub use form::Form;
 pub use moment::{ParseInstantError, Zone};
 pub use query::{MAX_TESTS, Query, QueryError};
@@ -79,6 +79,8 @@ pub struct Tail {
     /// from one whose current file was removed: in the latter it still exists.
     previous: Option<LogFile>,
     is_at_beginning: bool,
+    /// Size of the files that were read to their ends.
+    finished_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -177,8 +179,9 @@ impl Tail {
         let mut wanted = last_lines;
         let mut rest = Rest::Unfinished;
         let (text, offset) = loop {
-            let text = file.open_text()?;
-            let start = ending::last_lines(&text, wanted, rest).map_err(|e| files.read_error(e))?;
+            let mut text = file.open_text()?;
+            let start =
+                ending::last_lines(&mut text, wanted, rest).map_err(|e| files.read_error(e))?;
             if start.missing_lines == 0 {
                 break (text, start.offset);
             }
@@ -196,20 +199,28 @@ impl Tail {
     fn starting(
         files: LogFiles,
         file: LogFile,
-        text: File,
+        text: Text,
         offset: u64,
     ) -> Result<Tail, TailError> {
         // Only a mark: a backup that nobody asked to read may as well be unreadable.
         let previous = files.older_than(&file).ok().flatten();
         let is_at_beginning = offset == 0 && previous.is_none();
         let reader = LineReader::new(file, text, offset).map_err(|e| files.read_error(e))?;
-        Ok(Tail { files, reading: Some(reader), next: None, previous, is_at_beginning })
+        let reading = Some(reader);
+        Ok(Tail { files, reading, next: None, previous, is_at_beginning, finished_bytes: 0 })
     }
 
     /// A log that need not exist yet: all its lines from the first file on that is found.
     pub fn awaiting(path: impl Into<PathBuf>) -> Tail {
         let files = LogFiles::new(path.into());
-        Tail { files, reading: None, next: None, previous: None, is_at_beginning: true }
+        Tail {
+            files,
+            reading: None,
+            next: None,
+            previous: None,
+            is_at_beginning: true,
+            finished_bytes: 0,
+        }
     }
 
     /// The current file.
@@ -220,6 +231,16 @@ impl Tail {
     /// Whether it was opened where the log begins.
     fn is_at_beginning(&self) -> bool {
         self.is_at_beginning
+    }
+
+    /// How much of the log was read.
+    fn read_bytes(&self) -> Result<ReadBytes, TailError> {
+        let Some(reading) = &self.reading else { return Ok(ReadBytes::default()) };
+        let ReadBytes { read, total } =
+            reading.read_bytes().map_err(|e| self.files.read_error(e))?;
+        let newer_bytes = self.files.newer_bytes(reading.file())?;
+        let finished_bytes = self.finished_bytes;
+        Ok(ReadBytes { read: finished_bytes + read, total: finished_bytes + total + newer_bytes })
     }
 
     /// Another one at the same place, which holds the same files open.
@@ -234,8 +255,8 @@ impl Tail {
             }
             None => None,
         };
-        let is_at_beginning = self.is_at_beginning;
-        Ok(Tail { files, reading, next, previous, is_at_beginning })
+        let Tail { is_at_beginning, finished_bytes, .. } = *self;
+        Ok(Tail { files, reading, next, previous, is_at_beginning, finished_bytes })
     }
 
     /// Appends the next whole lines to `out`, about 64 KiB at most.
@@ -287,6 +308,7 @@ impl Tail {
         let text = next.file.open_text()?;
         let reader = LineReader::new(next.file, text, 0).map_err(|e| self.files.read_error(e))?;
         let finished = self.reading.replace(reader);
+        self.finished_bytes += finished.as_ref().map_or(0, LineReader::file_bytes);
         self.previous = finished.map(LineReader::into_file);
         Ok(next.progress)
     }

@@ -19,6 +19,24 @@ pub(super) struct Read<'l> {
     pub(super) has_level: bool,
 }
 
+/// What most questions are about, read without all else that a line says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    pub(super) level: Option<Level>,
+    pub(super) moment: Option<Moment>,
+}
+
+impl Told {
+    /// Takes one key of a line, as [`Read::set`] does.
+    pub(super) fn set(&mut self, key: &str, value: &Value<'_>, clock: &mut LineClock) {
+        if tells_time(key) {
+            self.moment = moment_of(value, clock);
+        } else {
+            self.level = level_with(self.level, key, value);
+        }
+    }
+}
+
 /// A value in a line, with others in it or not.
 #[derive(Debug)]
 pub(super) enum Tree<'l> {
@@ -48,17 +66,13 @@ impl<'l> Read<'l> {
     pub(super) fn set(&mut self, key: Cow<'l, str>, tree: Tree<'l>, clock: &mut LineClock) {
         let record = &mut self.record;
         match (&*key, tree) {
-            ("time" | "timestamp" | "ts" | "@timestamp", Tree::Leaf(value)) => {
-                self.set_moment(moment(&value, clock));
+            (key, Tree::Leaf(value)) if tells_time(key) => {
+                self.set_moment(moment_of(&value, clock));
             }
-            ("levelno", Tree::Leaf(value)) => {
-                let number = whole(&value).and_then(|number| u8::try_from(number).ok());
-                number.into_iter().for_each(|number| self.set_level(Level::new(number)));
-            }
-            ("level" | "severity" | "lvl" | "levelname", Tree::Leaf(Value::Str(name))) => {
-                if let Some(level) = level_of(&name).filter(|_| !self.has_level) {
-                    self.set_level(level);
-                }
+            (key, Tree::Leaf(value)) if tells_level(key) && may_be_level(key, &value) => {
+                let before = self.has_level.then_some(record.level);
+                let level = level_with(before, key, &value);
+                level.into_iter().for_each(|level| self.set_level(level));
             }
             ("logger" | "target", Tree::Leaf(Value::Str(text))) => record.logger = text,
             ("message" | "msg", Tree::Leaf(Value::Str(text))) => record.message = text,
@@ -96,6 +110,34 @@ impl<'l> Read<'l> {
             }
             (_, tree) => push_fields(without_prefix(key), tree, &mut record.fields),
         }
+    }
+}
+
+/// Whether a key tells the time.
+pub(super) fn tells_time(key: &str) -> bool {
+    matches!(key, "time" | "timestamp" | "ts" | "@timestamp")
+}
+
+/// Whether a key may tell the level.
+pub(super) fn tells_level(key: &str) -> bool {
+    matches!(key, "levelno" | "level" | "severity" | "lvl" | "levelname")
+}
+
+/// Whether the value is one that levels have; another is a field.
+fn may_be_level(key: &str, value: &Value<'_>) -> bool {
+    key == "levelno" || matches!(value, Value::Str(_))
+}
+
+/// The level with one more key, which may tell it: a number counts most, then the first name.
+fn level_with(before: Option<Level>, key: &str, value: &Value<'_>) -> Option<Level> {
+    match value {
+        _ if !tells_level(key) => before,
+        Value::Str(name) if key != "levelno" => before.or_else(|| level_of(name)),
+        value if key == "levelno" => {
+            let number = whole(value).and_then(|number| u8::try_from(number).ok());
+            number.map(Level::new).or(before)
+        }
+        _ => before,
     }
 }
 
@@ -166,7 +208,8 @@ pub(super) fn level_of(name: &str) -> Option<Level> {
     name.parse().ok().filter(|_| is_name)
 }
 
-fn moment(value: &Value<'_>, clock: &mut LineClock) -> Option<Moment> {
+/// The moment that a value stands for.
+pub(super) fn moment_of(value: &Value<'_>, clock: &mut LineClock) -> Option<Moment> {
     let seconds = match value {
         Value::Str(text) => {
             let time = TimeText::read(text.as_bytes()).filter(|time| time.bytes == text.len())?;

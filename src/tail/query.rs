@@ -8,7 +8,7 @@ use super::TailError;
 use super::form::{Form, Forms};
 use super::moment::{LineClock, Moment, Zone};
 use super::needle::Needles;
-use super::parts::Read;
+use super::parts::{Read, Told};
 use crate::{Level, Record, Value};
 
 /// The most tests of one kind in a query.
@@ -215,11 +215,12 @@ impl Query {
 
     /// Whether something is asked that only a known form tells.
     pub(super) fn needs_form(&self) -> bool {
-        self.has_range()
-            || self.level.is_some()
-            || !self.workers.is_empty()
-            || !self.loggers.is_empty()
-            || !self.fields.is_empty()
+        self.level.is_some() || self.has_range() || self.needs_record()
+    }
+
+    /// Whether something is asked beside text, level and time.
+    fn needs_record(&self) -> bool {
+        !self.workers.is_empty() || !self.loggers.is_empty() || !self.fields.is_empty()
     }
 
     /// What stands in each record that is wanted, so that others need not be looked at.
@@ -252,17 +253,22 @@ impl Query {
             return true;
         }
         let text = String::from_utf8_lossy(text);
-        forms.read(&text).is_some_and(|read| self.accepts(&read))
+        let line = text.split_once('\n').map_or(&*text, |(line, _)| line);
+        forms.told(line).is_some_and(|told| self.accepts_told(told))
+            && (!self.needs_record() || forms.read(&text).is_some_and(|read| self.accepts(&read)))
+    }
+
+    fn accepts_told(&self, told: Told) -> bool {
+        let range = self.since_ns.unwrap_or(i64::MIN)..=self.until_ns.unwrap_or(i64::MAX);
+        let is_in_range =
+            |moment: Moment| range.contains(&moment.first_ns) || range.contains(&moment.last_ns);
+        (!self.has_range() || told.moment.is_some_and(is_in_range))
+            && self.level.is_none_or(|least| told.level.is_some_and(|level| level >= least))
     }
 
     fn accepts(&self, read: &Read<'_>) -> bool {
         let record = &read.record;
-        let range = self.since_ns.unwrap_or(i64::MIN)..=self.until_ns.unwrap_or(i64::MAX);
-        let is_in_range =
-            |moment: Moment| range.contains(&moment.first_ns) || range.contains(&moment.last_ns);
-        (!self.has_range() || read.moment.is_some_and(is_in_range))
-            && self.level.is_none_or(|level| read.has_level && record.level >= level)
-            && one_of(&self.workers, |name| is_worker(name, &record.process.name))
+        one_of(&self.workers, |name| is_worker(name, &record.process.name))
             && one_of(&self.loggers, |name| is_logger(name, &record.logger))
             && self.fields.iter().all(|field| field.accepts(read))
     }

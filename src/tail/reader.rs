@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::form::Forms;
 use super::query::Query;
 use super::source::{Give, Source, Step, open_since};
-use super::{Tail, TailError};
+use super::{ReadBytes, Tail, TailError};
 use crate::log_files::LogFiles;
 use crate::{Level, Record};
 
@@ -36,9 +36,10 @@ pub enum Start {
 /// before have one: so tracebacks stay with their record, whoever wrote them.
 ///
 /// Memory is bounded by the number of logs and the longest record, at most 8 MiB; the rest of a longer one is
-/// given by itself. Compressed backups are decompressed to a temporary file, one of each log at a time.
-/// For a query with a beginning ([`Query::since`]) that is done only from the file on in which it lies, which
-/// is found by the first times of all; within a file it is searched.
+/// given by itself. Of backups compressed by zstd a frame is in memory, of 1 MiB as logs write them and 8 MiB at
+/// most; others are decompressed to a temporary file, one of each log at a time. A query with a beginning
+/// ([`Query::since`]) reads from the file on in which it lies, which is found by the first times of all; within
+/// a file it is searched.
 ///
 /// ```
 /// use logboom::Level;
@@ -247,6 +248,19 @@ impl Reader {
             read
         });
         Some(use_it(&read.record))
+    }
+
+    /// How much of all logs was read. Looks into their directories.
+    ///
+    /// # Errors
+    /// A file or a directory cannot be looked at.
+    pub fn read_bytes(&self) -> Result<ReadBytes, TailError> {
+        let mut sum = ReadBytes::default();
+        for source in &self.sources {
+            let ReadBytes { read, total } = source.tail().read_bytes()?;
+            (sum.read, sum.total) = (sum.read + read, sum.total + total);
+        }
+        Ok(sum)
     }
 
     /// Whether nothing will come any more, whatever is written: the end of the time that is asked for

@@ -1,9 +1,9 @@
 //! Finds where in a file a point in time is, without reading all before it.
 
-use std::fs::File;
 use std::io;
 
 use super::lines::append_block;
+use crate::log_files::Text;
 
 /// How much is read at each look, and how near the place is that is found.
 pub(super) const PROBE_BYTES: u64 = 64 * 1024;
@@ -18,17 +18,17 @@ const MAX_TIMELESS_BYTES: u64 = 1 << 20;
 /// In a file whose lines are in order of time, the place is less than two blocks before the first that
 /// is not early.
 pub(super) fn start_of_late_lines(
-    file: &File,
+    text: &mut Text,
     mut is_early: impl FnMut(&[u8]) -> Option<bool>,
 ) -> io::Result<u64> {
-    let (mut low, mut high) = (0, file.metadata()?.len());
+    let (mut low, mut high) = (0, text.len()?);
     let mut block = Vec::new();
     while high - low > PROBE_BYTES {
         let middle = low + (high - low) / 2;
         let mut at = middle;
         let found = loop {
             block.clear();
-            let read = append_block(file, at, PROBE_BYTES.min(high - at), &mut block)?;
+            let read = append_block(text, at, PROBE_BYTES.min(high - at), &mut block)?;
             let lines = memchr::memchr(b'\n', &block).map_or(block.len(), |newline| newline + 1);
             if let Some(is_early) = is_early(&block[lines..]) {
                 break is_early.then_some(at + lines as u64);
@@ -54,10 +54,10 @@ mod tests {
 
     use super::*;
 
-    fn file_of(content: &str) -> File {
+    fn text_of(content: &str) -> Text {
         let mut file = tempfile::tempfile().expect("temporary file");
         file.write_all(content.as_bytes()).expect("write");
-        file
+        file.into()
     }
 
     /// Numbers at the beginning of lines are their times.
@@ -67,7 +67,7 @@ mod tests {
             let times = text.lines().find_map(|line| line.split(' ').next()?.parse::<u64>().ok());
             times.map(|found| found < time)
         };
-        start_of_late_lines(&file_of(content), is_early).expect("search")
+        start_of_late_lines(&mut text_of(content), is_early).expect("search")
     }
 
     #[test]

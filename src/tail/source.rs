@@ -31,6 +31,8 @@ pub(super) struct Source {
     at: usize,
     /// Records are whole up to here.
     whole_to: usize,
+    /// A record is known to begin here.
+    begins: Option<usize>,
     /// Whether the record before `at` was wanted, for what comes late of it shares its lot; none at the
     /// beginning of a log. Where reading begins in the middle, the rest of a record is not wanted.
     before: Option<bool>,
@@ -92,6 +94,7 @@ impl Source {
             chunk: Vec::new(),
             at: 0,
             whole_to: 0,
+            begins: None,
             skipped: false,
             is_past: false,
             is_checked: false,
@@ -177,7 +180,8 @@ impl Source {
     /// Reads on; whether there is something new, or to be told.
     fn fill(&mut self, query: &Query) -> Result<bool, TailError> {
         self.chunk.drain(..self.at);
-        (self.at, self.whole_to) = (0, 0);
+        (self.at, self.whole_to, self.begins) = (0, 0, None);
+        self.needles.iter_mut().for_each(Needles::forget);
         let goal = (self.chunk.len() + 1).next_multiple_of(CHUNK_BYTES);
         let mut is_all = false;
         while self.chunk.len() < goal && !is_all && !self.skipped {
@@ -236,6 +240,9 @@ impl Source {
     }
 
     fn begins_at(&mut self, start: usize, end: usize) -> bool {
+        if self.begins == Some(start) {
+            return true;
+        }
         self.forms.begins(without_newline(&self.chunk[start..end_of_line(&self.chunk, start, end)]))
     }
 
@@ -273,13 +280,14 @@ impl Source {
 
     /// Goes to the next record that may be wanted; whether there is one. The one at hand begins one.
     fn go_to_candidate(&mut self) -> bool {
-        let text = &self.chunk[self.at..self.whole_to];
-        let Some(found) = self.needles.as_ref().and_then(|needles| needles.find(text)) else {
+        let text = &self.chunk[..self.whole_to];
+        let found = self.needles.as_mut().and_then(|needles| needles.find(text, self.at));
+        let Some(found) = found else {
             (self.at, self.before) = (self.whole_to, Some(false));
             return false;
         };
-        let (first, mut start) = (self.at, self.at + found);
-        start = start_of_line(&self.chunk, start, first);
+        let first = self.at;
+        let mut start = start_of_line(&self.chunk, found, first);
         while start > first && !self.begins_at(start, self.whole_to) {
             start = start_of_line(&self.chunk, start - 1, first);
         }
@@ -293,6 +301,7 @@ impl Source {
         while at < end && !self.begins_at(at, end) {
             at = end_of_line(&self.chunk, at, end);
         }
+        self.begins = Some(at).filter(|at| *at < end);
         at
     }
 }
@@ -308,8 +317,9 @@ pub(super) fn open_since(
         |text: &[u8]| forms.first_moment(text).map(|moment| moment.first_ns < since_ns);
     let file = files.newest_that(PROBE_BYTES as usize, |head| is_early(head) == Some(true))?;
     let Some(file) = file else { return Ok(None) };
-    let text = file.open_text()?;
-    let offset = start_of_late_lines(&text, is_early).map_err(|error| files.read_error(error))?;
+    let mut text = file.open_text()?;
+    let offset =
+        start_of_late_lines(&mut text, is_early).map_err(|error| files.read_error(error))?;
     Tail::starting(files, file, text, offset).map(Some)
 }
 

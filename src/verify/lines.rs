@@ -1,6 +1,5 @@
 //! The lines of one file, from its beginning to the end it has when it is reached.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 
 /// A longer line is not kept in memory and cannot be read. A record is at most 1 MiB, and no byte
@@ -29,15 +28,15 @@ pub(super) struct RawLine<'r> {
     pub(super) ended: bool,
 }
 
-pub(super) struct Lines {
-    reader: BufReader<File>,
+pub(super) struct Lines<R> {
+    reader: BufReader<R>,
     line: Vec<u8>,
     ended: bool,
 }
 
-impl Lines {
-    pub(super) fn of(file: File) -> Lines {
-        let reader = BufReader::with_capacity(BLOCK_BYTES, file);
+impl<R: Read> Lines<R> {
+    pub(super) fn of(reader: R) -> Lines<R> {
+        let reader = BufReader::with_capacity(BLOCK_BYTES, reader);
         Lines { reader, line: Vec::new(), ended: true }
     }
 

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use crate::formatter::{NUMBERED_PATTERN, ReadBackError};
 use crate::log_files::{FilesError, LogFiles, Newer};
 
+pub use crate::log_files::ReadBytes;
 pub use lanes::MAX_LANES;
 pub use report::{Beginning, Counts, Damage, Finding, MAX_BEGINNINGS, MAX_FINDINGS, Report};
 
@@ -151,6 +152,19 @@ impl From<FilesError> for VerifyError {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn verify(path: impl AsRef<Path>, form: &Form) -> Result<Report, VerifyError> {
+    verify_with(path, form, |_| {})
+}
+
+/// The same, and tells now and then how much was read.
+///
+/// # Errors
+/// As for [`verify`].
+pub fn verify_with(
+    path: impl AsRef<Path>,
+    form: &Form,
+    mut tell: impl FnMut(ReadBytes),
+) -> Result<Report, VerifyError> {
+    let mut finished_bytes = 0;
     let mut pass = pass::Pass::new(form)?;
     let files = LogFiles::new(path.as_ref().to_owned());
     let path = files.path();
@@ -165,7 +179,16 @@ pub fn verify(path: impl AsRef<Path>, form: &Form) -> Result<Report, VerifyError
         let name = files.name_of(&file)?.unwrap_or_else(|| path.to_owned());
         let may_grow = next.is_none() && writer::is_alive(path);
         let end = if may_grow { lines::End::MayGrow } else { lines::End::Final };
-        pass.read_file(&name, file.open_text()?, end)?;
+        let (text, newer_bytes) = (file.open_text()?, files.newer_bytes(&file)?);
+        let io = |source| VerifyError::Io { operation: "look at", path: name.clone(), source };
+        let text_bytes = text.len().map_err(io)?;
+        let whole = file.share(text_bytes, text_bytes).map_err(io)?;
+        pass.read_file(&name, text, end, |read_text| {
+            let read = file.share(read_text, text_bytes).unwrap_or(whole).read;
+            let total = finished_bytes + whole.total + newer_bytes;
+            tell(ReadBytes { read: finished_bytes + read, total });
+        })?;
+        finished_bytes += whole.total;
         match next {
             Some(next) => file = next,
             None => return Ok(pass.finish()),

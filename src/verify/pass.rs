@@ -1,7 +1,5 @@
 //! One pass over the files of a log, oldest first.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::entry::{Entry, Kind, Line};
@@ -10,9 +8,13 @@ use super::lines::{End, Lines, RawLine};
 use super::report::{Beginning, Damage, Finding, MAX_BEGINNINGS, MAX_FINDINGS, Report};
 use super::text::TextReader;
 use super::{Form, VerifyError, json};
+use crate::log_files::Text;
 
 /// So much of the first file is searched for a line of JSON.
 const DETECT_BYTES: usize = 64 * 1024;
+
+/// How often it is told how much was read.
+const TELL_LINES: u64 = 10_000;
 
 /// So much of a damaged line is told, and of a worker's name.
 const TOLD_BYTES: usize = 60;
@@ -57,27 +59,33 @@ impl Pass {
         Ok(Pass { reader, lanes: Lanes::new(), report: Report::default(), found: Vec::new() })
     }
 
-    /// Reads the next newer file.
+    /// Reads the next newer file; tells now and then how much of its text was read.
     pub(super) fn read_file(
         &mut self,
         path: &Path,
-        file: File,
+        mut text: Text,
         end: End,
+        mut tell: impl FnMut(u64),
     ) -> Result<(), VerifyError> {
         let io = |source| VerifyError::Io { operation: "read", path: path.to_owned(), source };
         if matches!(self.reader, LineReader::Unknown) {
-            self.reader = detect(&file).map_err(io)?;
+            self.reader = detect(&mut text).map_err(io)?;
         }
         let mut place = Place { file: self.report.files.len(), line: 0 };
+        let mut read_bytes = 0;
         self.report.files.push(path.to_owned());
-        let mut lines = Lines::of(file);
+        let mut lines = Lines::of(text.into_reader());
         while let Some(line) = lines.next().map_err(io)? {
             if !line.ended && end == End::MayGrow {
                 self.report.unfinished = true;
                 break;
             }
             place.line += 1;
+            read_bytes += line.text.len() as u64 + 1;
             self.read_line(place, line)?;
+            if place.line.is_multiple_of(TELL_LINES) {
+                tell(read_bytes);
+            }
         }
         Ok(())
     }
@@ -183,9 +191,9 @@ impl Pass {
 }
 
 /// The form of a file's lines by its first ones; not known while it is empty.
-fn detect(file: &File) -> std::io::Result<LineReader> {
+fn detect(text: &mut Text) -> std::io::Result<LineReader> {
     let mut start = vec![0; DETECT_BYTES];
-    let read = file.read_at(&mut start, 0)?;
+    let read = text.read_at(&mut start, 0)?;
     // Not the first line alone, because that may be the damaged one.
     let is_json = start[..read].split(|byte| *byte == b'\n').any(|line| line.starts_with(b"{"));
     Ok(if is_json { LineReader::Json } else { LineReader::Unknown })

@@ -10,6 +10,10 @@ use log::kv;
 use super::adapter::{AdapterAttributes, Extra, Processed, ScopedAttributes};
 use super::facts::current_thread;
 use super::levels::Levels;
+#[cfg(feature = "supervisor")]
+use crate::Record;
+#[cfg(feature = "supervisor")]
+use crate::codec::RecordAttributes;
 use crate::codec::{Draft, FieldEncoder};
 use crate::queue::{Certainty, FlushReport, QueueDir, QueueStats, Transport};
 use crate::record::now_ns;
@@ -72,6 +76,25 @@ impl QueueHandler {
             let transport = &self.worker.transport;
             transport.send(&Draft::new(now_ns(), level, logger, format_args!("{message}")));
         }
+    }
+
+    /// Queues a record that was made elsewhere, with its own time, thread and fields. The process is that
+    /// of this handler.
+    #[cfg(feature = "supervisor")]
+    pub(crate) fn relay_record(&self, record: &Record<'_>) {
+        if !self.enabled(record.level, &record.logger) {
+            return;
+        }
+        let attributes = RecordAttributes(record);
+        let Record { time_ns, level, logger, message, .. } = record;
+        self.worker.transport.send(&Draft {
+            file: record.file.as_deref(),
+            line: record.line,
+            exception: record.exception.as_ref().map(|text| text as &dyn fmt::Display),
+            attributes: (!attributes.is_empty()).then_some(&attributes),
+            thread: record.thread.clone(),
+            ..Draft::new(*time_ns, *level, logger, format_args!("{message}"))
+        });
     }
 
     /// Whether a call of this level and logger would be queued.

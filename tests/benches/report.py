@@ -175,6 +175,7 @@ def growth_rows(lines, name):
 
 
 def file_system(directory):
-    command = ["findmnt", "--noheadings", "--output=FSTYPE", "--target", str(directory)]
+    # More than one may be mounted there.
+    command = ["findmnt", "--first-only", "--noheadings", "--output=FSTYPE", "--target", directory]
     kind = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     return "tmpfs" if kind == "tmpfs" else f"disk ({kind})"

@@ -6,6 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Output;
 
 use logboom::{Certainty, Level, Overflow};
 use nix::sys::signal::Signal;
@@ -78,10 +79,13 @@ fn run_workers(place: &Place, names: &[&str]) {
 
 /// The numbers that each worker has logged to this file and its backups, as `logboom tail` reads them.
 fn numbers(place: &Place, log: &str) -> BTreeMap<String, Vec<u64>> {
-    let output = place.run(&["tail", "-n", "all", log]);
-    assert!(output.status.success(), "{output:?}");
+    numbers_in(&place.run(&["tail", "-n", "all", log]))
+}
+
+fn numbers_in(tail: &Output) -> BTreeMap<String, Vec<u64>> {
+    assert!(tail.status.success(), "{tail:?}");
     let mut numbers: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for line in String::from_utf8(output.stdout).unwrap().lines() {
+    for line in str::from_utf8(&tail.stdout).unwrap().lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         if let Ok(number) = line["message"].as_str().unwrap().parse() {
             numbers.entry(line["worker"].as_str().unwrap().to_owned()).or_default().push(number);
@@ -275,6 +279,30 @@ fn names_from_records_cannot_leave_the_directory_or_take_the_files_of_others() {
 }
 
 #[test]
+fn tail_reads_the_files_of_a_route_together() {
+    const NAMES: [&str; 3] = ["w0", "w1", "w2"];
+    let place = Place::new();
+    let form = ["--format", "json", "--max-bytes", "2kB", "--backup-count", "1000"];
+    let routes = ["--route", "by/{worker}.log", "--compress", "zstd"];
+    let listener = place.listen(&[&form[..], &routes].concat());
+    run_workers(&place, &NAMES);
+    listener.stop();
+    let all = all_of(&NAMES, |_| true);
+    assert_eq!(numbers(&place, "by"), all);
+    // As a shell gives them: backups are named, and read with their log all the same.
+    let mut command = place.logboom(&["tail", "-n", "all"]);
+    let names = fs::read_dir(place.path("by")).unwrap().map(|entry| entry.unwrap().path());
+    command.args(names.filter(|path| path.extension().is_some_and(|ending| ending == "log")));
+    assert_eq!(numbers_in(&command.output().unwrap()), all);
+    let errors = place.run(&["tail", "-n", "all", "-l", "error", "-w", "w1", "by"]);
+    assert_eq!(numbers_in(&errors), all_of(&["w1"], |number| number % 3 == 2));
+    let merged = place.run(&["tail", "-n", "all", "by", "app.log"]);
+    let twice = |numbers: &Vec<u64>| numbers.iter().flat_map(|number| [*number; 2]).collect();
+    let twice: BTreeMap<_, _> = all.iter().map(|(name, all)| (name.clone(), twice(all))).collect();
+    assert_eq!(numbers_in(&merged), twice);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     let place = Place::new();
     for (args, code, expected) in [
@@ -284,7 +312,7 @@ fn what_makes_no_sense_is_refused() {
         (&["--max-open-files", "5"], 2, "--route"),
         (
             &["--route", "by/{worker}.log", "--route", "by/{level}.log"],
-            74,
+            78,
             "by/{worker}.log and by/{level}.log may be the same file",
         ),
     ] {

@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
@@ -122,10 +122,35 @@ fn a_worker_can_log_itself_and_reads_nothing() {
 #[test]
 fn records_are_shown_unless_asked_to_be_quiet() {
     let place = Place::new();
-    let shown = run(&place, &["-c", "w=echo hello"]);
-    assert_eq!(String::from_utf8(shown.stdout).unwrap(), "w hello\nrun all workers ended\n");
+    let shown = run(&place, &["-c", "w=echo hello"]).stdout;
+    let shown = String::from_utf8(shown).unwrap();
+    let lines: Vec<_> = shown.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+    assert_eq!(lines, ["w | hello", "run | all workers ended"]);
+    let as_logged = run(&place, &["--screen=log", "-c", "w=echo hello"]).stdout;
+    assert_eq!(String::from_utf8(as_logged).unwrap(), "w hello\nrun all workers ended\n");
+    let coloured = run(&place, &["--color=always", "-c", "w=echo hello"]).stdout;
+    let coloured = String::from_utf8(coloured).unwrap();
+    assert!(coloured.lines().next().unwrap().ends_with(" w |\x1b[0m hello"), "{coloured:?}");
     let quiet = command(&place, &["-q", "-c", "w=echo hello"]).output().unwrap();
     assert!(quiet.stdout.is_empty() && quiet.stderr.is_empty());
+}
+
+#[test]
+fn a_screen_that_nobody_reads_any_more_costs_no_record() {
+    let place = Place::new();
+    let script = "w=echo one; until [ -e go ]; do sleep 0.01; done; seq 2 10000";
+    let child = command(&place, &["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut process = Process(child);
+    let mut screen = BufReader::new(process.0.stdout.take().unwrap());
+    let mut line = String::new();
+    screen.read_line(&mut line).unwrap();
+    assert!(line.ends_with(" w | one\n"), "{line:?}");
+    drop(screen);
+    fs::write(place.path("go"), "").unwrap();
+    assert_eq!(process.wait(), 0);
+    assert_eq!(place.messages_of("w").len(), 10_000);
+    let trouble = "handler screen failed: cannot write to <stdout>: Broken pipe (os error 32)";
+    assert_eq!(place.messages_of("logboom"), [trouble]);
 }
 
 #[test]

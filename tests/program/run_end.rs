@@ -4,6 +4,7 @@
 #[path = "support/mod.rs"]
 mod support;
 
+use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
@@ -202,6 +203,8 @@ fn a_killed_supervisor_leaves_nobody_behind_and_its_records_are_written() {
         run.process.signal(Signal::SIGKILL);
         assert_eq!(run.process.wait(), 137);
         wait_until("the end of all", || !pids.iter().chain([&listener]).any(|pid| is_alive(*pid)));
+        // The next run takes it over.
+        fs::remove_file(run.place.queue().path().join("run.sock")).unwrap();
         run.assert_nothing_left();
         assert_eq!(run.place.messages_of("listen"), ["the supervisor is gone; ending w"]);
         assert_eq!(run.place.messages_of("w").len(), 2);

@@ -10,19 +10,11 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 
 use nix::sys::signal::Signal;
-use support::run::{Run, command};
+use support::run::{Run, command, configured};
 use support::{Place, is_alive, processes_with, wait_until};
 
 /// A worker that says so when it is asked to end.
 const UNTIL_TERM: &str = "trap 'echo bye; exit 0' TERM; while :; do sleep 0.02; done";
-
-/// `logboom run ARGS` with the workers of this configuration.
-fn configured(workers: &str, args: &[&str]) -> Run {
-    let place = Place::new();
-    fs::write(place.path("logboom.toml"), format!("version = 1\n{workers}")).unwrap();
-    let command = command(&place, args);
-    Run::by(place, command)
-}
 
 /// Runs the workers of a Procfile to their end; their lines.
 fn procfile(text: &str, env: &str, args: &[&str]) -> Vec<String> {

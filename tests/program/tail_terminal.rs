@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-use support::{PATIENCE, Place, Process, wait_until};
+use support::{PATIENCE, Place, Process, open_terminal, wait_until};
 
 /// A program on a terminal of its own, with 10 rows of 40 characters.
 struct Terminal {
@@ -149,4 +149,51 @@ fn a_follower_ends_at_once_when_it_is_interrupted() {
     wait_until("the end", || terminal.process.0.try_wait().unwrap().is_some());
     let (text, code) = terminal.finish();
     assert_eq!(code, 128 + 2, "{text}");
+}
+
+/// The exit code of `tail -f`, leader of its session at a terminal that is hung up behind the first record, and
+/// what it said on standard error.
+fn code_after_hang_up(place: &Place, signal: &str) -> (i32, String) {
+    let (keyboard, terminal) = open_terminal();
+    let tail = place.logboom(&["tail", "-f", "app.log"]);
+    let mut command = Command::new("setsid");
+    command.args(["--ctty", "env", signal]).arg(tail.get_program()).args(tail.get_args());
+    command.current_dir(place.directory.path()).env("TERM", "xterm");
+    let said = place.path("said");
+    command.stdin(terminal.try_clone().unwrap()).stdout(terminal.try_clone().unwrap());
+    command.stderr(fs::File::create(&said).unwrap());
+    let mut process = Process(command.spawn().unwrap());
+    drop((command, terminal));
+    let (mut shown, mut block) = (String::new(), [0; 4096]);
+    while !shown.contains("failed 0 again") {
+        let read = (&keyboard).read(&mut block).unwrap();
+        shown.push_str(&String::from_utf8_lossy(&block[..read]));
+    }
+    drop(keyboard);
+    (process.wait(), fs::read_to_string(said).unwrap())
+}
+
+#[test]
+fn a_follower_ends_quietly_when_its_terminal_hangs_up() {
+    let hang_up = code_after_hang_up(&place(1), "--default-signal=HUP");
+    assert_eq!(hang_up, (128 + 1, String::new()));
+}
+
+#[test]
+fn a_follower_under_nohup_does_not_outlive_its_terminal() {
+    let hang_up = code_after_hang_up(&place(1), "--ignore-signal=HUP");
+    assert_eq!(hang_up, (0, String::new()));
+}
+
+#[test]
+fn a_pager_that_is_not_there_loses_no_record() {
+    for (pager, records) in [("no-such-pager -R", 30), ("/dev/null", 30), ("no-such-pager", 9000)] {
+        let place = place(records);
+        let variables = [("PAGER", pager), ("NO_COLOR", "1")];
+        let terminal = Terminal::start(&place, &variables, "tail -n all app.log");
+        let Some(terminal) = terminal else { return };
+        let (text, code) = terminal.finish();
+        let shown = text.lines().filter(|line| line.contains(" failed ")).count();
+        assert_eq!((shown, code), (records, 0), "{pager}: {text}");
+    }
 }

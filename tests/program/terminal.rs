@@ -6,17 +6,13 @@ mod support;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use nix::fcntl::OFlag;
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
-use support::{PATIENCE, Place, Process, is_alive, processes_with, wait_until};
+use support::{PATIENCE, Place, Process, is_alive, open_terminal, processes_with, wait_until};
 
 /// A worker that shows its process and goes on.
 const FOREVER: &str = "w=echo $$; echo oops >&2; while :; do sleep 0.02; done";
@@ -79,7 +75,13 @@ impl Session {
 
     /// Waits until the screen has this text.
     fn wait_for(&mut self, text: &str) {
-        while !String::from_utf8_lossy(&self.screen).contains(text) {
+        self.wait_for_more(text, 0);
+    }
+
+    /// Waits until it is there behind the first `searched` bytes.
+    fn wait_for_more(&mut self, text: &str, mut searched: usize) {
+        while !String::from_utf8_lossy(&self.screen[searched..]).contains(text) {
+            searched = self.screen.len().saturating_sub(text.len());
             let more = self.shown.recv_timeout(PATIENCE);
             let more = more.unwrap_or_else(|_| panic!("no {text:?} in {:?}", self.text()));
             self.screen.extend(more);
@@ -102,28 +104,23 @@ impl Session {
     }
 }
 
-/// Both sides of a new pseudo-terminal. No process that is started inherits them: one that did would
-/// keep a hang-up from happening.
-fn open_terminal() -> (File, File) {
-    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let keyboard = posix_openpt(flags).unwrap();
-    grantpt(&keyboard).unwrap();
-    unlockpt(&keyboard).unwrap();
-    let name = ptsname_r(&keyboard).unwrap();
-    let terminal =
-        File::options().read(true).write(true).custom_flags(flags.bits()).open(name).unwrap();
-    (File::from(OwnedFd::from(keyboard)), terminal)
+/// The number of the controlling terminal of a process (proc(5)).
+fn controlling_terminal(pid: &str) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit(") ").next().unwrap().split(' ').nth(4).unwrap().parse().unwrap()
 }
 
 const CTRL_C: u8 = 3;
+const CTRL_Q: u8 = 17;
+const CTRL_S: u8 = 19;
 
 #[test]
 fn ctrl_c_ends_all_and_the_last_words_are_shown() {
     let script = "w=trap 'echo last words; exit 0' TERM; echo up; while :; do sleep 0.02; done";
     let mut session = Session::start(&["-c", script], &[]);
-    session.wait_for("w up\r\n");
+    session.wait_for(" up\r\n");
     session.press(CTRL_C);
-    session.wait_for("w last words\r\n");
+    session.wait_for(" last words\r\n");
     session.wait_for("interrupted by SIGINT; drained ");
     assert_eq!(session.end(), 0);
 }
@@ -132,9 +129,9 @@ fn ctrl_c_ends_all_and_the_last_words_are_shown() {
 fn a_second_ctrl_c_kills_at_once() {
     let script = "w=trap 'echo asked' TERM; echo up; while :; do sleep 0.02; done";
     let mut session = Session::start(&["--stop-timeout", "100000", "-c", script], &[]);
-    session.wait_for("w up\r\n");
+    session.wait_for(" up\r\n");
     session.press(CTRL_C);
-    session.wait_for("w asked\r\n");
+    session.wait_for(" asked\r\n");
     session.press(CTRL_C);
     assert_eq!(session.end(), 0);
 }
@@ -156,16 +153,108 @@ fn a_hang_up_of_the_terminal_ends_all_and_all_is_in_the_log() {
 }
 
 #[test]
+fn a_worker_at_a_terminal_of_its_own_is_stopped_like_any() {
+    let script = "w=trap 'echo asked; exit 0' TERM; (setsid sleep 1000 &); echo $PPID $$; \
+                  while :; do sleep 0.02; done";
+    let mut session = Session::start(&["--pty", "-c", script], &[]);
+    session.wait_for("\r\n");
+    let pids = session.place.messages_of("w")[0].clone();
+    let terminals = pids.split(' ').map(controlling_terminal);
+    let [of_run, of_worker] = terminals.collect::<Vec<_>>()[..] else { panic!("{pids:?}") };
+    assert!(of_run == of_worker && of_run != 0, "the worker has {of_worker}, run {of_run}");
+    session.press(CTRL_C);
+    session.wait_for(" asked\r\n");
+    session.wait_for("interrupted by SIGINT; drained ");
+    assert_eq!(session.end(), 0);
+}
+
+#[test]
 fn a_terminal_gets_colour_and_a_log_none() {
-    for (environment, is_coloured) in
-        [(&[][..], true), (&[("NO_COLOR", "1")], false), (&[("TERM", "dumb")], false)]
-    {
-        let mut session = Session::start(&["-c", FOREVER], environment);
-        let line = if is_coloured { "\x1b[33mw oops\x1b[0m\r\n" } else { "w oops\r\n" };
+    for (when, environment, is_coloured) in [
+        ("auto", &[][..], true),
+        ("auto", &[("NO_COLOR", "1")], false),
+        ("auto", &[("TERM", "dumb")], false),
+        ("never", &[], false),
+        ("always", &[("NO_COLOR", "1")], true),
+    ] {
+        let mut session = Session::start(&["--color", when, "-c", FOREVER], environment);
+        let line =
+            if is_coloured { " w |\x1b[0m \x1b[33moops\x1b[0m\r\n" } else { " w | oops\r\n" };
         session.wait_for(line);
         session.press(CTRL_C);
         assert_eq!(session.end(), 0);
         assert_eq!(session.text().contains('\x1b'), is_coloured, "{:?}", session.text());
         assert!(session.place.lines().iter().all(|line| !line.contains('\x1b')));
     }
+}
+
+#[test]
+fn colours_of_a_worker_are_shown_and_are_not_in_the_log() {
+    let script = r"w=printf '\033[2J\033[35mpurple\033[m rain\n' >&2; while :; do sleep 0.02; done";
+    for (environment, line) in [
+        (&[][..], " w |\x1b[0m \x1b[35mpurple\x1b[0m rain\x1b[0m\r\n"),
+        (&[("NO_COLOR", "1")], " w | purple rain\r\n"),
+    ] {
+        let mut session = Session::start(&["-c", script], environment);
+        session.wait_for(line);
+        session.press(CTRL_C);
+        assert_eq!(session.end(), 0);
+        assert_eq!(session.place.messages_of("w"), ["purple rain"]);
+    }
+}
+
+#[test]
+fn each_worker_has_its_colour_and_names_stand_in_one_column() {
+    let until_end = "echo up; until [ -e end ]; do sleep 0.01; done";
+    let (web, job) = (format!("web={until_end}"), format!("job={until_end}"));
+    let mut session = Session::start(&["-m", "web=2", "-c", &web, "-c", &job], &[]);
+    for (color, name) in [("36", "web-1"), ("32", "web-2"), ("35", "job  ")] {
+        session.wait_for(&format!(" {name} |\x1b[0m up\r\n"));
+        let text = session.text();
+        let line = text.lines().find(|line| line.contains(name)).unwrap();
+        // The time is that of the log, in hours, minutes, seconds.
+        let head =
+            line.strip_prefix(&format!("\x1b[{color}m")).unwrap_or_else(|| panic!("{text:?}"));
+        let (time, _) = head.split_once(' ').unwrap();
+        let form = time.replace(|c: char| c.is_ascii_digit(), "0");
+        assert_eq!(form, "00:00:00", "{text:?}");
+    }
+    std::fs::write(session.place.path("end"), "").unwrap();
+    assert_eq!(session.end(), 0);
+    assert!(session.text().contains(" run   |\x1b[0m all workers ended\r\n"), "{}", session.text());
+}
+
+#[test]
+fn a_terminal_that_stands_still_delays_no_record_and_learns_what_it_has_missed() {
+    // More than waits for a screen.
+    const LINES: usize = 2600;
+    let long = "$(head -c 8000 /dev/zero | tr '\\0' x)";
+    let script = format!(
+        "w=echo up; until [ -e go ]; do sleep 0.01; done; yes {long} | head -n {LINES}; \
+         while :; do echo tick; sleep 0.02; done"
+    );
+    let other = "v=while :; do sleep 0.02; done";
+    let mut session = Session::start(&["-c", &script, "-c", other], &[("NO_COLOR", "1")]);
+    session.wait_for(" up\r\n");
+    session.press(CTRL_S);
+    std::fs::write(session.place.path("go"), "").unwrap();
+    wait_until("the log", || {
+        session.place.log().metadata().is_ok_and(|log| log.len() > 8000 * LINES as u64)
+    });
+    assert!(session.place.status().handlers[0].dropped > 0);
+    // The supervisor has something to say about that.
+    assert!(session.place.run(&["ctl", "restart", "v"]).status.success());
+    session.press(CTRL_Q);
+    session.wait_for("logboom | handler screen goes on: ");
+    session.wait_for(" records for it were dropped\r\n");
+    session.wait_for("logboom: v was stopped on request\r\n");
+    let seen = session.screen.len();
+    session.wait_for_more(" tick\r\n", seen);
+    // Nor does it hold up the end.
+    session.press(CTRL_S);
+    session.process.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(session.end(), 0);
+    let messages = session.place.messages_of("w");
+    let long = messages.iter().filter(|message| message.len() == 8000).count();
+    assert_eq!(long, LINES);
 }

@@ -94,6 +94,26 @@ fn a_log_that_is_no_regular_file_is_refused() {
 }
 
 #[test]
+fn a_time_zone_that_is_none_is_told_in_the_log() {
+    for (zone, is_told) in
+        [("Nowhere/Land", true), ("CET-1CEST,M3.5.0,M10.5.0/3", false), ("", false)]
+    {
+        let place = Place::new();
+        let mut command = place.logboom(&["listen", "--log", "app.log", "--format", "%(message)s"]);
+        command.env("TZ", zone);
+        let listener = place.serve(command);
+        assert!(listener.stop().is_complete());
+        let said = fs::read_to_string(place.log()).unwrap();
+        assert_eq!(
+            said.starts_with("TZ is `Nowhere/Land`, which is no time zone"),
+            is_told,
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), usize::from(is_told), "{said}");
+    }
+}
+
+#[test]
 fn a_listener_does_not_start_on_a_full_disk_and_says_so() {
     let place = Place::new();
     let Some(disk) = SmallDisk::mount(&place.path("disk"), "256k") else {

@@ -16,7 +16,7 @@ const RECORDS: usize = 1000;
 /// The Python with pyzmq: that of `scripts/test`, or the one that is there.
 fn python() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let candidates = [target.join("pyzmq/bin/python3"), "python3".into()];
+    let candidates = [target.join("python/bin/python3"), "python3".into()];
     let has_zmq = |python: &PathBuf| {
         let mut command = Command::new(python);
         let command = command.args(["-c", "import zmq"]).stderr(Stdio::null());

@@ -25,7 +25,7 @@ fn record(text: &str) -> Record<'static> {
 
 fn rendered(text: &str, record: &Record<'_>) -> String {
     let mut name = "left from before".to_owned();
-    template(text).render(record, &mut name);
+    template(text).render(record, &LevelNames::new(), &mut name);
     name
 }
 

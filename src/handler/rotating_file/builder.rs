@@ -84,9 +84,9 @@ impl RotatingFileBuilder {
     }
 
     /// How much of the log's file system stays free for others, in bytes, as the system counts them for
-    /// those without privileges. Looked at before each write, by what the last look has found: a look
-    /// counts for a second and for 1 MiB of writes. So the log itself leaves less only by what others
-    /// write meanwhile. A line that is begun is completed. Default: no limit.
+    /// those without privileges. Looked at before each write, so that less is left only by what others
+    /// write meanwhile, also other logs of the same program. A line that is begun is completed. Default: no
+    /// limit.
     ///
     /// Backups are not compressed while there is no room for both forms of one.
     pub fn min_free(mut self, bytes: u64) -> RotatingFileBuilder {

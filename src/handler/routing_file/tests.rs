@@ -56,6 +56,25 @@ fn the_file_that_was_not_used_for_the_longest_time_is_closed() {
 }
 
 #[test]
+fn levels_have_the_names_that_were_given_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let by_level = |name| {
+        let template = directory.path().join("{level}.log");
+        let handler = RotatingFileHandler::builder(template).open_routed(make).unwrap();
+        handler.level_names(LevelNames::new().with(Level::new(25), name))
+    };
+    let notice = Record::new(0, Level::new(25), "a", "message");
+    let mut handler = by_level("NOTICE");
+    for name in ["NOTICE.log", "../x.log"] {
+        handler.handle(&notice).unwrap();
+        assert_eq!(handler.found_name(), name.replace("../", "%2E.%2F"));
+        handler.adopt(by_level("../x"));
+    }
+    handler.handle(&record("a", "message")).unwrap();
+    assert_eq!(handler.found_name(), "INFO.log");
+}
+
+#[test]
 fn a_path_is_known_by_its_template_alone() {
     let directory = tempfile::tempdir().unwrap();
     let mut handler = by_logger(&directory);

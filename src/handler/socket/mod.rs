@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use self::kept::Kept;
 use self::link::Link;
 use super::{Handler, HandlerError};
-use crate::codec::{Attributes, Draft, FieldEncoder, SpanEncoder, encode_record_again};
+use crate::codec::{Draft, RecordAttributes, encode_record_again};
 use crate::relay::{OriginEncoder, SocketAddress};
 use crate::{Process, Record, Thread, record};
 
@@ -205,30 +205,8 @@ fn own_process() -> Arc<[u8]> {
     OriginEncoder::default().encode(&record)
 }
 
-/// The fields and spans of a record that was made already.
-struct Parts<'a>(&'a Record<'a>);
-
-impl Attributes for Parts<'_> {
-    fn fields(&self, to: &mut FieldEncoder<'_>) {
-        if let Some(function) = &self.0.function {
-            to.display("function", function);
-        }
-        self.0.fields.iter().for_each(|field| to.value(&field.key, &field.value));
-    }
-
-    fn spans(&self, to: &mut SpanEncoder<'_>) {
-        for span in &self.0.spans {
-            to.span(&span.name, |to| {
-                span.fields.iter().for_each(|field| to.value(&field.key, &field.value));
-            });
-        }
-    }
-}
-
 fn encode(record: &Record<'_>) -> Vec<u8> {
-    let parts = Parts(record);
-    let has_parts =
-        record.function.is_some() || !(record.fields.is_empty() && record.spans.is_empty());
+    let attributes = RecordAttributes(record);
     let mut entry = Vec::new();
     encode_record_again(
         &Draft {
@@ -239,7 +217,7 @@ fn encode(record: &Record<'_>) -> Vec<u8> {
             file: record.file.as_deref(),
             line: record.line,
             exception: record.exception.as_ref().map(|text| text as &dyn std::fmt::Display),
-            attributes: has_parts.then_some(&parts as &dyn Attributes),
+            attributes: (!attributes.is_empty()).then_some(&attributes),
             thread: Thread::default(),
         },
         record.seq,

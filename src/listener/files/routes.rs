@@ -169,6 +169,12 @@ impl Routes {
         self.routes.iter_mut().flat_map(|route| route.handler.files_mut())
     }
 
+    /// The open files of route `index`.
+    pub(super) fn files_of(&mut self, index: usize) -> impl Iterator<Item = &mut RoutedFile> {
+        let route = self.routes.get_mut(index);
+        route.into_iter().flat_map(|route| route.handler.files_mut())
+    }
+
     /// Finds the file of a record in each route; false where one is not open, has something to say first, or
     /// where the batch would be about more files than there is room for.
     pub(super) fn find<'r>(

@@ -49,6 +49,7 @@ impl Hub {
         };
         if let Some(worker) = worker {
             worker.tally.add(tally);
+            worker.rate.add(tally.records, Instant::now());
         }
     }
 
@@ -161,6 +162,7 @@ impl Worker {
             transport: self.transport.name().to_owned(),
             overflow: self.overflow.clone(),
             records: *records,
+            records_per_s: self.rate.per_second(Instant::now()),
             dropped: drops.total(),
             dropped_by_level: drops.by_level(),
             outages: drops.outages,

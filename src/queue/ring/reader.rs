@@ -152,12 +152,17 @@ impl LaneReader {
         protocol::observe(Words::head(self))
     }
 
-    /// Gives the room before `head` back to the worker, and wakes it if it waits for room.
+    /// Gives the room before `head` back to the worker. One that waits for room is woken when half of
+    /// the lane is free, so that it writes many records for one wake.
     pub(crate) fn set_head(&self, head: u64) {
         protocol::publish(Words::head(self), head);
-        if protocol::takes_wake(self.room_asleep()) {
+        if self.is_half_free(head) && protocol::takes_wake(self.room_asleep()) {
             futex::wake_all(Words::head(self));
         }
+    }
+
+    fn is_half_free(&self, head: u64) -> bool {
+        self.tail().wrapping_sub(head) <= self.facts.capacity_bytes as u64 / 2
     }
 
     /// The thread that speaks at the head, unless a mark behind it says another.

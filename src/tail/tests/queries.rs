@@ -8,6 +8,7 @@ use proptest::sample::select;
 use tempfile::TempDir;
 
 use super::super::{Found, Query, Reader, Start, TailError, Zone};
+use crate::backups::Compression;
 use crate::formatter::{Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter};
 use crate::log_files::rotation::Rotation;
 use crate::{Field, Level, Record, Value};
@@ -155,6 +156,8 @@ fn made() -> impl Strategy<Value = Vec<Made>> {
         "failed: WARNING 7",
         "x=1 then more",
         "level INFO \"quoted\"",
+        "levelno=50 level=error level=\"critical\" then",
+        "{\"levelno\": 50, \"level\": \"ERROR\"}",
         "\tled by a tab",
         "",
     ]);
@@ -217,9 +220,13 @@ proptest! {
         asked in asked(),
         lines in lines(),
         rotations in prop::collection::vec(0..200usize, 0..8),
+        compressed in prop::collection::vec((1..8u32, any::<bool>()), 0..8),
         last in prop::option::of(0..20u64),
     ) {
         let log = write(&made, lines, &rotations);
+        for (number, is_zstd) in compressed {
+            log.compress(number, if is_zstd { Compression::Zstd } else { Compression::Gzip });
+        }
         let path = || [log.path().to_owned()];
         let found: Vec<_> = made.iter().filter(|made| made.is_asked(&asked)).collect();
         let from = last.map_or(0, |last| found.len().saturating_sub(last as usize));

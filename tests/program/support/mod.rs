@@ -13,6 +13,7 @@ pub mod sender;
 pub mod sequence;
 mod small_disk;
 pub mod strace;
+mod terminal;
 mod worker;
 
 use std::fs;
@@ -31,6 +32,7 @@ pub use self::load::Load;
 pub use self::process::{Listener, Process, is_alive, processes_with, signal};
 pub use self::python::pythons;
 pub use self::small_disk::SmallDisk;
+pub use self::terminal::open_terminal;
 pub use self::worker::{ROLE, Worker, hear, role, say, worker_script};
 
 /// Longest wait for anything: generous, because machines are slow, and a test that waits this long

@@ -71,6 +71,14 @@ impl Run {
     }
 }
 
+/// `logboom run ARGS` with the workers of this configuration.
+pub fn configured(workers: &str, args: &[&str]) -> Run {
+    let place = Place::new();
+    fs::write(place.path("logboom.toml"), format!("version = 1\n{workers}")).unwrap();
+    let command = command(&place, args);
+    Run::by(place, command)
+}
+
 pub fn command(place: &Place, args: &[&str]) -> Command {
     let run = place.logboom(&["run", "--format=%(processName)s %(message)s", "--log"]);
     // Where the tests themselves run under nohup, a hang-up would be nothing to `run` either.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::process::Command;
 use std::sync::Barrier;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,10 @@ use super::{Queue, messages, start, until};
 use crate::codec::Draft;
 use crate::queue::contract::PATIENCE;
 use crate::queue::ring::bell::Bell;
-use crate::queue::ring::{LANES_DIR, LaneError, MAX_LANES_PER_PROCESS, MAX_QUEUE_BYTES, Ring};
+use crate::queue::ring::layout::Words;
+use crate::queue::ring::{
+    LANE_BYTES, LANES_DIR, LaneError, MAX_LANES_PER_PROCESS, MAX_QUEUE_BYTES, Ring, protocol,
+};
 use crate::queue::{Certainty, Overflow, QueueDir, Transport};
 use crate::{Level, Process, Thread};
 
@@ -316,4 +320,22 @@ fn a_lane_that_fills_wakes_a_listener_that_sleeps() {
             sleeping.is_finished()
         });
     });
+}
+
+#[test]
+fn a_caller_that_waits_for_room_is_woken_when_half_of_its_lane_is_free() {
+    let queue = Queue::new();
+    let ring = queue.ring(Overflow::DropNewest);
+    let text = "x".repeat(1000);
+    until("the lane is full", || {
+        send(&ring, &text);
+        ring.stats().dropped > 0
+    });
+    let reader = queue.readers().pop().expect("a lane");
+    let middle = reader.tail() - LANE_BYTES as u64 / 2;
+    protocol::announce_sleep(reader.room_asleep());
+    reader.set_head(middle - 8);
+    assert_eq!(reader.room_asleep().load(Ordering::Relaxed), 1);
+    reader.set_head(middle);
+    assert_eq!(reader.room_asleep().load(Ordering::Relaxed), 0);
 }

@@ -2,7 +2,8 @@
 //! `logboom bench`.
 //!
 //! `peers run WAY` starts producers, and a collector where the way has one: processes of this same
-//! program. It prints one line of JSON with the keys that `logboom bench --json` prints.
+//! program. It prints one line of JSON with the keys that `logboom bench --json` prints. `peers history` writes a log
+//! for the measurements of `logboom tail`.
 
 mod appender;
 mod ceiling;
@@ -10,6 +11,7 @@ mod ceiling;
 #[allow(dead_code, reason = "logboom's own messages have more forms")]
 mod check;
 mod harness;
+mod history;
 mod limit;
 mod line;
 mod locked;
@@ -34,6 +36,8 @@ struct Cli {
 enum Command {
     /// Measure one way
     Run(Run),
+    /// Write a log to be searched
+    History(history::Args),
     #[command(hide = true)]
     Collect(Run),
     #[command(hide = true)]
@@ -93,6 +97,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Run(run) if run.way == Way::Ceiling => ceiling::run(&run),
         Command::Run(run) => harness::run(&run),
+        Command::History(args) => history::write(&args),
         Command::Collect(run) => match run.way {
             Way::Naive => naive::collect(&run),
             Way::Limit | Way::Numbers => limit::collect(&run),

@@ -1,19 +1,25 @@
-//! Makes records of what a worker prints: one thread for each worker, which reads both its pipes.
+//! Makes records of what a worker prints: one thread for each worker, which reads both its streams.
 
-use std::fs::File;
-use std::io::{self, Read};
+mod escapes;
+mod json;
+mod lines;
+mod stream;
+mod terminal;
+mod traceback;
+
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::lines::Lines;
-use crate::worker_settings::LinePattern;
-use crate::{Certainty, Level, Overflow, Process, QueueDir, QueueHandler};
+pub use self::lines::{Lines, MAX_LINE_BYTES};
+use self::stream::{Stream, Taker};
+pub(super) use self::terminal::Terminal;
+use crate::worker_settings::{CaptureMode, LinePattern};
+use crate::{Certainty, Overflow, Process, QueueDir, QueueHandler};
 
 /// Wanted size of a pipe: the most that an ordinary user gets. Output waits there while the
 /// listener is away, and the worker does not notice.
@@ -47,23 +53,17 @@ pub(super) enum Captured {
 }
 
 impl Capture {
-    /// Starts reading the pipes of `child`, whose records are those of `process`; `done` is called
-    /// at the end of both streams, when their records are written. The first line that matches
-    /// `on_line` is told.
+    /// Starts reading what is printed; `done` is called at the end of both streams, when their records
+    /// are written.
     pub(super) fn start(
-        child: &mut Child,
-        process: Process,
-        queue: QueueDir,
-        on_line: Option<OnLine>,
+        output: Output,
+        plan: CapturePlan,
         done: impl FnOnce(Captured) + Send + 'static,
     ) -> io::Result<Capture> {
         let (wake, woken) = UnixStream::pair()?;
-        let stdout =
-            child.stdout.take().map(|pipe| Stream::new(pipe.into(), Level::INFO, "stdout"));
-        let stderr =
-            child.stderr.take().map(|pipe| Stream::new(pipe.into(), Level::WARNING, "stderr"));
-        let streams = stdout.into_iter().chain(stderr).collect();
-        let reader = Reader { woken, process, queue, streams, on_line };
+        let stdout = Stream::stdout(output.stdout, plan.mode);
+        let streams = vec![stdout, Stream::stderr(output.stderr, plan.mode)];
+        let reader = Reader { woken, plan, streams };
         let thread = thread::Builder::new().name("logboom-capture".into());
         thread.spawn(move || done(reader.run()))?;
         Ok(Capture { wake: Some(wake) })
@@ -79,59 +79,28 @@ impl Capture {
 /// Which line is waited for, and whom to tell.
 pub(super) type OnLine = (LinePattern, Box<dyn FnOnce() + Send>);
 
-struct Stream {
-    pipe: File,
-    lines: Lines,
-    level: Level,
-    logger: &'static str,
+/// Our ends of what a worker prints to.
+pub(super) struct Output {
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
+/// What the output of a worker becomes, and where it goes.
+pub(super) struct CapturePlan {
+    /// Whose records they are.
+    pub(super) process: Process,
+    pub(super) queue: QueueDir,
+    pub(super) mode: CaptureMode,
+    /// Whether lines keep their colours, for those who show them.
+    pub(super) keeps_styles: bool,
+    /// The first line that matches is told.
+    pub(super) on_line: Option<OnLine>,
 }
 
 struct Reader {
     woken: UnixStream,
-    process: Process,
-    queue: QueueDir,
+    plan: CapturePlan,
     streams: Vec<Stream>,
-    on_line: Option<OnLine>,
-}
-
-impl Stream {
-    fn new(pipe: OwnedFd, level: Level, logger: &'static str) -> Stream {
-        // A smaller pipe does as well.
-        let _refused = fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES as i32));
-        Stream { pipe: pipe.into(), lines: Lines::default(), level, logger }
-    }
-
-    /// Reads once and logs the whole lines; tells whether there may be more.
-    fn read(&mut self, buffer: &mut [u8], to: &mut Taker<'_>) -> bool {
-        match self.pipe.read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
-            Ok(count @ 1..) => {
-                let Stream { lines, level, logger, .. } = self;
-                lines.add(&buffer[..count], |line| to.take(*level, logger, line));
-                true
-            }
-            Ok(0) | Err(_) => false,
-        }
-    }
-
-    fn end(mut self, to: &mut Taker<'_>) {
-        self.lines.end(|line| to.take(self.level, self.logger, line));
-    }
-}
-
-/// Makes records of lines.
-struct Taker<'r> {
-    handler: &'r QueueHandler,
-    on_line: &'r mut Option<OnLine>,
-}
-
-impl Taker<'_> {
-    fn take(&mut self, level: Level, logger: &str, line: &str) {
-        self.handler.relay(level, logger, line);
-        if let Some((_, tell)) = self.on_line.take_if(|(pattern, _)| pattern.matches(line)) {
-            tell();
-        }
-    }
 }
 
 impl Reader {
@@ -148,8 +117,8 @@ impl Reader {
         let mut give_up_at: Option<Instant> = None;
         while give_up_at.is_none_or(|at| Instant::now() < at) {
             let builder = crate::builder()
-                .queue(self.queue.clone())
-                .on_behalf_of(self.process.clone())
+                .queue(self.plan.queue.clone())
+                .on_behalf_of(self.plan.process.clone())
                 .overflow(Overflow::Block)
                 .pinned_filter("trace");
             if let Ok(handler) = builder.attach() {
@@ -166,11 +135,14 @@ impl Reader {
     /// Reads to the end of both streams, or takes what is there once asked to finish.
     fn read_all(&mut self, handler: &QueueHandler) {
         let mut buffer = vec![0; READ_BYTES];
-        let mut taker = Taker { handler, on_line: &mut self.on_line };
+        let CapturePlan { process, on_line, keeps_styles, .. } = &mut self.plan;
+        let mut taker = Taker { handler, process, keeps_styles: *keeps_styles, on_line };
         let mut last_reads = 0;
         while !self.streams.is_empty() && last_reads < MAX_LAST_READS {
-            let pipes = self.streams.iter().map(|stream| stream.pipe.as_fd());
-            let ready = ready([self.woken.as_fd()].into_iter().chain(pipes), None);
+            let pipes = self.streams.iter().map(Stream::fd);
+            let due = self.streams.iter().filter_map(Stream::due).min();
+            let timeout = due.map(|due| due.saturating_duration_since(Instant::now()));
+            let ready = ready([self.woken.as_fd()].into_iter().chain(pipes), timeout);
             let (finishing, readable) = (ready[0], &ready[1..]);
             if finishing && !readable.contains(&true) {
                 break;
@@ -184,6 +156,7 @@ impl Reader {
                 })
                 .collect();
             ended.into_iter().for_each(|stream| stream.end(&mut taker));
+            self.streams.iter_mut().for_each(|stream| stream.advance(&mut taker));
         }
         self.streams.drain(..).for_each(|stream| stream.end(&mut taker));
     }

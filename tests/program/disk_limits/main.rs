@@ -2,12 +2,13 @@
 //! backups deleted; no record is lost that was not deleted with its backup, and no foreign file touched.
 #![allow(clippy::unwrap_used)]
 
+mod several;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use logboom::control;
 use logboom::handler::RotatingFileHandler;
 use logboom::{Certainty, Overflow};
 use nix::sys::statvfs::statvfs;
@@ -146,6 +147,11 @@ fn a_stop_while_records_are_held_back_leaves_them_for_a_listener_with_less_to_le
     let mut worker = start_worker(&place);
     burst(&mut worker, 100);
     wait_for_trouble(&place, "min_free");
+    // Nobody waits for what cannot come.
+    let rotated = place.run(&["ctl", "rotate"]);
+    let said = String::from_utf8(rotated.stderr).unwrap();
+    assert_eq!(rotated.status.code(), Some(74), "{said}");
+    assert!(said.contains("no log file was rotated: ") && said.contains("min_free"), "{said}");
     let report = listener.stop();
     assert_eq!((report.missing, report.left_lanes, report.log_failed), (0, 1, true));
     let listener = listen("1");
@@ -248,34 +254,6 @@ fn a_log_at_its_size_is_held_back_and_goes_on_with_other_settings() {
     let (numbers, _) = read(&place, "app.log");
     assert!(numbers.iter().copied().eq(numbers[0]..1100), "{numbers:?}");
     assert_foreign_files(place.directory.path());
-}
-
-#[test]
-fn a_reload_sets_what_has_to_stay_free() {
-    let place = Place::new();
-    let config = |floor: u64| {
-        format!(
-            "version = 1\nformatters.f.format = '{}'\n[handlers.h]\nclass = 'RotatingFileHandler'\n\
-             filename = 'app.log'\nmaxBytes = 4000\nbackupCount = 100\nminFree = {floor}\nformatter = 'f'\n\
-             [root]\nlevel = 'INFO'\nhandlers = ['h']\n[listener]\ndrain_timeout = 1\n",
-            FORM[1]
-        )
-    };
-    fs::write(place.path("logboom.toml"), config(1)).unwrap();
-    let listener = place.serve(place.logboom(&["listen"]));
-    let mut worker = start_worker(&place);
-    burst(&mut worker, 100);
-    wait_until("the records", || place.status().records >= 100);
-    let floor = config(i64::MAX as u64);
-    control::push_config(&place.queue(), "floor.toml", floor.as_bytes(), PATIENCE).unwrap();
-    burst(&mut worker, 100);
-    wait_for_trouble(&place, "min_free");
-    assert_eq!(listener.stop().missing, 0);
-    let listener = place.serve(place.logboom(&["listen"]));
-    worker.tell("end");
-    worker.finish();
-    assert!(listener.stop().is_complete());
-    assert!(read(&place, "app.log").0.iter().copied().eq(0..200));
 }
 
 #[test]
