@@ -58,7 +58,8 @@ fn a_listener_rotates_when_ctl_or_a_signal_asks() {
     assert_eq!(texts(&place), ["w one\n", ""]);
     log("two");
     listener.process.signal(Signal::SIGUSR1);
-    wait_until("the rotation", || texts(&place).len() == 3);
+    // The new log comes last; before that files are renamed.
+    wait_until("the rotation", || support::files_of(&place.log()).len() == 3);
     log("three");
     assert_eq!(texts(&place), ["w one\n", "w two\n", "w three\n"]);
     worker.tell("end");
