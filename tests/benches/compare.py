@@ -43,10 +43,10 @@ def main():
     results = {}
     for directory in args.to:
         results[directory] = bench.compare(directory)
-        progress("")
+        report.progress("")
         report.print_table(directory, results[directory])
     growth, latency = bench.growth(args.to[0]), bench.latency(args.to[0])
-    progress("")
+    report.progress("")
     report.print_latency(latency)
     rounds = (args.rounds, bench.curve_rounds)
     report.write(args.write, rounds, results, growth, latency)
@@ -123,7 +123,7 @@ class Bench:
         results = {key: [] for key, *_ in runs}
         for number in range(self.args.rounds):
             for key, *run in runs:
-                progress(f"{directory}: round {number + 1} of {self.args.rounds}: {', '.join(key)}")
+                report.progress(f"{directory}: round {number + 1} of {self.args.rounds}: {', '.join(key)}")
                 results[key].append(self.run(directory, *run))
         return results
 
@@ -144,7 +144,7 @@ class Bench:
             for axis, measured, points in axes:
                 for x, *setting, records, flags in points:
                     for way, (program, first_flags) in measured.items():
-                        progress(f"growth, round {number + 1}: {axis} {x}, {way}")
+                        report.progress(f"growth, round {number + 1}: {axis} {x}, {way}")
                         run = self.run(directory, program, first_flags + flags, *setting, records)
                         line = results.setdefault(axis, {}).setdefault(way, {})
                         line.setdefault(x, []).append(run)
@@ -163,7 +163,7 @@ class Bench:
         for _ in range(self.curve_rounds):
             for producers in (1, 4):
                 for way, (program, flags) in measured.items():
-                    progress(f"latency: {way}, {producers}")
+                    report.progress(f"latency: {way}, {producers}")
                     run = self.paced if program == "peers" else self.run
                     figures = run(directory, program, flags, producers, 1, producers)
                     results.setdefault((way, producers), []).append(figures)
@@ -221,11 +221,6 @@ def output_of(command):
 def end(process):
     os.killpg(process.pid, signal.SIGTERM)
     process.communicate()
-
-
-def progress(what):
-    if sys.stderr.isatty():
-        print(f"\r\033[K{what}", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 from pathlib import Path
 
 import plots
@@ -31,6 +32,12 @@ def print_table(directory, results):
     """Prints how all ways did with their logs in a directory."""
     print(f"\nLogs in {directory}:\n")
     print_columns(table(results))
+
+
+def progress(what):
+    """Shows in one line what is being done, where somebody looks."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{what}", end="", file=sys.stderr, flush=True)
 
 
 def print_columns(rows):

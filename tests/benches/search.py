@@ -44,7 +44,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="logboom-search-", dir=args.to) as place:
         bench = Bench(args, Path(place), share)
         searched, seeked = bench.search(), bench.seek()
-    progress("")
+    report.progress("")
     for rows in (search_rows(searched), seek_rows(seeked)):
         print()
         report.print_columns(rows)
@@ -87,7 +87,7 @@ class Bench:
                 sizes[label] = history.bytes
                 for number in range(self.args.rounds):
                     for way, command in self.searches(form, history):
-                        progress(f"{label}: round {number + 1} of {self.args.rounds}: {way}")
+                        report.progress(f"{label}: round {number + 1} of {self.args.rounds}: {way}")
                         seconds = self.answer(command, history, way)
                         results.setdefault((label, way), []).append(seconds)
                 history.remove()
@@ -139,7 +139,7 @@ class Bench:
             for number in range(self.args.rounds):
                 for question, since in questions:
                     for cache in ("warm", "cold"):
-                        progress(f"{label}: round {number + 1} of {self.args.rounds}: {question}, {cache}")
+                        report.progress(f"{label}: round {number + 1} of {self.args.rounds}: {question}, {cache}")
                         seconds = self.first_line(history, since, cache)
                         results.setdefault((label, question, cache), []).append(seconds)
             history.remove()
@@ -160,7 +160,7 @@ class Bench:
         return seconds
 
     def write_history(self, form, size, compress):
-        progress(f"writing {size // self.share / 1e9:.2f} GB of {form}{', compressed' if compress else ''}")
+        report.progress(f"writing {size // self.share / 1e9:.2f} GB of {form}{', compressed' if compress else ''}")
         directory = Path(tempfile.mkdtemp(prefix="history-", dir=self.place))
         log = directory / "app.log"
         command = [self.args.peers, "history", form.lower(), f"--bytes={size // self.share}", f"--out={log}"]
@@ -244,11 +244,6 @@ def write(args, share, searched, seeked):
              f"## The first line of a range of time in {seeked_gb:g} GB\n", SEEK_NOTES,
              report.markdown(seek_rows(seeked), names=3)]
     (args.write / "bench-tail.md").write_text("\n".join(parts))
-
-
-def progress(what):
-    if sys.stderr.isatty():
-        print(f"\r\033[K{what}", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
