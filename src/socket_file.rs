@@ -45,6 +45,12 @@ pub(crate) fn receive(path: &Path, mode: u32) -> io::Result<(OwnedFd, SocketFile
     Ok((socket, SocketFile::of(path, mode)?))
 }
 
+/// Whether a peer of this user is ours or root. The rights of a socket say so too, but not between its
+/// making and their setting.
+pub(crate) fn is_own_or_root(user: u32) -> bool {
+    user == 0 || user == nix::unistd::geteuid().as_raw()
+}
+
 /// What to do about it, where that is known.
 fn explained(path: &Path, error: io::Error) -> io::Error {
     let is_socket = || fs::symlink_metadata(path).is_ok_and(|there| there.file_type().is_socket());

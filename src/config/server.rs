@@ -157,7 +157,7 @@ impl Door {
             Door::Unix(socket) => {
                 let (stream, _) = socket.accept()?;
                 let peer = getsockopt(&stream, sockopt::PeerCredentials)?;
-                let is_allowed = [0, nix::unistd::geteuid().as_raw()].contains(&peer.uid());
+                let is_allowed = socket_file::is_own_or_root(peer.uid());
                 let name = format!("configuration from process {}", peer.pid());
                 Peer { stream, name, is_allowed }
             }

@@ -275,13 +275,11 @@ impl Rendezvous<'_> {
     }
 
     fn check_peer(&self, stream: &UnixStream) -> Result<(), AttachError> {
-        let peer = socket::getsockopt(stream, sockopt::PeerCredentials);
-        let peer = peer.map_err(|source| self.io("look at the listener", source.into()))?;
-        let us = nix::unistd::geteuid();
-        if us.is_root() || peer.uid() == us.as_raw() {
-            Ok(())
-        } else {
-            Err(AttachError::Foreign { path: self.dir.path().to_owned(), uid: peer.uid() })
+        let stranger =
+            stranger(stream).map_err(|source| self.io("look at the listener", source))?;
+        match stranger {
+            None => Ok(()),
+            Some(uid) => Err(AttachError::Foreign { path: self.dir.path().to_owned(), uid }),
         }
     }
 
@@ -326,6 +324,13 @@ pub(crate) fn connect_within(path: &Path, timeout: Duration) -> io::Result<UnixS
     socket::setsockopt(&socket, sockopt::SendTimeout, &timeout)?;
     socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     Ok(UnixStream::from(socket))
+}
+
+/// The user who serves a socket, where it is another one than ours; root may ask anybody.
+pub(crate) fn stranger(stream: &UnixStream) -> io::Result<Option<u32>> {
+    let peer = socket::getsockopt(stream, sockopt::PeerCredentials)?.uid();
+    let us = nix::unistd::geteuid();
+    Ok(Some(peer).filter(|peer| !us.is_root() && *peer != us.as_raw()))
 }
 
 /// Fills `bytes` by `deadline`, however small the pieces in which they come.

@@ -74,5 +74,5 @@ impl AsFd for Place {
 
 fn is_ours(stream: &UnixStream) -> bool {
     let user = getsockopt(stream, sockopt::PeerCredentials).map(|credentials| credentials.uid());
-    user.is_ok_and(|user| user == 0 || user == nix::unistd::geteuid().as_raw())
+    user.is_ok_and(socket_file::is_own_or_root)
 }

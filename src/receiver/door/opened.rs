@@ -99,12 +99,11 @@ impl RecordSource for OpenedDoor {
 }
 
 impl Door {
-    /// Whether the rights of its socket let this peer send. The kernel asks them too, but not between
-    /// the making of the socket and their setting.
+    /// Whether the rights of its socket let this peer send.
     pub(super) fn admits(&self, peer: Identity) -> bool {
         match peer {
             Identity::Process { user, .. } if self.mode & WRITE_BY_OTHERS == 0 => {
-                user == 0 || user == nix::unistd::geteuid().as_raw()
+                socket_file::is_own_or_root(user)
             }
             _ => true,
         }

@@ -10,14 +10,12 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{getsockopt, sockopt};
-
 use self::line::{MAX_ANSWER_BYTES, MAX_REQUEST_BYTES};
 pub use self::messages::{Action, Changed, RunStatus, RunWorker, WorkerState};
 pub(super) use self::messages::{Answer, Request};
 pub(super) use self::server::{Asked, ControlServer};
 use crate::QueueDir;
-use crate::queue::rendezvous::connect_within;
+use crate::queue::rendezvous::{connect_within, stranger};
 
 /// How long a supervisor may take to tell its status.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -121,10 +119,7 @@ fn ask(queue: &QueueDir, request: &Request, timeout: Duration) -> Result<Answer,
     };
     let deadline = Instant::now() + timeout.min(super::MAX_STOP_TIMEOUT);
     let mut stream = connect_within(&queue.run_socket(), timeout).map_err(refused)?;
-    let peer = getsockopt(&stream, sockopt::PeerCredentials).map_err(io::Error::from);
-    let uid = peer.map_err(refused)?.uid();
-    let us = nix::unistd::geteuid();
-    if !us.is_root() && uid != us.as_raw() {
+    if let Some(uid) = stranger(&stream).map_err(refused)? {
         return Err(ControlError::Foreign { path: path.clone(), uid });
     }
     line::send(&mut stream, request, MAX_REQUEST_BYTES, deadline).map_err(refused)?;

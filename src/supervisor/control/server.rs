@@ -115,7 +115,7 @@ struct Peer {
 impl Peer {
     fn serve(mut self) {
         let uid = getsockopt(&self.stream, sockopt::PeerCredentials).map(|peer| peer.uid());
-        if !uid.is_ok_and(|uid| [0, nix::unistd::geteuid().as_raw()].contains(&uid)) {
+        if !uid.is_ok_and(socket_file::is_own_or_root) {
             self.refuse("workers are started and stopped by their own user and root only");
             return;
         }

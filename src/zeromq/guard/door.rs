@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::socket_file::SocketFile;
+use crate::socket_file::{self, SocketFile};
 
 /// A connection to a peer.
 pub(super) type Connection = Box<dyn Stream>;
@@ -49,10 +49,9 @@ impl Door {
             }
             Door::BindIpc(listener, _) => {
                 let (stream, _) = listener.accept().await.map_err(NoConnection::Failed)?;
-                // The file has its rights only after it was made.
                 let user = stream.peer_cred().map_err(NoConnection::Failed)?.uid();
-                let is_own = user == 0 || user == nix::unistd::geteuid().as_raw();
-                if is_own { Ok(Box::new(stream)) } else { Err(NoConnection::OtherUser) }
+                let is_heard = socket_file::is_own_or_root(user);
+                if is_heard { Ok(Box::new(stream)) } else { Err(NoConnection::OtherUser) }
             }
             Door::ConnectTcp(address) => {
                 let stream = TcpStream::connect(address).await;
