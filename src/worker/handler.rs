@@ -57,16 +57,26 @@ impl QueueHandler {
 
     /// Queues a record of any level, if the worker's levels let it pass. Blocks as long as the
     /// [`Overflow`](crate::Overflow) policy says. File and line of the record are the caller's.
+    #[inline]
     #[track_caller]
     pub fn log(&self, level: Level, logger: &str, message: fmt::Arguments<'_>) {
         if self.enabled(level, logger) {
-            let caller = Location::caller();
-            self.send(Draft {
-                file: Some(caller.file()),
-                line: Some(caller.line()),
-                ..Draft::new(now_ns(), level, logger, message)
-            });
+            self.log_at(Location::caller(), level, logger, message);
         }
+    }
+
+    fn log_at(
+        &self,
+        place: &Location<'_>,
+        level: Level,
+        logger: &str,
+        message: fmt::Arguments<'_>,
+    ) {
+        self.send(Draft {
+            file: Some(place.file()),
+            line: Some(place.line()),
+            ..Draft::new(now_ns(), level, logger, message)
+        });
     }
 
     /// Queues a record that no thread of this process has made, such as a line of a child's output:
@@ -98,6 +108,7 @@ impl QueueHandler {
     }
 
     /// Whether a call of this level and logger would be queued.
+    #[inline]
     pub fn enabled(&self, level: Level, logger: &str) -> bool {
         self.worker.levels.enabled(level, logger)
     }

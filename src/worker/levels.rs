@@ -102,14 +102,14 @@ impl Levels {
     }
 
     /// Whether a call of this level and logger is wanted.
+    #[inline]
     pub(super) fn enabled(&self, level: Level, logger: &str) -> bool {
         let number = u16::from(level.number());
-        if number < self.lowest.load(Ordering::Relaxed) {
-            return false;
-        }
-        if number >= self.common.load(Ordering::Relaxed) {
-            return true;
-        }
+        number >= self.lowest.load(Ordering::Relaxed)
+            && (number >= self.common.load(Ordering::Relaxed) || self.is_wanted(level, logger))
+    }
+
+    fn is_wanted(&self, level: Level, logger: &str) -> bool {
         let table = match self.pushed.try_read() {
             Ok(table) => table,
             Err(TryLockError::Poisoned(table)) => table.into_inner(),
