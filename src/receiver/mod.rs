@@ -110,6 +110,11 @@ pub enum DecodeError {
     /// The frame is longer than [`MAX_FRAME_BYTES`].
     #[error("longer than {MAX_FRAME_BYTES} bytes: send shorter messages")]
     TooLong,
+    /// Where a frame begins there is no length, or one of 16 MiB and more.
+    #[error(
+        "no frame: put the length of each record before it, in four bytes, most significant first"
+    )]
+    NoFrame,
     /// It ends too early.
     #[error("cut short: send each record whole")]
     CutShort,
