@@ -145,7 +145,8 @@ impl Connection {
         if door.form == DoorForm::Json && content.trim_ascii().is_empty() {
             return Ok(None);
         }
-        let received = match decode(door.form, content, arrived_ns) {
+        let mut spare = Vec::new();
+        let received = match decode(door.form, content, arrived_ns, &mut spare) {
             // Nobody could be refused, and what a program prints besides is worth keeping.
             Err(_) if door.place == DoorPlace::Stdin => json::of_text(content, arrived_ns),
             received => received?,

@@ -95,7 +95,8 @@ impl<'d> Datagrams<'d> {
             return true;
         }
         let buffer = std::mem::take(&mut self.buffer);
-        match self.decode(&buffer[..datagram.length], datagram.is_cut) {
+        let mut spare = Vec::new();
+        match self.decode(&buffer[..datagram.length], datagram.is_cut, &mut spare) {
             Ok(received) => self.take(sender, received, has_room),
             Err(error) => counts.refuse(&reason(error, self.door)),
         }
@@ -133,7 +134,12 @@ impl<'d> Datagrams<'d> {
         })
     }
 
-    fn decode<'b>(&self, bytes: &'b [u8], is_cut: bool) -> Result<Received<'b>, DecodeError> {
+    fn decode<'b>(
+        &self,
+        bytes: &'b [u8],
+        is_cut: bool,
+        spare: &'b mut Vec<u8>,
+    ) -> Result<Received<'b>, DecodeError> {
         let content = match self.door.form {
             DoorForm::Python | DoorForm::Wire if !is_cut => frame::only(bytes)?,
             _ => bytes,
@@ -141,7 +147,7 @@ impl<'d> Datagrams<'d> {
         if is_cut || content.len() > self.door.max_frame_bytes {
             return Err(DecodeError::TooLong);
         }
-        decode(self.door.form, content, now_ns())
+        decode(self.door.form, content, now_ns(), spare)
     }
 
     fn take(
