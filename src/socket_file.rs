@@ -160,10 +160,12 @@ mod tests {
             ("none/socket", io::ErrorKind::NotFound, "its directory is not there"),
             (&*"x".repeat(120), io::ErrorKind::InvalidInput, "a socket's path has at most 107"),
         ] {
-            let mut errors = vec![listen(&path(name), 0o600).err().unwrap()];
-            #[cfg(feature = "receiver")]
-            errors.push(receive(&path(name), 0o600).err().unwrap());
-            for error in errors {
+            let errors = [
+                listen(&path(name), 0o600).err(),
+                #[cfg(feature = "receiver")]
+                receive(&path(name), 0o600).err(),
+            ];
+            for error in errors.map(Option::unwrap) {
                 assert_eq!(error.kind(), kind, "{name}: {error}");
                 assert!(error.to_string().starts_with(sentence), "{name}: {error}");
             }

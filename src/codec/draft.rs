@@ -52,7 +52,7 @@ pub(crate) trait Attributes {
     fn fields(&self, to: &mut FieldEncoder<'_>);
 
     /// Hands every span to `to`, root first.
-    #[cfg(any(test, feature = "listener", feature = "tracing"))]
+    #[cfg(any(all(test, feature = "formatter"), feature = "listener", feature = "tracing"))]
     fn spans(&self, _to: &mut SpanEncoder<'_>) {}
 }
 
@@ -184,7 +184,7 @@ impl<'a> FieldEncoder<'a> {
 }
 
 /// Writes spans as a MessagePack array whose length is known at the end.
-#[cfg(any(test, feature = "listener", feature = "tracing"))]
+#[cfg(any(all(test, feature = "formatter"), feature = "listener", feature = "tracing"))]
 pub(crate) struct SpanEncoder<'a> {
     out: &'a mut dyn Output,
     header_at: usize,
@@ -192,7 +192,7 @@ pub(crate) struct SpanEncoder<'a> {
     written: u32,
 }
 
-#[cfg(any(test, feature = "listener", feature = "tracing"))]
+#[cfg(any(all(test, feature = "formatter"), feature = "listener", feature = "tracing"))]
 impl<'a> SpanEncoder<'a> {
     pub(super) fn begin(out: &'a mut dyn Output, end_at: usize) -> SpanEncoder<'a> {
         let header_at = out.position();
@@ -231,7 +231,7 @@ pub(super) fn write_attributes(attributes: Option<&dyn Attributes>, out: &mut im
     write_spans(attributes, out, end_at);
 }
 
-#[cfg(any(test, feature = "listener", feature = "tracing"))]
+#[cfg(any(all(test, feature = "formatter"), feature = "listener", feature = "tracing"))]
 fn write_spans(attributes: &dyn Attributes, out: &mut impl Output, end_at: usize) {
     let mut spans = SpanEncoder::begin(out, end_at);
     attributes.spans(&mut spans);
@@ -239,7 +239,7 @@ fn write_spans(attributes: &dyn Attributes, out: &mut impl Output, end_at: usize
 }
 
 /// Only `tracing` has spans, and a listener that sends them on.
-#[cfg(not(any(test, feature = "listener", feature = "tracing")))]
+#[cfg(not(any(all(test, feature = "formatter"), feature = "listener", feature = "tracing")))]
 fn write_spans(_: &dyn Attributes, out: &mut impl Output, _: usize) {
     out.put(&[0x90]);
 }

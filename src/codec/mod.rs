@@ -14,14 +14,16 @@ mod output;
 #[cfg(feature = "listener")]
 mod relayed;
 
+#[cfg(feature = "listener")]
+pub(crate) use decode::DecodeError;
 #[cfg(feature = "formatter")]
 pub(crate) use decode::with_record;
-#[cfg(any(test, feature = "listener"))]
-pub(crate) use decode::{DecodeError, Entry, decode};
+#[cfg(any(all(test, feature = "formatter"), feature = "listener"))]
+pub(crate) use decode::{Entry, decode};
 pub use draft::FieldEncoder;
 #[cfg(feature = "listener")]
 pub(crate) use draft::RecordAttributes;
-#[cfg(any(test, feature = "tracing"))]
+#[cfg(any(all(test, feature = "formatter"), feature = "tracing"))]
 pub(crate) use draft::SpanEncoder;
 pub(crate) use draft::{Attributes, Draft};
 #[cfg(feature = "listener")]

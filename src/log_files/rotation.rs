@@ -52,6 +52,7 @@ impl Rotation {
     }
 
     /// Leaves part of a line at the end, as a writer that is killed; the next change cuts it back.
+    #[cfg(feature = "tail")]
     pub(crate) fn tear(&mut self) {
         self.append("");
         let len = fs::metadata(&self.path).expect("length").len();

@@ -110,8 +110,9 @@ impl LevelRules {
 mod tests {
     use std::borrow::Cow;
 
+    use super::super::routing::TargetPlan;
     use super::super::tests::Random;
-    use super::super::{Delivery, Destination, Filters, Plan, Routing, TargetPlan};
+    use super::super::{Delivery, Destination, Filters, Plan, Routing};
     use super::*;
     use crate::Record;
     use crate::filter::{

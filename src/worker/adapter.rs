@@ -13,7 +13,7 @@ use crate::codec::{Attributes, Draft, FieldEncoder, MAX_CONTEXT_BYTES};
 use crate::record::now_ns;
 use crate::{Context, Level};
 
-#[cfg(any(test, feature = "tracing"))]
+#[cfg(any(all(test, feature = "formatter"), feature = "tracing"))]
 use crate::codec::SpanEncoder;
 
 /// What a [`LoggerAdapter`] adds to each record: a [`Context`] for fields that are always the same, a
@@ -191,7 +191,7 @@ impl Attributes for ScopedAttributes<'_> {
         }
     }
 
-    #[cfg(any(test, feature = "tracing"))]
+    #[cfg(any(all(test, feature = "formatter"), feature = "tracing"))]
     fn spans(&self, to: &mut SpanEncoder<'_>) {
         if let Some(call) = self.0 {
             call.spans(to);

@@ -1,6 +1,7 @@
 //! A reader and a rotating writer in every order.
 
 mod forms;
+#[cfg(all(feature = "compression", feature = "listener"))]
 mod queries;
 
 use std::fmt::Write;
