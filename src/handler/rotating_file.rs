@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use self::builder::RotatingFileBuilder;
+pub(super) use self::builder::check_name;
 use super::line_buffer::LineBuffer;
 use super::log_lock::{LogLock, OnUnresolved};
 use super::{Handler, HandlerError};
