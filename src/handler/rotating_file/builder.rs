@@ -154,6 +154,7 @@ impl RotatingFileBuilder {
         let file = CurrentFile::open(&path)?;
         Ok(RotatingFileHandler {
             rotation: Rotation::new(self.rule, &file)?,
+            is_new: file.size_bytes() == 0,
             file,
             lock,
             formatter: Box::new(formatter),
