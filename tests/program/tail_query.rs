@@ -107,6 +107,18 @@ fn records_around_those_that_are_found_are_printed_in_groups() {
     assert_eq!(printed(&["-A", "1"]), records(7..11) + "--\n" + &records(20..22));
     assert_eq!(printed(&["-B", "2"]), records(5..10) + "--\n" + &records(18..21));
     assert_eq!(printed(&["-C", "1", "-B", "0", "-n", "1"]), records(20..22));
+    assert_eq!(printed(&["-B", "11", "-n", "1"]), records(9..21));
+}
+
+#[test]
+fn a_record_that_is_cut_around_another_still_ends_its_line() {
+    let place = place_with_log();
+    let long = record(1).replace("served it", &"x".repeat(9 << 20));
+    fs::write(place.path("long.log"), format!("{long}{}", record(2))).unwrap();
+    let text = printed(&place, &["-F", "number=2", "-B", "1", "long.log"]);
+    let (cut, rest) = text.split_once('\n').unwrap();
+    assert!(cut.len() >= 8 << 20 && long.starts_with(cut));
+    assert_eq!(rest, record(2));
 }
 
 #[test]
