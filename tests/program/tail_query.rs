@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::{Command, Output, Stdio};
 
 use support::Place;
@@ -181,6 +182,10 @@ fn logs_are_merged_by_time_also_from_directories_and_compressed_backups() {
     assert_eq!(printed(&place, &["-l", "error", "-n", "2", "logs/even.log", "logs/odd.log"]), {
         records([23, 27])
     });
+    symlink("even.log", logs.join("aside.log")).unwrap();
+    for again in ["logs/../logs", "logs/odd.log.1", "logs/aside.log"] {
+        assert_eq!(printed(&place, &["-n", "all", again, "logs"]), records(0..30), "{again}");
+    }
     let twice: String = (20..30).map(|n| record(n).repeat(2)).collect();
     let since = ["--since", "2026-11-22 04:00:20", "logs", "app.log", "logs/odd.log"];
     assert_eq!(printed(&place, &since), twice);
