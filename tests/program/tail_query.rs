@@ -209,6 +209,8 @@ fn what_cannot_be_asked_is_refused_with_advice() {
         (&["-F", "number", "app.log"], 2, "key=value"),
         (&["-g", "(", "app.log"], 2, "no regular expression"),
         (&["-C", "1001", "app.log"], 2, "1000"),
+        (&["-n", "+3", "app.log"], 2, "without a sign"),
+        (&["--until", "+2h", "app.log"], 2, "`-2h`"),
         (&["-o", "nonsense", "app.log"], 2, "`raw`"),
         (&["-l", "error", "foreign.log"], 78, "--format"),
         (&["--format", "%(levelname)s", "app.log"], 78, "%(message)s"),
