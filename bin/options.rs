@@ -212,6 +212,7 @@ impl ConfigServerOptions {
         socket.chain(tcp).chain(file).collect()
     }
 }
+
 /// Reads an address with its port.
 pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let sentence = "write an address and a port, such as 127.0.0.1:9020 or [::1]:9020";
