@@ -18,7 +18,7 @@ const RECORD: &str = concat!(
 );
 
 /// So much more than was read is written to a log that has to take time.
-const AHEAD_BYTES: u64 = 4 << 20;
+const AHEAD_BYTES: u64 = 2 << 20;
 
 fn place_with_log() -> Place {
     let place = Place::new();
@@ -85,9 +85,9 @@ impl Growing {
 
     fn write(&mut self) {
         let text: String =
-            (self.records..self.records + 10_000).map(|seq| format!("{RECORD}{seq}}}\n")).collect();
+            (self.records..self.records + 2_000).map(|seq| format!("{RECORD}{seq}}}\n")).collect();
         self.file.write_all(text.as_bytes()).unwrap();
-        (self.records, self.bytes) = (self.records + 10_000, self.bytes + text.len() as u64);
+        (self.records, self.bytes) = (self.records + 2_000, self.bytes + text.len() as u64);
     }
 }
 
@@ -96,7 +96,9 @@ fn check_progress(command: &str) {
     let place = Place::new();
     let file = File::create(place.path("app.log")).unwrap();
     let mut log = Growing { file, records: 0, bytes: 0 };
-    log.write();
+    while log.bytes < AHEAD_BYTES {
+        log.write();
+    }
     let (mut keyboard, terminal) = open_terminal();
     let mut command = place.logboom(&[command, "app.log"]);
     command.env("TERM", "xterm").stdout(Stdio::piped()).stderr(terminal);
