@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use logboom::handler::Handler;
-use logboom::{Certainty, Overflow};
+use logboom::{Certainty, Level, Overflow, control};
 use nix::sys::signal::Signal;
 use support::sender::{Proxy, Random, record, send_until, sender};
 use support::{Listener, PATIENCE, Place, SmallDisk, role, wait_until};
@@ -236,6 +236,29 @@ fn what_is_kept_while_the_receiver_is_away_is_bounded_and_then_delivered() {
     handler.close().unwrap();
     assert_whole(&place, 1, taken + 1);
     assert_nothing_left(&place, listener);
+}
+
+#[test]
+fn a_relay_says_that_its_receiver_is_away() {
+    let (center, place) = (Place::new(), Place::new());
+    let relaying = relay(&place, &socket(&center));
+    let worker = logboom::builder().queue(place.queue()).name("w").attach().unwrap();
+    let mut count = 0;
+    wait_until("a word in the status", || {
+        worker.log(Level::INFO, "a", format_args!("record {count}"));
+        count += 1;
+        let status = control::status(&place.queue()).unwrap();
+        let central = status.handlers.into_iter().find(|handler| handler.name == "central");
+        let said = central.unwrap().last_error.unwrap_or_default();
+        said.contains("receive.sock wait: No such file")
+    });
+    let told = "handler central failed: ";
+    wait_until("a line in its log", || place.lines().iter().any(|line| line.contains(told)));
+    let receiver = receive(&center);
+    drop(worker);
+    relaying.stop();
+    assert_whole(&center, 1, count);
+    assert_nothing_left(&center, receiver);
 }
 
 #[test]

@@ -43,7 +43,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 /// counts. When nothing was acknowledged for the timeout, records are refused at once until there is room
 /// again. Messages are cut to the 128 KiB that a record of a lane has,
 /// and the function of a call becomes a field. [`flush`](Handler::flush) does not
-/// wait; [`close`](Handler::close) waits for acknowledgements, and so does dropping it.
+/// wait, and fails while there is no connection; [`close`](Handler::close) waits for acknowledgements, and so
+/// does dropping it.
 ///
 /// ```no_run
 /// use logboom::handler::{Handler, SocketAddress, SocketHandler};
@@ -242,7 +243,15 @@ impl Handler for SocketHandler {
     }
 
     fn flush(&mut self) -> Result<(), HandlerError> {
-        Ok(())
+        let state = self.shared.lock();
+        match &state.trouble {
+            Some(why) if !state.kept.is_empty() => {
+                let (waiting, address) = (state.kept.len(), &self.address);
+                let sentence = format!("{waiting} records for {address} wait: {why}");
+                Err(HandlerError::other(sentence))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn close(&mut self) -> Result<(), HandlerError> {
