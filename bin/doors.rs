@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use logboom::receiver::{Door, DoorError, DoorForm, DoorPlace};
 
-use crate::options::{parse_duration, parse_size};
+use crate::options::{parse_address, parse_duration, parse_size};
 
 /// Doors, each off until it is named.
 #[derive(clap::Args, Clone)]
@@ -18,37 +19,37 @@ pub(crate) struct DoorOptions {
     #[arg(long, value_name = "PATH")]
     python_socket: Vec<PathBuf>,
     /// The same at this loopback address, such as 127.0.0.1:9020
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_address)]
     python_tcp: Vec<SocketAddr>,
     /// Take what Python's DatagramHandler sends to this unix socket
     #[arg(long, value_name = "PATH")]
     python_datagram: Vec<PathBuf>,
     /// The same at this loopback address
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_address)]
     python_udp: Vec<SocketAddr>,
     /// Take JSON objects, one on a line, from connections to this unix socket
     #[arg(long, value_name = "PATH")]
     json_socket: Vec<PathBuf>,
     /// The same at this loopback address
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_address)]
     json_tcp: Vec<SocketAddr>,
     /// Take JSON objects, one in each datagram to this unix socket
     #[arg(long, value_name = "PATH")]
     json_datagram: Vec<PathBuf>,
     /// The same at this loopback address
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_address)]
     json_udp: Vec<SocketAddr>,
     /// Take syslog messages at this unix socket, as /dev/log does; `logger -u PATH` sends them
     #[arg(long, value_name = "PATH")]
     syslog_socket: Vec<PathBuf>,
     /// The same at this loopback address
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_address)]
     syslog_udp: Vec<SocketAddr>,
     /// Take frames of MessagePack (docs/wire.md) from connections to this unix socket
     #[arg(long, value_name = "PATH")]
     wire_socket: Vec<PathBuf>,
     /// The same at this loopback address
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_address)]
     wire_tcp: Vec<SocketAddr>,
     /// Give all records of these doors this logger; theirs becomes a field
     #[arg(long, value_name = "NAME")]
@@ -57,14 +58,14 @@ pub(crate) struct DoorOptions {
     #[arg(long, value_name = "MODE", value_parser = parse_mode)]
     door_mode: Option<u32>,
     /// Most connections of each [default: 16384, fewer where descriptors do not suffice]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     door_connections: Option<usize>,
     /// Most bytes of a record as it is sent [default: 4MiB, which is also the most]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_frame)]
     door_frame: Option<u64>,
     /// Most records a second of one peer: beyond it streams wait, datagrams are dropped and counted
     /// [default: any number]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     door_rate: Option<u32>,
     /// Close connections from which nothing came for so long, such as 1h; what SocketHandler sends next
     /// is lost then [default: never]
@@ -166,6 +167,12 @@ fn parse_mode(text: &str) -> Result<u32, String> {
     mode.ok_or_else(|| "write it like 600 or 666".to_owned())
 }
 
+fn parse_frame(text: &str) -> Result<u64, String> {
+    let bytes = parse_size(text)?;
+    let is_possible = (1..=Door::MAX_FRAME_BYTES as u64).contains(&bytes);
+    is_possible.then_some(bytes).ok_or_else(|| "from 1 to 4MiB".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -195,5 +202,20 @@ mod tests {
         let doors = options.doors().unwrap();
         assert_eq!(doors.len(), 13);
         assert_eq!(parsed(&options.flags()).doors().unwrap(), doors);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_what_can() {
+        for (flag, sentence) in [
+            ("--json-tcp=localhost:9020", "such as 127.0.0.1:9020 or [::1]:9020"),
+            ("--json-udp=9020", "such as 127.0.0.1:9020 or [::1]:9020"),
+            ("--door-frame=5MiB", "from 1 to 4MiB"),
+            ("--door-frame=0", "from 1 to 4MiB"),
+            ("--door-rate=0", "0 is not in 1.."),
+            ("--door-connections=0", "0 is not in 1.."),
+        ] {
+            let refused = Flags::try_parse_from(["logboom", flag]).err().unwrap().to_string();
+            assert!(refused.contains(sentence), "{refused}");
+        }
     }
 }

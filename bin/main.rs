@@ -11,6 +11,7 @@ mod demo;
 mod doors;
 mod examples;
 mod exit;
+mod help;
 mod level;
 mod listen;
 mod log;
@@ -32,7 +33,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Merges the log records of many processes into one rotated file.
 #[derive(Parser)]
@@ -79,8 +80,13 @@ enum Command {
     BenchProducer(bench::ProducerArgs),
 }
 
+fn command() -> clap::Command {
+    help::unbroken(Cli::command())
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     cli.output.apply();
     let outcome = match cli.command {
         Command::Demo(args) => demo::run(args, &cli.output),
@@ -94,8 +100,8 @@ fn main() -> ExitCode {
         Command::Ctl(args) => ctl::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args, &cli.output),
-        Command::Completions(args) => completions::run(&args, &Cli::command()),
-        Command::Man(args) => man::run(&args, Cli::command()),
+        Command::Completions(args) => completions::run(&args, &command()),
+        Command::Man(args) => man::run(&args, command()),
         Command::BenchProducer(args) => bench::work(args),
     };
     outcome.unwrap_or_else(|error| exit::report(&error))

@@ -178,7 +178,7 @@ pub(crate) struct ConfigServerOptions {
     #[arg(long, value_name = "PATH")]
     config_socket: Option<PathBuf>,
     /// Take them at this loopback address, from whoever sends the secret first
-    #[arg(long, value_name = "ADDRESS:PORT", requires = "config_secret_file")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_address, requires = "config_secret_file")]
     config_tcp: Option<SocketAddr>,
     /// The secret: 16 to 1024 bytes that nobody else may read; a newline at the end does not count
     #[arg(long, value_name = "FILE", requires = "config_tcp")]
@@ -211,4 +211,10 @@ impl ConfigServerOptions {
         let file = file.map(|path| path_flag("--config-secret-file=", path));
         socket.chain(tcp).chain(file).collect()
     }
+}
+
+/// Reads an address with its port.
+pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let sentence = "write an address and a port, such as 127.0.0.1:9020 or [::1]:9020";
+    text.parse().map_err(|_| sentence.to_owned())
 }

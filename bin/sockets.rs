@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use logboom::handler::SocketAddress;
 
+use crate::options::parse_address;
+
 /// Where records of a `SocketHandler` of logboom come in.
 #[derive(clap::Args, Clone)]
 pub(crate) struct SocketOptions {
@@ -14,7 +16,7 @@ pub(crate) struct SocketOptions {
     #[arg(long, value_name = "PATH")]
     logboom_socket: Vec<PathBuf>,
     /// The same at this loopback address, where anybody on the machine can connect; may be repeated
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_address)]
     logboom_tcp: Vec<SocketAddr>,
 }
 

@@ -15,8 +15,8 @@ use crate::options::{QueueOptions, plain};
 use crate::progress::Progress;
 use crate::tail::{FilterOptions, paths};
 
-/// So many records are read before the clock is looked at.
-const PROGRESS_RECORDS: u64 = 10_000;
+/// So many records are read before the clock is looked at; few where few are wanted of many.
+const PROGRESS_RECORDS: u64 = 100;
 
 /// Width of the longest bar.
 const BAR_COLUMNS: u64 = 50;

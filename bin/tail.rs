@@ -262,6 +262,8 @@ fn context_range() -> clap::builder::RangedU64ValueParser {
 fn parse_lines(text: &str) -> Result<u64, String> {
     match text {
         "all" => Ok(u64::MAX),
+        // Of other programs `+3` is from the third on.
+        _ if text.starts_with('+') => Err("expected a number without a sign, or `all`".to_owned()),
         _ => text.parse().map_err(|_| "expected a number or `all`".to_owned()),
     }
 }

@@ -11,8 +11,8 @@ use logboom::filter::{DuplicateFilter, Filter, LevelFilter, RedactFilter};
 use logboom::formatter::PatternFormatter;
 use logboom::handler::{Handler, HandlerError, MemoryHandler, RotatingFileHandler};
 use logboom::{
-    Certainty, Level, ListenerBuilder, ListenerThread, QueueDir, QueueHandler, QueueListener,
-    Record,
+    Certainty, Inlet, Level, ListenerBuilder, ListenerThread, Process, QueueDir, QueueHandler,
+    QueueListener, Record, RecordSource,
 };
 use tempfile::TempDir;
 
@@ -342,4 +342,37 @@ fn a_handler_that_is_not_installed_leaves_the_macros_alone() {
     wait_until(|| worker.enabled(Level::TRACE, "any"));
     assert_eq!(log::max_level(), before);
     threaded.stop();
+}
+
+/// Gives much at once, and nothing afterwards.
+struct Burst;
+
+impl Burst {
+    const RECORDS: usize = 30;
+    const RECORD_BYTES: usize = 1 << 20;
+}
+
+impl RecordSource for Burst {
+    fn name(&self) -> String {
+        "burst".to_owned()
+    }
+
+    fn run(&mut self, inlet: &Inlet) {
+        let mut lane = inlet.lane(Process::default()).unwrap();
+        let message = "x".repeat(Burst::RECORD_BYTES);
+        for _ in 0..Burst::RECORDS {
+            assert!(inlet.give(&mut lane, Record::new(0, Level::INFO, "", message.clone())));
+        }
+    }
+}
+
+/// The drain takes two of its records in a round, and looks each second while nobody wakes it.
+#[test]
+fn what_a_source_brings_at_once_is_written_without_a_pause() {
+    let began = Instant::now();
+    let listener = Threaded::start(|builder| builder.source(Burst));
+    let log_bytes = || std::fs::metadata(listener.log()).map_or(0, |log| log.len());
+    wait_until(|| log_bytes() >= (Burst::RECORDS * Burst::RECORD_BYTES) as u64);
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    assert_eq!(listener.stop().0.drained, Burst::RECORDS as u64);
 }

@@ -204,10 +204,35 @@ fn a_path_without_a_file_name_is_refused() {
 }
 
 #[test]
+fn a_log_whose_backups_would_have_too_long_names_is_refused() {
+    let logs = Logs::new();
+    let builder = |name_bytes: usize| {
+        let builder = RotatingFileHandler::builder(logs.at(&"x".repeat(name_bytes))).max_bytes(10);
+        builder.backup_names(BackupNames::Unique)
+    };
+    let mut handler = builder(208).open(Message).unwrap();
+    write(&mut handler, &["aaaa", "bbb", "cccc"]);
+    handler.close().unwrap();
+    assert_eq!(logs.names().len(), 2);
+    let locked = builder(209).open_locked(Message).err().expect("must be refused");
+    for error in [refusal(builder(209)), locked] {
+        let HandlerError::Io { operation: "open", source, .. } = error else { panic!("{error:?}") };
+        let said = "its name has 209 bytes, and those of its backups are longer: choose one of 208 bytes \
+                    at most";
+        assert_eq!(source.to_string(), said);
+    }
+    assert_eq!(logs.names().len(), 2);
+}
+
+#[test]
 fn a_refused_rotation_refuses_the_record() {
     let logs = Logs::new();
-    // A backup has a longer name than there can be.
-    let path = logs.at(&"x".repeat(240));
+    // A backup has a longer path than there can be (`PATH_MAX`), and the lock file has not.
+    let mut directory = logs.0.path().to_owned();
+    while let missing_bytes @ 2.. = 3884_usize.saturating_sub(directory.as_os_str().len()) {
+        directory.push("d".repeat(missing_bytes.min(100) - 1));
+    }
+    let path = directory.join("x".repeat(200));
     let builder = RotatingFileHandler::builder(&path).max_bytes(10);
     let mut handler = builder.backup_names(BackupNames::Unique).open(Message).unwrap();
     write(&mut handler, &["aaaa", "bbb"]);

@@ -58,6 +58,10 @@ impl Context {
         }
         self.text.clear();
         self.printer.print(reader, &mut self.text);
+        // Of what is only context, no rest follows that would end the line.
+        if !is_wanted && !self.text.ends_with(b"\n") {
+            self.text.push(b'\n');
+        }
         if !is_wanted && self.left == 0 {
             self.keep();
             return Ok(());

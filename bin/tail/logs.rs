@@ -29,7 +29,7 @@ impl NewLogs {
     pub(crate) fn beside(given: &[PathBuf], known: &[PathBuf]) -> NewLogs {
         NewLogs {
             directories: given.iter().filter(|path| path.is_dir()).cloned().collect(),
-            known: known.iter().cloned().collect(),
+            known: known.iter().map(|path| real(path)).collect(),
             looked_at: Instant::now(),
         }
     }
@@ -41,7 +41,7 @@ impl NewLogs {
         }
         self.looked_at = Instant::now();
         let found = self.directories.iter().filter_map(|directory| logs_in(directory).ok());
-        found.flatten().filter(|path| self.known.insert(path.clone())).collect()
+        found.flatten().filter(|path| self.known.insert(real(path))).collect()
     }
 }
 
@@ -52,14 +52,36 @@ pub(crate) fn paths(given: &[PathBuf], queue: &QueueOptions) -> anyhow::Result<V
     }
     let mut paths = Vec::new();
     for path in given {
-        let found = if path.is_dir() { logs_in(path)? } else { vec![path.clone()] };
-        for path in found {
-            if !paths.contains(&path) {
-                paths.push(path);
-            }
-        }
+        paths.extend(if path.is_dir() { logs_in(path)? } else { vec![path.clone()] });
     }
-    Ok(paths)
+    Ok(each_once(paths))
+}
+
+/// The paths without those that name a log again, or a backup of another: shells make them of `app.log*`.
+fn each_once(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let all: HashSet<_> = paths.iter().map(|path| real(path)).collect();
+    // A link leads to the current file only, not to its backups.
+    let direct: HashSet<_> =
+        paths.iter().filter(|path| !path.is_symlink()).map(|path| real(path)).collect();
+    let mut seen = HashSet::new();
+    let is_first = |path: &PathBuf| {
+        let real = real(path);
+        let is_backup = log_of(&real).is_some_and(|log| all.contains(&log));
+        let is_other_name = path.is_symlink() && direct.contains(&real);
+        !is_backup && !is_other_name && seen.insert(real)
+    };
+    paths.into_iter().filter(is_first).collect()
+}
+
+/// The same for all paths that lead to a log, whether its file is there or not.
+fn real(path: &Path) -> PathBuf {
+    let in_real_directory = || {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = directory.unwrap_or(".".as_ref()).canonicalize().ok()?;
+        Some(directory.join(path.file_name()?))
+    };
+    let real = path.canonicalize().ok().or_else(in_real_directory);
+    real.unwrap_or_else(|| path.to_owned())
 }
 
 /// The logs in a directory: files that end in `.log`, and those whose backups do.

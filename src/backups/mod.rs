@@ -13,5 +13,5 @@ pub(crate) use name::Compression;
 #[cfg(all(feature = "compression", feature = "listener"))]
 pub use name::{Compression, ParseCompressionError};
 #[cfg(feature = "listener")]
-pub(crate) use name::{Stamp, StampForm, Stem};
+pub(crate) use name::{MAX_LOG_NAME_BYTES, Stamp, StampForm, Stem};
 pub(crate) use origin::{Origin, origin_of};

@@ -6,6 +6,11 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+/// Longest name of a log: names have 255 bytes at most (`NAME_MAX`), of which locks, temporary files and
+/// backups need some.
+#[cfg(feature = "listener")]
+pub(crate) const MAX_LOG_NAME_BYTES: usize = 208;
+
 /// The name of a backup, without that of its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BackupName {

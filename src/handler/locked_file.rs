@@ -5,7 +5,7 @@ use std::process;
 use std::time::Duration;
 
 use super::log_lock::SharedLogLock;
-use super::rotating_file::RotatingFileBuilder;
+use super::rotating_file::{RotatingFileBuilder, check_name};
 use super::{Handler, HandlerError};
 use crate::Record;
 use crate::formatter::Formatter;
@@ -73,9 +73,9 @@ impl RotatingFileBuilder {
     /// # Errors
     /// [`LockError::Held`](crate::LockError::Held) inside [`HandlerError::Lock`] if a listener or a
     /// `RotatingFileHandler` has this log, [`LockError::Unresolved`](crate::LockError::Unresolved) if a
-    /// listener was killed amid it; [`HandlerError::Io`] if the path is no regular file, the system
-    /// refuses, or the settings do not suit: files of several processes do not rotate at each
-    /// start, and nobody compresses them.
+    /// listener was killed amid it; [`HandlerError::Io`] if the path is no regular file, its name has more
+    /// than 208 bytes, the system refuses, or the settings do not suit: files of several processes do
+    /// not rotate at each start, and nobody compresses them.
     pub fn open_locked(
         self,
         formatter: impl Formatter + 'static,
@@ -83,6 +83,7 @@ impl RotatingFileBuilder {
         // Names the same file after a change of the working directory.
         let path = path::absolute(self.path()).map_err(refused("open", self.path()))?;
         self.check(&path)?;
+        check_name(&path)?;
         let problem = if self.rule.rotates_on_start {
             Some("a log of several processes cannot rotate when one of them starts")
         } else if self.rule.compresses() {

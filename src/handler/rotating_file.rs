@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use self::builder::RotatingFileBuilder;
+pub(super) use self::builder::check_name;
 use super::line_buffer::LineBuffer;
 use super::log_lock::{LogLock, OnUnresolved};
 use super::{Handler, HandlerError};
@@ -71,6 +72,8 @@ pub struct RotatingFileHandler {
     lines: LineBuffer,
     /// What the journal knows of the lines that wait.
     segment: Option<Segment>,
+    /// The current file was begun, and nobody was told.
+    is_new: bool,
 }
 
 impl RotatingFileHandler {
@@ -267,6 +270,17 @@ impl RotatingFileHandler {
         Ok(self.rotation.ensure_space(&self.file, bytes)?)
     }
 
+    /// Whether nothing is in the current file, and nothing waits for it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.file.size_bytes() + self.lines.pending_bytes() == 0
+    }
+
+    /// Whether the log has begun another file since this was asked last: it was empty when it was opened, has
+    /// rotated, or others have moved or deleted the file before.
+    pub(crate) fn take_new(&mut self) -> bool {
+        std::mem::take(&mut self.is_new)
+    }
+
     /// Whether others have moved or deleted the open file.
     pub(crate) fn is_moved(&mut self) -> Result<bool, HandlerError> {
         Ok(self.file.locate()? != Place::AtPath)
@@ -315,8 +329,12 @@ impl RotatingFileHandler {
             self.reopen_if_moved()?;
         }
         self.ensure_space()?;
-        let RotatingFileHandler { file, lock, lines, rotation, .. } = self;
-        lines.write_at_path(file, |file| reopen(file, lock, rotation))?;
+        let RotatingFileHandler { file, lock, lines, rotation, is_new, .. } = self;
+        lines.write_at_path(file, |file| {
+            reopen(file, lock, rotation)?;
+            *is_new = true;
+            Ok(())
+        })?;
         rotation.settled();
         Ok(())
     }
@@ -338,7 +356,9 @@ impl RotatingFileHandler {
     }
 
     fn reopen(&mut self) -> Result<(), HandlerError> {
-        reopen(&mut self.file, &mut self.lock, &mut self.rotation)
+        reopen(&mut self.file, &mut self.lock, &mut self.rotation)?;
+        self.is_new = true;
+        Ok(())
     }
 }
 

@@ -23,7 +23,7 @@ use super::round::{Item, LaneInput, Merge, Merged, Source};
 use super::senders::Senders;
 use super::stop::Stop;
 use super::tasks::Tasks;
-use crate::logger::{Delivery, Destination, Filters, Routing};
+use crate::logger::{Delivery, Filters, Routing};
 use crate::queue::control::Reply;
 use crate::queue::ring::Bell;
 use crate::queue::status::{Flushed, StopReport};
@@ -126,18 +126,6 @@ impl Drain {
             }
         }
         self.finish()
-    }
-
-    /// Says in the log, once, that it does not get every record: its gaps prove nothing.
-    pub(super) fn say_filtered(&mut self) {
-        self.is_filtered |= !self.filters.is_empty() || self.routing.is_selective();
-        self.files.set_filtered(self.is_filtered);
-        if self.is_filtered && !self.says_filtered {
-            let notice = self.notices.filtered();
-            // Files that records choose say it where they begin.
-            self.take(|to| matches!(to, Destination::File(_)).then_some(&notice));
-            self.says_filtered = true;
-        }
     }
 
     /// Nobody finds this listener any more, while it keeps its log from every other: it stops. What

@@ -87,6 +87,27 @@ impl Drain {
         self.outlets.take(record, unchanged);
     }
 
+    /// Says in the log that it does not get every record: its gaps prove nothing. Once, and again in each
+    /// file that it goes on with, because the one before is deleted some day.
+    pub(super) fn say_filtered(&mut self) {
+        self.is_filtered |= !self.filters.is_empty() || self.routing.is_selective();
+        self.files.set_filtered(self.is_filtered);
+        if !self.is_filtered {
+            return;
+        }
+        let says_first = !std::mem::replace(&mut self.says_filtered, true);
+        let is_new = self.files.take_new();
+        if says_first || is_new.contains(&true) {
+            let notice = self.notices.filtered();
+            // Files that records choose say it where they begin.
+            let has_to_say =
+                |to| matches!(to, Destination::File(index) if says_first || is_new[index]);
+            self.take(|to| has_to_say(to).then_some(&notice));
+            // For a notice that has made a log rotate there is no other.
+            self.files.take_new();
+        }
+    }
+
     /// Takes a record into the batch of the log files; where it does not fit, it begins the next.
     pub(super) fn take<'r>(&mut self, record_for: impl Fn(Destination) -> Option<&'r Record<'r>>) {
         if !self.files.offer(&record_for) {

@@ -340,6 +340,13 @@ impl Files {
         self.routes.set_filtered(is_filtered);
     }
 
+    /// Which of the files that records do not choose are new, with something in them, since this was asked
+    /// last.
+    pub(super) fn take_new(&mut self) -> Vec<bool> {
+        let is_new = |file: &mut LogFile| !file.handler.is_empty() && file.handler.take_new();
+        self.files.iter_mut().map(is_new).collect()
+    }
+
     /// What the log should say of its own files.
     pub(super) fn take_notices(&mut self) -> Vec<String> {
         let of_files = self.files.iter_mut().flat_map(|file| file.handler.take_notices());

@@ -47,6 +47,8 @@ impl Drain {
     /// Takes the batches that come within `patience`, less where lanes in shared memory may have more.
     pub(super) fn gather(&mut self, patience: Duration) -> Vec<Vec<u8>> {
         let patience = match self.pace {
+            // Nobody tells again of what the last round has left.
+            _ if self.inlets.have_waiting() => Duration::ZERO,
             _ if self.lanes.is_empty() => self.rest(patience),
             Pace::Idle { looks } if looks >= LOOKS_BEFORE_REST => {
                 self.rest(patience.min(REST_TICK))

@@ -95,6 +95,11 @@ impl Arrivals {
         taken
     }
 
+    /// Whether there is something to take.
+    pub(super) fn are_waiting(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
     /// How much was ever pushed.
     pub(super) fn pushed(&self) -> u64 {
         self.lock().pushed

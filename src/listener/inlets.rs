@@ -73,6 +73,11 @@ impl Inlets {
         inputs
     }
 
+    /// Whether there is something for the next round.
+    pub(super) fn have_waiting(&self) -> bool {
+        self.arrivals.are_waiting()
+    }
+
     /// How much has come by now.
     pub(super) fn tail(&self) -> u64 {
         self.arrivals.pushed()

@@ -68,7 +68,7 @@ impl SourceCounts {
         }
     }
 
-    pub(super) fn status(&self) -> DoorStatus {
+    pub(crate) fn status(&self) -> DoorStatus {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         DoorStatus {

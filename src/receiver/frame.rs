@@ -3,6 +3,10 @@
 
 use super::{DecodeError, MAX_FRAME_BYTES};
 
+/// Beyond this a length is taken for other bytes: text, a pickle and a map of MessagePack all begin
+/// with a byte that is not zero.
+const MAX_LIKELY_BYTES: usize = 0x00ff_ffff;
+
 /// A frame and what follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
@@ -15,7 +19,8 @@ pub struct Frame<'a> {
 /// The frame at the beginning of `bytes`; none where it is not there as a whole yet.
 ///
 /// # Errors
-/// The frame is longer than [`MAX_FRAME_BYTES`]: where the next one begins is not known.
+/// The frame is longer than [`MAX_FRAME_BYTES`], or, where its length is beyond all that could be
+/// meant, none: where the next one begins is not known.
 pub fn first(bytes: &[u8]) -> Result<Option<Frame<'_>>, DecodeError> {
     first_within(bytes, MAX_FRAME_BYTES)
 }
@@ -27,6 +32,7 @@ pub(super) fn first_within(
 ) -> Result<Option<Frame<'_>>, DecodeError> {
     let Some((length, rest)) = bytes.split_first_chunk() else { return Ok(None) };
     match u32::from_be_bytes(*length) as usize {
+        length if length > MAX_LIKELY_BYTES => Err(DecodeError::NoFrame),
         length if length > max_bytes.min(MAX_FRAME_BYTES) => Err(DecodeError::TooLong),
         length => Ok(rest.split_at_checked(length).map(|(content, rest)| Frame { content, rest })),
     }
@@ -71,6 +77,11 @@ mod tests {
         let length = |length: usize| u32::try_from(length).unwrap().to_be_bytes();
         assert_eq!(first(&length(MAX_FRAME_BYTES)), Ok(None));
         assert_eq!(first(&length(MAX_FRAME_BYTES + 1)), Err(DecodeError::TooLong));
-        assert_eq!(first(&[0xff; 4]), Err(DecodeError::TooLong));
+        assert_eq!(first(&length(MAX_LIKELY_BYTES)), Err(DecodeError::TooLong));
+        for bytes in
+            [b"GET / HTTP/1.1", &b"{\"msg\":\"hi\"}\n"[..], b"\x80\x04\x95\0", &[1, 0, 0, 0]]
+        {
+            assert_eq!(first(bytes), Err(DecodeError::NoFrame));
+        }
     }
 }

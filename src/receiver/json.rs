@@ -36,6 +36,49 @@ pub fn decode(line: &[u8], arrived_ns: i64) -> Result<Received<'_>, DecodeError>
     Ok(filled?.finish())
 }
 
+/// The same of a line that only `json.dumps` of Python takes for JSON, or that begins with a mark of
+/// byte order. What it is read from then is put into `spare`.
+pub(super) fn decode_lenient<'a>(
+    line: &'a [u8],
+    arrived_ns: i64,
+    spare: &'a mut Vec<u8>,
+) -> Result<Received<'a>, DecodeError> {
+    match decode(line, arrived_ns) {
+        Err(DecodeError::Malformed) => {}
+        decoded => return decoded,
+    }
+    *spare = strict(line).ok_or(DecodeError::Malformed)?;
+    decode(spare, arrived_ns)
+}
+
+/// What Python writes for floats that are not finite, and JSON has no words for.
+const NOT_FINITE: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
+
+/// A line with these as text; none where there is nothing to mend.
+fn strict(line: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    let mut is_mended = rest.len() < line.len();
+    let (mut out, mut is_in_text) = (Vec::with_capacity(line.len()), false);
+    while let [first, ..] = rest {
+        let word = NOT_FINITE.iter().find(|word| !is_in_text && rest.starts_with(word));
+        let length = match (word, first) {
+            (Some(word), _) => {
+                out.push(b'"');
+                word.len()
+            }
+            (None, b'\\') if is_in_text => rest.len().min(2),
+            (None, _) => 1,
+        };
+        let (taken, behind) = rest.split_at(length);
+        out.extend_from_slice(taken);
+        out.extend(word.map(|_| b'"'));
+        is_mended |= word.is_some();
+        is_in_text ^= *first == b'"';
+        rest = behind;
+    }
+    is_mended.then_some(out)
+}
+
 /// Reads a line that a program has printed for whoever reads it: a record only where it is an object
 /// with a message, of which nothing is left out. It has this `level` unless it says another.
 #[cfg(feature = "supervisor")]
@@ -285,6 +328,27 @@ mod tests {
         }
         assert_eq!(decode(b"{\"a\":\"\xff\"}", 0), Err(DecodeError::Malformed));
         assert_eq!(decode(&vec![b' '; MAX_FRAME_BYTES + 1], 0), Err(DecodeError::TooLong));
+    }
+
+    #[test]
+    fn what_python_takes_for_json_is_read() {
+        let line = concat!(
+            "\u{feff}",
+            r#"{"msg":"NaN, \"Infinity","a":NaN,"b": -Infinity , "c":[Infinity,"NaN"]}"#
+        );
+        let mut spare = Vec::new();
+        let received = decode_lenient(line.as_bytes(), 0, &mut spare).unwrap();
+        assert_eq!(&*received.message, "NaN, \"Infinity");
+        let expected = [
+            ("a", &Value::Str("NaN".into())),
+            ("b", &Value::Str("-Infinity".into())),
+            ("c", &Value::Str(r#"["Infinity","NaN"]"#.into())),
+        ];
+        assert_eq!(pairs(&received), expected);
+        for line in [r#"{"a":NaN"#, r#"{"a":nan}"#, r#"{"a":+Infinity}"#, r#"NaN"#, "\\", r#"{"a\"#]
+        {
+            assert!(decode_lenient(line.as_bytes(), 0, &mut Vec::new()).is_err(), "{line}");
+        }
     }
 
     #[test]

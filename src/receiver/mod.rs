@@ -58,9 +58,19 @@ const MAX_DEPTH: usize = 64;
 /// # Errors
 /// It is longer than [`MAX_FRAME_BYTES`], or no JSON object.
 pub fn decode_json(body: &[u8]) -> Result<Record<'_>, DecodeError> {
-    let received = json::decode(body, now_ns())?;
-    let process = received.process();
-    Ok(received.into_record(process))
+    let mut spare = Vec::new();
+    match json::decode(body, now_ns()) {
+        Err(DecodeError::Malformed) => {
+            let received = json::decode_lenient(body, now_ns(), &mut spare)?;
+            let process = received.process();
+            Ok(received.into_record(process).into_owned())
+        }
+        received => {
+            let received = received?;
+            let process = received.process();
+            Ok(received.into_record(process))
+        }
+    }
 }
 
 /// What somebody has said about one record.
@@ -110,6 +120,11 @@ pub enum DecodeError {
     /// The frame is longer than [`MAX_FRAME_BYTES`].
     #[error("longer than {MAX_FRAME_BYTES} bytes: send shorter messages")]
     TooLong,
+    /// Where a frame begins there is no length, or one of 16 MiB and more.
+    #[error(
+        "no frame: put the length of each record before it, in four bytes, most significant first"
+    )]
+    NoFrame,
     /// It ends too early.
     #[error("cut short: send each record whole")]
     CutShort,

@@ -141,6 +141,7 @@ impl Forms {
     /// What a record says; none if its first line is of no form.
     pub(super) fn read<'l>(&mut self, text: &'l str) -> Option<Read<'l>> {
         let (line, further) = text.split_once('\n').unwrap_or((text, ""));
+        let (line, further) = (without_return(line), without_return(further));
         let form = self.form_of(line.as_bytes())?;
         let mut read = match &self.forms[form] {
             LineForm::Json => json_line::read(line, &mut self.clock)?,
@@ -159,6 +160,7 @@ impl Forms {
 
     /// Level and moment of a record, by its first line; none if that is of no form.
     pub(super) fn told(&mut self, line: &str) -> Option<Told> {
+        let line = without_return(line);
         // It mostly is of the form of the line before, and is that looked at once.
         let of_current = self.current.filter(|_| !line.starts_with('\t'));
         of_current.and_then(|form| self.told_by(form, line)).or_else(|| {
@@ -216,6 +218,7 @@ impl Forms {
 
 impl LineForm {
     fn begins(&self, line: &[u8]) -> bool {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self {
             LineForm::Json => line.starts_with(b"{") && line.ends_with(b"}"),
             LineForm::Logfmt => FIRST_KEYS.iter().any(|key| line.starts_with(key)),
@@ -239,6 +242,11 @@ impl LineForm {
                 .is_some_and(|parts| parts.time.is_some() && parts.level.is_some()),
         }
     }
+}
+
+/// A line without the carriage return that ends it in files of other systems.
+fn without_return(line: &str) -> &str {
+    line.strip_suffix('\r').unwrap_or(line)
 }
 
 /// The text of a line, as far as it is text.
@@ -290,7 +298,7 @@ fn push_further(read: &mut Read<'_>, further: &str) {
         return;
     }
     let message = read.record.message.to_mut();
-    for line in further.split('\n') {
+    for line in further.split('\n').map(without_return) {
         message.push('\n');
         message.push_str(line.strip_prefix('\t').unwrap_or(line));
     }

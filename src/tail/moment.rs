@@ -131,9 +131,9 @@ fn clock_of(text: &str) -> Option<Time> {
     }
 }
 
-/// How long ago, whichever sign it has.
+/// How long ago, with a minus or without a sign; a plus would be understood as later.
 fn ago(text: &str, now: &Zoned) -> Option<i64> {
-    let span: Span = text.parse().ok()?;
+    let span: Span = if text.starts_with('+') { None } else { text.parse().ok() }?;
     Some(nanoseconds(now.checked_sub(span.abs()).ok()?.timestamp()))
 }
 
@@ -305,7 +305,8 @@ mod tests {
 
     #[test]
     fn what_names_no_instant_is_refused_with_advice() {
-        for text in ["", "soon", "25:00", "4:48", "2026-11-22 04:48:23 x", "2026-02-30", "-2", "日"]
+        for text in
+            ["", "soon", "25:00", "4:48", "2026-11-22 04:48:23 x", "2026-02-30", "-2", "+2h", "日"]
         {
             let error = Zone::local().instant(text, 0).expect_err(text).to_string();
             assert!(error.contains("write `04:48`"), "{error}");

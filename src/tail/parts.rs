@@ -6,7 +6,8 @@ use super::moment::{LineClock, Moment};
 use crate::formatter::TimeText;
 use crate::{Field, Level, Record, Span, Value};
 
-/// Above this a number is no count of seconds any more but one of milliseconds.
+/// Above this a number is no count of seconds any more but one of milliseconds; a thousand times higher each,
+/// of microseconds and of nanoseconds.
 const MAX_SECONDS: f64 = 1e11;
 
 /// A record as a line tells it.
@@ -97,11 +98,7 @@ impl<'l> Read<'l> {
                 let span = |name: &str| Span { name: name.to_owned().into(), fields: Vec::new() };
                 record.spans = names.split(':').map(span).collect();
             }
-            ("fields", Tree::Object(fields)) => {
-                fields
-                    .into_iter()
-                    .for_each(|(key, tree)| push_fields(key, tree, &mut record.fields));
-            }
+            ("fields", Tree::Object(fields)) => self.set_fields(fields),
             ("context", Tree::Object(context)) => {
                 let mut fields = Vec::new();
                 context.into_iter().for_each(|(key, tree)| push_fields(key, tree, &mut fields));
@@ -109,6 +106,19 @@ impl<'l> Read<'l> {
                 record.process.to_mut().context = owned.collect();
             }
             (_, tree) => push_fields(without_prefix(key), tree, &mut record.fields),
+        }
+    }
+
+    /// Takes the fields of a record. `tracing` has its message among them.
+    fn set_fields(&mut self, fields: Vec<(Cow<'l, str>, Tree<'l>)>) {
+        let record = &mut self.record;
+        for (key, tree) in fields {
+            match (&*key, tree) {
+                ("message", Tree::Leaf(Value::Str(text))) if record.message.is_empty() => {
+                    record.message = text;
+                }
+                (_, tree) => push_fields(key, tree, &mut record.fields),
+            }
         }
     }
 }
@@ -210,19 +220,30 @@ pub(super) fn level_of(name: &str) -> Option<Level> {
 
 /// The moment that a value stands for.
 pub(super) fn moment_of(value: &Value<'_>, clock: &mut LineClock) -> Option<Moment> {
-    let seconds = match value {
+    let number = match value {
         Value::Str(text) => {
             let time = TimeText::read(text.as_bytes()).filter(|time| time.bytes == text.len())?;
             return clock.moment(&time);
         }
-        Value::I64(number) => *number as f64,
-        Value::U64(number) => *number as f64,
         Value::F64(number) => *number,
-        _ => return None,
+        value => {
+            let number = i64::try_from(whole(value)?).ok()?;
+            return Some(Moment::at(number.saturating_mul(unit_ns(number as f64))));
+        }
     };
-    let seconds = if seconds.abs() < MAX_SECONDS { seconds } else { seconds / 1e3 };
     // A float has no more digits than microseconds need.
-    Some(Moment::at(((seconds * 1e6).round() as i64).saturating_mul(1000)))
+    let microseconds = (number * unit_ns(number) as f64 / 1e3).round() as i64;
+    Some(Moment::at(microseconds.saturating_mul(1000)))
+}
+
+/// What a number of this size counts, in nanoseconds.
+fn unit_ns(number: f64) -> i64 {
+    match number.abs() {
+        seconds if seconds < MAX_SECONDS => 1_000_000_000,
+        milliseconds if milliseconds < MAX_SECONDS * 1e3 => 1_000_000,
+        microseconds if microseconds < MAX_SECONDS * 1e6 => 1_000,
+        _ => 1,
+    }
 }
 
 fn whole(value: &Value<'_>) -> Option<u64> {

@@ -172,15 +172,15 @@ impl Reader {
     pub fn advance(&mut self) -> Result<Found, TailError> {
         loop {
             let found = self.advance_once()?;
-            match found {
-                Found::Record | Found::Rest if self.skipped_records > 0 => {
-                    let is_counted = found == Found::Record && self.is_wanted();
-                    self.skipped_records -= u64::from(is_counted);
-                    if self.give == Give::All && !self.is_wanted() {
-                        return Ok(found);
-                    }
-                }
-                found => return Ok(found),
+            if found != Found::Record || self.skipped_records == 0 || !self.is_wanted() {
+                return Ok(found);
+            }
+            self.skipped_records -= 1;
+            let skipped = self.current.and_then(|at| self.sources.get_mut(at));
+            skipped.into_iter().for_each(Source::refuse);
+            // One that is not shown for itself may still stand before one that is.
+            if self.give == Give::All {
+                return Ok(found);
             }
         }
     }

@@ -153,6 +153,12 @@ impl Source {
         self.is_past
     }
 
+    /// Treats the head, and what comes late of it, as a record that is not wanted.
+    pub(super) fn refuse(&mut self) {
+        self.before = Some(false);
+        self.head.iter_mut().for_each(|head| head.is_wanted = false);
+    }
+
     /// Gives up the head.
     pub(super) fn release(&mut self) {
         self.head = None;

@@ -50,6 +50,8 @@ WAYS = [
     ("Python's SocketHandler to the cookbook's", None, "python"),
     ("JSON lines", ["--json-socket=s"], "json"),
     ("JSON lines, many in a write", ["--json-socket=s"], "json-batch"),
+    ("JSON lines, made before", ["--json-socket=s"], "json-made"),
+    ("records of SocketHandler, made before", ["--python-socket=s"], "python-made"),
     ("syslog datagrams", ["--syslog-socket=s"], "syslog"),
     ("logboom's SocketHandler", ["--logboom-socket=s"], "logboom"),
 ]
@@ -102,8 +104,16 @@ def wait_for(path):
 
 def messages(records, number):
     """Begins when the other clients are there too."""
+    begin()
+    yield from made_messages(records, number)
+
+
+def begin():
     print(flush=True)
     sys.stdin.read()
+
+
+def made_messages(records, number):
     for index in range(int(records)):
         yield MESSAGE % (int(number), index, index * 7919 % 1000003, 200, 1000 + index * 31 % 90000)
 
@@ -117,8 +127,8 @@ def python_client(records, number):
     logging.shutdown()
 
 
-def json_lines(records, number):
-    for message in messages(records, number):
+def json_lines(messages):
+    for message in messages:
         yield json.dumps({"ts": time.time(), "level": "info", "logger": "web.access", "msg": message}).encode() + b"\n"
 
 
@@ -126,7 +136,7 @@ def json_client(records, number, lines_in_a_write=1):
     with socket.socket(socket.AF_UNIX) as stream:
         stream.connect("s")
         waiting = []
-        for line in json_lines(records, number):
+        for line in json_lines(messages(records, number)):
             waiting.append(line)
             if len(waiting) == lines_in_a_write:
                 stream.sendall(b"".join(waiting))
@@ -136,6 +146,28 @@ def json_client(records, number, lines_in_a_write=1):
 
 def json_batch_client(records, number):
     json_client(records, number, 100)
+
+
+def json_made_client(records, number):
+    send_made(json_lines(made_messages(records, number)))
+
+
+def python_made_client(records, number):
+    handler = logging.handlers.SocketHandler("s", None)
+    logger = logging.getLogger("web.access")
+    arguments = logging.INFO, __file__, 1
+    records = (logger.makeRecord(logger.name, *arguments, message, (), None)
+               for message in made_messages(records, number))
+    send_made(map(handler.makePickle, records))
+
+
+def send_made(pieces):
+    """What the receiver takes when no client costs anything."""
+    content = b"".join(pieces)
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.connect("s")
+        begin()
+        stream.sendall(content)
 
 
 def syslog_client(records, number):
@@ -153,7 +185,7 @@ def logboom_client(records, logboom):
     environment = {**os.environ, "LOGBOOM_QUEUE": str(Path("relay").resolve())}
     command = [logboom, "-q", "listen", "--config=relay.toml", "--json-stdin", "--drain-timeout=60"]
     relaying = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
-    for line in json_lines(records, 0):
+    for line in json_lines(messages(records, 0)):
         relaying.stdin.write(line)
     relaying.stdin.close()
     sys.exit(relaying.wait())
@@ -194,6 +226,8 @@ ROLES = {
     "python": python_client,
     "json": json_client,
     "json-batch": json_batch_client,
+    "json-made": json_made_client,
+    "python-made": python_made_client,
     "syslog": syslog_client,
     "logboom": logboom_client,
     "receive": receive,

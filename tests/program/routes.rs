@@ -233,6 +233,32 @@ fn records_are_told_apart_by_level_logger_and_field() {
 }
 
 #[test]
+fn what_rotation_leaves_of_a_log_of_some_records_says_that_they_are_some() {
+    let place = Place::new();
+    let rotated = "maxBytes = 4000\nbackupCount = 1\n";
+    let config = routes_config(&["l/{level}.log"], "")
+        .replace("maxBytes = 20000\nbackupCount = 1000\n", rotated)
+        .replace("'app.log'\n", &format!("'app.log'\nlevel = 'ERROR'\n{rotated}"));
+    fs::write(place.path("logboom.toml"), config).unwrap();
+    let listener = place.serve(place.logboom(&["listen"]));
+    run_workers(&place, &["w"]);
+    listener.stop();
+    for log in ["l/INFO.log", "l/WARNING.log", "l/ERROR.log", "app.log"] {
+        assert!(numbers(&place, log)["w"][0] > 2, "{log}: its beginning is still there");
+        let output = place.run(&["verify", log]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.code() == Some(65) && said.contains("this log was filtered"),
+            "{log}: {said}"
+        );
+        for file in [log.to_owned(), format!("{log}.1")] {
+            let text = fs::read_to_string(place.path(&file)).unwrap();
+            assert!(text.matches("\"filtered\":true").count() <= 1, "{file}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_route_has_level_filters_and_a_place_among_loggers_as_any_handler() {
     let place = Place::new();
     let config = routes_config(&["l/{worker}.log"], "level = 'ERROR'\n")

@@ -185,9 +185,9 @@ fn tcp_is_received_at_loopback_addresses_only() {
         let why = format!("between machines: {address} is no loopback address, use 127.0.0.1");
         assert!(error.contains(&why) && error.lines().count() == 1, "{error}");
     }
-    // A port that was free a moment ago.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let listener = place.listen(&["--format", "json", &format!("--logboom-tcp={free}")]);
+    let listener = place.listen(&["--format", "json", "--logboom-tcp=127.0.0.1:0"]);
+    // The status knows the port that it got.
+    let free = place.address("logboom tcp");
     let address = SocketAddress::Tcp(free);
     let mut handler = SocketHandler::builder(address).close_timeout(PATIENCE).start().unwrap();
     send_until(&mut handler, &[1], |seq| seq == 1000);

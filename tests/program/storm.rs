@@ -74,7 +74,8 @@ fn worker_process() {
             std::thread::sleep(Duration::from_micros(400 * burst));
         }
     }
-    assert!(guard.flush(Certainty::Written, PATIENCE).is_complete());
+    // Whoever started it waits no longer than the listener gets on.
+    assert!(guard.flush(Certainty::Written, 20 * PATIENCE).is_complete());
 }
 
 /// A sequence of numbers that is the same on every run (Knuth's multiplier, MMIX).
@@ -218,9 +219,32 @@ impl Storm {
         [0, 1].map(|place| number(place).unwrap_or(0))
     }
 
-    /// Lets the workers come to an end.
-    fn calm(&self) {
+    /// Lets the workers come to an end, and waits for that of `processes` as long as something is written: what
+    /// was left by all those who were killed takes a busy machine its time.
+    fn calm<'p>(&self, processes: impl Iterator<Item = &'p Process>) {
         fs::write(self.place.path("end"), "").unwrap();
+        for process in processes {
+            let pid = process.0.id() as i32;
+            let mut files = self.files();
+            while is_alive(pid) {
+                wait_until("the end of a process, or more in the logs", || {
+                    !is_alive(pid) || self.files() != files
+                });
+                files = self.files();
+            }
+        }
+    }
+
+    /// All files of the logs, and how large they are.
+    fn files(&self) -> Vec<(PathBuf, u64)> {
+        let root = self.place.directory.path();
+        let directories = [Some(root.to_owned()), self.routes.map(|routes| root.join(routes))];
+        let entries = directories.into_iter().flatten().flat_map(fs::read_dir).flatten();
+        // One may be renamed meanwhile.
+        let file = |entry: fs::DirEntry| Some((entry.path(), entry.metadata().ok()?.len()));
+        let mut files: Vec<_> = entries.filter_map(|entry| file(entry.unwrap())).collect();
+        files.sort();
+        files
     }
 
     /// Nothing is there any more but the logs, and they have all that was logged; how many lines.
@@ -375,7 +399,7 @@ fn blow(mut storm: Storm, kills: [usize; 3]) {
     kill(&mut listener);
     let place = &storm.place;
     let listener = place.serve(place.logboom(&[&["listen"], &*storm.args].concat()));
-    storm.calm();
+    storm.calm(workers.iter().map(|worker| &worker.process));
     workers.into_iter().for_each(Worker::finish);
     let report = listener.stop();
     assert_eq!((report.missing, report.dropped, report.left_lanes), (0, 0, 0));
@@ -417,7 +441,7 @@ fn whatever_is_killed_of_a_supervised_tree_the_next_start_finds_all() {
     }
     let mut last = storm.start_tree();
     end_orphans(&mut orphans);
-    storm.calm();
+    storm.calm([&last.supervisor].into_iter());
     assert_eq!(last.supervisor.wait(), 0);
     println!("{kills} kills of a supervisor and more; {} lines", storm.prove());
 }

@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::{Command, Output, Stdio};
 
 use support::Place;
@@ -107,6 +108,18 @@ fn records_around_those_that_are_found_are_printed_in_groups() {
     assert_eq!(printed(&["-A", "1"]), records(7..11) + "--\n" + &records(20..22));
     assert_eq!(printed(&["-B", "2"]), records(5..10) + "--\n" + &records(18..21));
     assert_eq!(printed(&["-C", "1", "-B", "0", "-n", "1"]), records(20..22));
+    assert_eq!(printed(&["-B", "11", "-n", "1"]), records(9..21));
+}
+
+#[test]
+fn a_record_that_is_cut_around_another_still_ends_its_line() {
+    let place = place_with_log();
+    let long = record(1).replace("served it", &"x".repeat(9 << 20));
+    fs::write(place.path("long.log"), format!("{long}{}", record(2))).unwrap();
+    let text = printed(&place, &["-F", "number=2", "-B", "1", "long.log"]);
+    let (cut, rest) = text.split_once('\n').unwrap();
+    assert!(cut.len() >= 8 << 20 && long.starts_with(cut));
+    assert_eq!(rest, record(2));
 }
 
 #[test]
@@ -169,6 +182,10 @@ fn logs_are_merged_by_time_also_from_directories_and_compressed_backups() {
     assert_eq!(printed(&place, &["-l", "error", "-n", "2", "logs/even.log", "logs/odd.log"]), {
         records([23, 27])
     });
+    symlink("even.log", logs.join("aside.log")).unwrap();
+    for again in ["logs/../logs", "logs/odd.log.1", "logs/aside.log"] {
+        assert_eq!(printed(&place, &["-n", "all", again, "logs"]), records(0..30), "{again}");
+    }
     let twice: String = (20..30).map(|n| record(n).repeat(2)).collect();
     let since = ["--since", "2026-11-22 04:00:20", "logs", "app.log", "logs/odd.log"];
     assert_eq!(printed(&place, &since), twice);
@@ -192,6 +209,8 @@ fn what_cannot_be_asked_is_refused_with_advice() {
         (&["-F", "number", "app.log"], 2, "key=value"),
         (&["-g", "(", "app.log"], 2, "no regular expression"),
         (&["-C", "1001", "app.log"], 2, "1000"),
+        (&["-n", "+3", "app.log"], 2, "without a sign"),
+        (&["--until", "+2h", "app.log"], 2, "`-2h`"),
         (&["-o", "nonsense", "app.log"], 2, "`raw`"),
         (&["-l", "error", "foreign.log"], 78, "--format"),
         (&["--format", "%(levelname)s", "app.log"], 78, "%(message)s"),

@@ -4,11 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::{Part, PathTemplate, Piece, Placeholder, max_bytes};
-use crate::backups::BackupName;
-
-/// Longest part of a path: names have 255 bytes at most (`NAME_MAX`), of which locks, temporary files and
-/// backups need some.
-const MAX_PART_BYTES: usize = 208;
+use crate::backups::{BackupName, MAX_LOG_NAME_BYTES};
 
 /// Most parts with placeholders, and behind them.
 const MAX_PARTS: usize = 16;
@@ -113,9 +109,9 @@ fn check(parts: &[Part]) -> Result<(), String> {
     if parts.iter().any(Vec::is_empty) {
         return Err("there is nothing before or behind a slash: add a name".to_owned());
     }
-    if parts.len() > MAX_PARTS || parts.iter().any(|part| max_bytes(part) > MAX_PART_BYTES) {
+    if parts.len() > MAX_PARTS || parts.iter().any(|part| max_bytes(part) > MAX_LOG_NAME_BYTES) {
         return Err(format!(
-            "it is too long: take fewer placeholders, {MAX_PARTS} parts and {MAX_PART_BYTES} bytes \
+            "it is too long: take fewer placeholders, {MAX_PARTS} parts and {MAX_LOG_NAME_BYTES} bytes \
              in each at most, of which each placeholder takes {}",
             super::MAX_VALUE_BYTES
         ));

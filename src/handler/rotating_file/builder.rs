@@ -5,6 +5,7 @@ use std::path::{self, Path, PathBuf};
 use std::time::Duration;
 
 use super::RotatingFileHandler;
+use crate::backups::MAX_LOG_NAME_BYTES;
 use crate::formatter::Formatter;
 use crate::handler::HandlerError;
 use crate::handler::line_buffer::LineBuffer;
@@ -46,9 +47,7 @@ impl RotatingFileBuilder {
 
     /// Whether a log at `path` can have these settings.
     pub(crate) fn check(&self, path: &Path) -> Result<(), HandlerError> {
-        let Some(problem) = self.rule.problem() else { return Ok(()) };
-        let source = io::Error::new(io::ErrorKind::InvalidInput, problem);
-        Err(refused("open", path)(source).into())
+        self.rule.problem().map_or(Ok(()), |problem| Err(unsuitable(path, problem)))
     }
 
     /// The size in bytes that a file stays below; 0, the default, means no limit.
@@ -139,8 +138,9 @@ impl RotatingFileBuilder {
     ///
     /// # Errors
     /// [`LockError::Held`](crate::LockError::Held) inside [`HandlerError::Lock`] if another handler
-    /// has this log; [`HandlerError::Io`] if the path is no regular file, the system refuses, or
-    /// the limits do not fit each other, as where `keep_bytes` is less than two files need.
+    /// has this log; [`HandlerError::Io`] if the path is no regular file, its name has more than 208
+    /// bytes, the system refuses, or the limits do not fit each other, as where `keep_bytes` is less
+    /// than two files need.
     pub fn open(
         self,
         formatter: impl Formatter + 'static,
@@ -148,11 +148,13 @@ impl RotatingFileBuilder {
         // Names the same file after a change of the working directory.
         let path = path::absolute(&self.path).map_err(refused("open", &self.path))?;
         self.check(&path)?;
+        check_name(&path)?;
         create_directory(&path)?;
         let lock = LogLock::acquire(&path)?;
         let file = CurrentFile::open(&path)?;
         Ok(RotatingFileHandler {
             rotation: Rotation::new(self.rule, &file)?,
+            is_new: file.size_bytes() == 0,
             file,
             lock,
             formatter: Box::new(formatter),
@@ -160,4 +162,22 @@ impl RotatingFileBuilder {
             segment: None,
         })
     }
+}
+
+/// Whether the names of locks and backups would be names. Found out at the first rotation, it would hold all
+/// records back.
+pub(in crate::handler) fn check_name(path: &Path) -> Result<(), HandlerError> {
+    let name_bytes = path.file_name().map_or(0, |name| name.len());
+    if name_bytes <= MAX_LOG_NAME_BYTES {
+        return Ok(());
+    }
+    let problem = format!(
+        "its name has {name_bytes} bytes, and those of its backups are longer: choose one of \
+         {MAX_LOG_NAME_BYTES} bytes at most"
+    );
+    Err(unsuitable(path, problem))
+}
+
+fn unsuitable(path: &Path, problem: String) -> HandlerError {
+    refused("open", path)(io::Error::new(io::ErrorKind::InvalidInput, problem)).into()
 }

@@ -63,7 +63,7 @@ struct Route {
     /// Of the record at hand.
     target: Target,
     refusals: Refusals,
-    /// Files that have said in this listener's life that they are filtered.
+    /// Files that have said in this listener's life that they are filtered, and have not rotated since.
     told: HashSet<Box<str>>,
 }
 
@@ -250,6 +250,7 @@ impl Routes {
             self.in_batch += usize::from(!mem::replace(&mut file.is_in_batch, true));
             file.is_unsynced = true;
         }
+        self.forget_told(index);
     }
 
     /// The file found for a record in route `index`.

@@ -64,13 +64,11 @@ impl Opened {
             open((index, address))
                 .map_err(|source| ListenError::Receive { address: address.to_string(), source })
         });
-        let places = places.collect::<Result<_, _>>()?;
-        let name = |address: &SocketAddress| match address {
-            SocketAddress::Path(path) => format!("logboom socket {}", path.display()),
-            SocketAddress::Tcp(address) => format!("logboom tcp {address}"),
-        };
-        let counts = addresses.iter().map(|address| Arc::new(SourceCounts::new(name(address))));
-        Ok(Opened { places, counts: counts.collect(), table, left })
+        let places: Vec<Place> = places.collect::<Result<_, _>>()?;
+        let name = |(place, asked): (&Place, &SocketAddress)| place.name(asked);
+        let names = places.iter().zip(addresses).map(name);
+        let counts = names.map(|name| Arc::new(SourceCounts::new(name))).collect();
+        Ok(Opened { places, counts, table, left })
     }
 
     /// What `ctl status` shows of each socket.

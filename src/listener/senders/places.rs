@@ -40,6 +40,17 @@ impl Place {
         }
     }
 
+    /// What the status calls it: with the port that it got, where any would do.
+    pub(super) fn name(&self, asked: &SocketAddress) -> String {
+        match self {
+            Place::Unix(..) => format!("logboom socket {asked}"),
+            Place::Tcp(socket) => match socket.local_addr() {
+                Ok(address) => format!("logboom tcp {address}"),
+                Err(_) => format!("logboom tcp {asked}"),
+            },
+        }
+    }
+
     /// The next connection, which does not block; within, why it is refused.
     pub(super) fn accept(&self) -> io::Result<Result<UnixStream, Refusal>> {
         let stream = match self {

@@ -107,9 +107,10 @@ impl Connection {
         let (arrived_ns, mut used) = (now_ns(), 0);
         let mut searched = std::mem::take(&mut self.searched);
         loop {
+            let rest = &bytes[used..];
             let first = match door.form {
-                DoorForm::Json => line(&bytes[used..], searched, door.max_frame_bytes),
-                _ => whole_frame(&bytes[used..], door.max_frame_bytes),
+                DoorForm::Json => line(rest, searched, door),
+                _ => whole_frame(rest, door.max_frame_bytes),
             };
             searched = 0;
             let error = match first {
@@ -144,7 +145,8 @@ impl Connection {
         if door.form == DoorForm::Json && content.trim_ascii().is_empty() {
             return Ok(None);
         }
-        let received = match decode(door.form, content, arrived_ns) {
+        let mut spare = Vec::new();
+        let received = match decode(door.form, content, arrived_ns, &mut spare) {
             // Nobody could be refused, and what a program prints besides is worth keeping.
             Err(_) if door.place == DoorPlace::Stdin => json::of_text(content, arrived_ns),
             received => received?,
@@ -190,16 +192,19 @@ fn whole_frame(bytes: &[u8], max_bytes: usize) -> Result<Option<(&[u8], usize)>,
     Ok(frame.map(|frame| (frame.content, bytes.len() - frame.rest.len())))
 }
 
-/// The line that begins `bytes`, and its length with its end.
-fn line(
-    bytes: &[u8],
+/// The line that begins `bytes`, and its length with its end. Of one that is too long, standard input
+/// gives a piece: nobody could be refused.
+fn line<'b>(
+    bytes: &'b [u8],
     searched: usize,
-    max_bytes: usize,
-) -> Result<Option<(&[u8], usize)>, DecodeError> {
+    door: &Door,
+) -> Result<Option<(&'b [u8], usize)>, DecodeError> {
+    let max_bytes = door.max_frame_bytes;
     let end = bytes[searched..].iter().position(|byte| *byte == b'\n');
     match end.map(|end| searched + end) {
         Some(end) if end <= max_bytes => Ok(Some((&bytes[..end], end + 1))),
         None if bytes.len() <= max_bytes => Ok(None),
+        _ if door.place == DoorPlace::Stdin => Ok(Some((&bytes[..max_bytes], max_bytes))),
         _ => Err(DecodeError::TooLong),
     }
 }
@@ -229,7 +234,11 @@ mod tests {
 
     /// What arrives when `bytes` are sent and the stream ends, by reads of so many bytes.
     fn heard(form: DoorForm, bytes: &[u8], read_bytes: usize) -> (Vec<String>, Option<End>) {
-        let door = Door::new(form, DoorPlace::Socket("/x".into())).unwrap().max_frame_bytes(40);
+        heard_by(Door::new(form, DoorPlace::Socket("/x".into())).unwrap(), bytes, read_bytes)
+    }
+
+    fn heard_by(door: Door, bytes: &[u8], read_bytes: usize) -> (Vec<String>, Option<End>) {
+        let door = door.max_frame_bytes(40);
         let (mut sender, stream) = UnixStream::pair().unwrap();
         sender.write_all(bytes).unwrap();
         drop(sender);
@@ -274,6 +283,19 @@ mod tests {
                 assert_eq!(messages, ["a"]);
                 assert_eq!(end, expected);
             }
+        }
+    }
+
+    #[test]
+    fn standard_input_goes_on_behind_a_line_that_is_too_long() {
+        let text = [&[b'x'; 90][..], b"\n{\"msg\":\"a\"}\n", &[b'y'; 40], b"\nb"].concat();
+        let pieces = ["x".repeat(40), "x".repeat(40), "x".repeat(10)];
+        for read_bytes in 1..text.len() + 1 {
+            let door = Door::new(DoorForm::Json, DoorPlace::Stdin).unwrap();
+            let (messages, end) = heard_by(door, &text, read_bytes);
+            assert_eq!(messages[..3], pieces);
+            assert_eq!(messages[3..], ["a", &"y".repeat(40), "b"]);
+            assert_eq!(end, Some(End::Closed));
         }
     }
 

@@ -29,6 +29,7 @@ const MAX_PEERS: usize = 4096;
 const MAX_LAST_DATAGRAMS: usize = 65_536;
 
 const NO_SENDER: &str = "no sender: send from a socket of this machine";
+const DESCRIPTORS: &str = "descriptors came with it: send nothing but the record";
 
 /// An open door for datagrams.
 pub(super) struct Datagrams<'d> {
@@ -43,6 +44,7 @@ pub(super) struct Datagrams<'d> {
 struct Datagram {
     length: usize,
     is_cut: bool,
+    has_descriptors: bool,
     sender: Option<Identity>,
     overflowed: Option<u32>,
 }
@@ -80,6 +82,10 @@ impl<'d> Datagrams<'d> {
             self.inlet.counts().set_overflowed(overflowed.into());
         }
         let counts = self.inlet.counts();
+        if datagram.has_descriptors {
+            counts.refuse(DESCRIPTORS);
+            return true;
+        }
         let Some(sender) = datagram.sender else {
             counts.refuse(NO_SENDER);
             return true;
@@ -89,7 +95,8 @@ impl<'d> Datagrams<'d> {
             return true;
         }
         let buffer = std::mem::take(&mut self.buffer);
-        match self.decode(&buffer[..datagram.length], datagram.is_cut) {
+        let mut spare = Vec::new();
+        match self.decode(&buffer[..datagram.length], datagram.is_cut, &mut spare) {
             Ok(received) => self.take(sender, received, has_room),
             Err(error) => counts.refuse(&reason(error, self.door)),
         }
@@ -98,7 +105,9 @@ impl<'d> Datagrams<'d> {
     }
 
     fn read(&mut self) -> Option<Datagram> {
-        let mut control = cmsg_space!(UnixCredentials, u32);
+        // Room for what the kernel says, credentials or a count, and not for descriptors behind it: it
+        // would open them here, and nobody would close them.
+        let mut control = cmsg_space!(UnixCredentials);
         let mut parts = [IoSliceMut::new(&mut self.buffer)];
         let (socket, flags) = (self.socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
         let message =
@@ -115,11 +124,22 @@ impl<'d> Datagrams<'d> {
                 _ => {}
             }
         }
-        let is_cut = message.flags.contains(MsgFlags::MSG_TRUNC);
-        Some(Datagram { length: message.bytes, is_cut, sender, overflowed })
+        let has_flag = |flag| message.flags.contains(flag);
+        Some(Datagram {
+            length: message.bytes,
+            is_cut: has_flag(MsgFlags::MSG_TRUNC),
+            has_descriptors: has_flag(MsgFlags::MSG_CTRUNC),
+            sender,
+            overflowed,
+        })
     }
 
-    fn decode<'b>(&self, bytes: &'b [u8], is_cut: bool) -> Result<Received<'b>, DecodeError> {
+    fn decode<'b>(
+        &self,
+        bytes: &'b [u8],
+        is_cut: bool,
+        spare: &'b mut Vec<u8>,
+    ) -> Result<Received<'b>, DecodeError> {
         let content = match self.door.form {
             DoorForm::Python | DoorForm::Wire if !is_cut => frame::only(bytes)?,
             _ => bytes,
@@ -127,7 +147,7 @@ impl<'d> Datagrams<'d> {
         if is_cut || content.len() > self.door.max_frame_bytes {
             return Err(DecodeError::TooLong);
         }
-        decode(self.door.form, content, now_ns())
+        decode(self.door.form, content, now_ns(), spare)
     }
 
     fn take(
@@ -188,7 +208,11 @@ fn address(address: &SockaddrStorage) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{IoSlice, pipe};
     use std::os::unix::net::UnixDatagram;
+    use std::time::Duration;
+
+    use nix::sys::socket::{ControlMessage, sendmsg, setsockopt, sockopt};
 
     use super::*;
     use crate::receiver::DoorPlace;
@@ -202,11 +226,34 @@ mod tests {
         let begin = Instant::now();
         let sender = |id: usize| Identity::Process { id: id as u32, user: 0 };
         for id in 0..=MAX_PEERS {
-            let at = begin + std::time::Duration::from_millis(id as u64);
+            let at = begin + Duration::from_millis(id as u64);
             datagrams.peer(sender(id), at).unwrap();
         }
         assert!(datagrams.peers.len() <= MAX_PEERS / 2 + 1);
         let is_known = |id| datagrams.peers.contains_key(&sender(id));
         assert!(is_known(MAX_PEERS) && is_known(MAX_PEERS - 1) && !is_known(0));
+    }
+
+    #[test]
+    fn descriptors_that_come_with_a_datagram_are_not_opened() {
+        let door = Door::new(DoorForm::Syslog, DoorPlace::Datagram("/x".into())).unwrap();
+        let (sender, socket) = UnixDatagram::pair().unwrap();
+        setsockopt(&socket, sockopt::PassCred, &true).unwrap();
+        let inlet = Inlet::alone();
+        let mut datagrams = Datagrams::new(&door, &inlet, socket.into());
+        for count in [1, 2, 50] {
+            let (reader, writer) = pipe().unwrap();
+            let sent = vec![writer.as_raw_fd(); count];
+            let (text, rights) = ([IoSlice::new(b"<13>hi")], [ControlMessage::ScmRights(&sent)]);
+            sendmsg::<()>(sender.as_raw_fd(), &text, &rights, MsgFlags::empty(), None).unwrap();
+            drop(writer);
+            assert!(datagrams.receive(|_| true));
+            let [has_ended] = readable([reader.as_fd()], Duration::ZERO);
+            assert!(has_ended, "a copy of the other end is open");
+        }
+        assert_eq!(inlet.counts().status().refused, [(DESCRIPTORS.to_owned(), 3)]);
+        sender.send(b"<13>hi").unwrap();
+        assert!(datagrams.receive(|_| true));
+        assert_eq!(inlet.counts().status().records, 1);
     }
 }

@@ -110,15 +110,17 @@ impl Peer {
     }
 }
 
-/// Reads the bytes of one record.
-pub(super) fn decode(
+/// Reads the bytes of one record. What it is read from instead, where they have to be mended first, is
+/// put into `spare`.
+pub(super) fn decode<'a>(
     form: DoorForm,
-    bytes: &[u8],
+    bytes: &'a [u8],
     arrived_ns: i64,
-) -> Result<Received<'_>, DecodeError> {
+    spare: &'a mut Vec<u8>,
+) -> Result<Received<'a>, DecodeError> {
     match form {
         DoorForm::Python => pickle::decode(bytes, arrived_ns),
-        DoorForm::Json => json::decode(bytes, arrived_ns),
+        DoorForm::Json => json::decode_lenient(bytes, arrived_ns, spare),
         DoorForm::Syslog => syslog::decode(bytes, arrived_ns),
         DoorForm::Wire => wire::decode(bytes, arrived_ns),
     }

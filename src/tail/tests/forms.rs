@@ -89,6 +89,10 @@ fn common_forms_are_recognised() {
         "2026-11-22 04:48:23,123:WARNING:web:it: is up",
         r#"{"ts":"2026-11-22T04:48:23.123Z","severity":"warning","target":"web","msg":"it: is up"}"#,
         r#"{"timestamp":1795322903.123,"level":"WARN","logger":"web","message":"it: is up"}"#,
+        r#"{"ts":1795322903123,"level":"WARN","logger":"web","message":"it: is up"}"#,
+        r#"{"ts":1795322903123000,"level":"WARN","logger":"web","message":"it: is up"}"#,
+        r#"{"ts":1795322903123000000,"level":"WARN","logger":"web","message":"it: is up"}"#,
+        r#"{"timestamp":"2026-11-22T04:48:23.123Z","level":"WARN","fields":{"message":"it: is up"},"target":"web"}"#,
         r#"ts=2026-11-22T04:48:23.123Z level=warn logger=web msg="it: is up""#,
     ] {
         check(line, time, Level::WARNING, "web", "it: is up");
@@ -96,6 +100,19 @@ fn common_forms_are_recognised() {
     check("2026-11-22 04:48:23,123 ERROR failed", time, Level::ERROR, "", "failed");
     check("[2026-11-22 04:48:23,123] ERROR: failed", time, Level::ERROR, "", "failed");
     check("ERROR:web:failed", "1970-01-01T00:00:00Z", Level::ERROR, "web", "failed");
+}
+
+#[test]
+fn carriage_returns_at_the_ends_of_lines_say_nothing() {
+    for line in [
+        "2026-11-22 04:48:23,123 api-1      web WARNING  up key=value\r\n\tmore\r\n",
+        "{\"ts\":1,\"level\":\"WARN\",\"msg\":\"up\",\"key\":\"value\"}\r\n\tmore\r\n",
+        "ts=2026-11-22T04:48:23.123Z level=warn msg=up key=value\r\n\tmore\r\n",
+    ] {
+        let found = records(&line.repeat(2), Form::Detect);
+        assert_eq!(found, records(&line.repeat(2).replace('\r', ""), Form::Detect), "{line:?}");
+        assert_eq!((found.len(), found[0].level), (2, Level::WARNING), "{line:?}");
+    }
 }
 
 #[test]

@@ -234,9 +234,13 @@ proptest! {
         let reader = Reader::open(path(), asked.query(), start).expect("open");
         prop_assert_eq!(wanted(reader), messages(&found[from..]));
 
-        let reader = Reader::open(path(), asked.query(), Start::First).expect("open").with_others();
-        let of_wanted = read(reader).into_iter().filter(|(_, is_wanted)| *is_wanted);
-        prop_assert_eq!(of_wanted.map(|(text, _)| text).collect::<Vec<_>>(), messages(&found));
+        let reader = Reader::open(path(), asked.query(), start).expect("open").with_others();
+        let given = read(reader);
+        let of_wanted = given.iter().filter(|(_, is_wanted)| *is_wanted);
+        prop_assert_eq!(of_wanted.map(|(text, _)| text.clone()).collect::<Vec<_>>(), messages(&found[from..]));
+        let given: Vec<_> = given.into_iter().map(|(text, _)| text).collect();
+        let all = messages(&made.iter().collect::<Vec<_>>());
+        prop_assert!(given.is_empty() || all.windows(given.len()).any(|some| some == given), "a gap");
     }
 
     #[test]
@@ -337,6 +341,19 @@ fn a_record_longer_than_what_is_kept_is_given_in_parts() {
     assert!(all.len() > 2, "{}", all.len());
     assert_eq!(all.concat().len(), log.len());
     assert_eq!(all.last().map(String::len), Some(record.len() + 1));
+}
+
+#[test]
+fn of_a_record_that_is_passed_over_no_part_is_given() {
+    let record = "2026-11-22 04:48:23,123 api-1      web ERROR    failed ";
+    let (_directory, path) = log_of(&format!("{record}{}\n{record}\n", "x".repeat(9 << 20)));
+    for level in [Level::NOTSET, Level::ERROR] {
+        let query = Query::new().level(level);
+        let mut reader = Reader::open([path.clone()], query, Start::Last(1)).expect("open");
+        assert_eq!(reader.advance().expect("read"), Found::Record);
+        assert_eq!(reader.text().len(), record.len() + 1);
+        assert_eq!(reader.advance().expect("read"), Found::Idle);
+    }
 }
 
 #[test]

@@ -21,8 +21,21 @@ impl Routes {
             && let Some(file) = handler.file_mut(place)
         {
             file.says_filtered = true;
+            file.handler.take_new();
         }
         Some(self.filtered.filtered())
+    }
+
+    /// A log that has rotated has to say it again: what it has said stands in a backup, and goes with that.
+    pub(super) fn forget_told(&mut self, index: usize) {
+        let Route { told, target, handler, .. } = &mut self.routes[index];
+        if let Target::File(place) = *target
+            && let Some(file) = handler.file_mut(place)
+            && file.handler.take_new()
+        {
+            file.says_filtered = false;
+            told.remove(&file.name);
+        }
     }
 
     pub(super) fn has_to_tell(&mut self, index: usize) -> bool {
