@@ -48,12 +48,12 @@ its level; plain where standard output is no terminal, with NO_COLOR and with --
 terminal misses that stands still is counted; the log has it.
 
 What workers print becomes records: of the logger `stdout`, level INFO, and of `stderr`, level
-WARNING. A line that is one JSON object with a message (`message` or `msg`) is lifted: its time, level,
-logger, exception and the like are those of the record, all else its fields, beside the field
-stream=stdout or stderr. A traceback of Python or Java, or a panic of Rust, is one record of level ERROR,
-with all its lines as exception; a line that may begin one waits a second for the next. Any other line,
-and each with --capture lines, is the message of a record. Escape sequences of terminals, such as
-colours, are left out of the log; a coloured screen shows the colours.
+WARNING. A line that is one JSON object with a message (`message` or `msg`; with a time or a level also
+`event`) is lifted: its time, level, logger, exception and the like are those of the record, all else
+its fields, beside the field stream=stdout or stderr. A traceback of Python or Java, or a panic of Rust,
+is one record of level ERROR, with all its lines as exception; a line that may begin one waits a second
+for the next. Any other line, and each with --capture lines, is the message of a record. Escape
+sequences of terminals, such as colours, are left out of the log; a coloured screen shows the colours.
 
 Their standard input is /dev/null. LOGBOOM_QUEUE and LOGBOOM_WORKER tell those that use
 logboom themselves where to log, and under which name.

@@ -92,6 +92,7 @@ fn fill<'a>(mut parts: Parts<'a>, line: &'a [u8]) -> serde_json::Result<Parts<'a
     let mut json = Deserializer::from_slice(line);
     json.deserialize_map(Object { parts: &mut parts, are_fields: false })?;
     json.end()?;
+    parts.read_as_line();
     Ok(parts)
 }
 
@@ -213,6 +214,67 @@ mod tests {
             assert_eq!((&*received.logger, &*received.message), ("a.b", "hi"), "{line}");
             assert_eq!(received.fields, [], "{line}");
         }
+    }
+
+    #[test]
+    fn other_loggers_are_understood() {
+        for (line, level, message, kept) in [
+            (
+                r#"{"level":30,"time":1795322903500,"pid":42,"hostname":"h","msg":"pino"}"#,
+                Level::INFO,
+                "pino",
+                "hostname=h",
+            ),
+            (
+                r#"{"name":"app","hostname":"h","pid":42,"level":60,"msg":"bunyan","time":"2026-11-22T04:48:23.5Z","v":0}"#,
+                Level::CRITICAL,
+                "bunyan",
+                "hostname=h v=0",
+            ),
+            (
+                r#"{"user":1,"event":"structlog","level":"error","timestamp":"2026-11-22T04:48:23.5Z"}"#,
+                Level::ERROR,
+                "structlog",
+                "user=1",
+            ),
+            (
+                r#"{"@t":"2026-11-22T04:48:23.5Z","@mt":"in: {Name}","@l":"Information","Name":"x"}"#,
+                Level::INFO,
+                "in: {Name}",
+                "Name=x",
+            ),
+            (
+                r#"{"@t":"2026-11-22T04:48:23.5Z","@mt":"{A}","@m":"serilog","@l":"Verbose","A":"serilog"}"#,
+                Level::TRACE,
+                "serilog",
+                "@mt={A} A=serilog",
+            ),
+            (
+                r#"{"@timestamp":"2026-11-22T04:48:23.5Z","log.level":"warn","message":"ecs"}"#,
+                Level::WARNING,
+                "ecs",
+                "",
+            ),
+        ] {
+            let received = decoded(line);
+            assert_eq!((received.level, &*received.message), (level, message), "{line}");
+            assert_eq!(received.time_ns, 1_795_322_903_500_000_000, "{line}");
+            let fields = pairs(&received).into_iter().map(|(key, value)| format!("{key}={value}"));
+            assert_eq!(fields.collect::<Vec<_>>().join(" "), kept, "{line}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_levels_are_those_of_python_unless_all_says_otherwise() {
+        for line in [
+            r#"{"level":30,"time":1795322903500,"msg":"hi"}"#,
+            r#"{"level":30,"time":1795322903500,"pid":42,"hostname":"h","message":"hi"}"#,
+            r#"{"level":30,"time":1795322903500,"pid":42,"hostname":7,"msg":"hi"}"#,
+            r#"{"levelno":30,"levelname":"WARNING","created":1.5,"process":4,"hostname":"h","msg":"hi"}"#,
+        ] {
+            assert_eq!(decoded(line).level, Level::WARNING, "{line}");
+        }
+        assert_eq!(&*decoded(r#"{"event":"click","user":1}"#).message, "");
     }
 
     #[test]

@@ -4,8 +4,13 @@ use std::borrow::Cow;
 
 use crate::{Level, Value};
 
-/// Names of levels beside those of [`Level`], as syslog has them.
-const LEVEL_ALIASES: [(&str, Level); 2] = [("err", Level::ERROR), ("crit", Level::CRITICAL)];
+/// Names of levels beside those of [`Level`], as syslog and Serilog have them.
+const LEVEL_ALIASES: [(&str, Level); 4] = [
+    ("err", Level::ERROR),
+    ("crit", Level::CRITICAL),
+    ("information", Level::INFO),
+    ("verbose", Level::TRACE),
+];
 
 /// Levels of syslog that have no name of their own here: they keep the one they came with.
 const LEVELS_OF_SYSLOG: [(&str, Level); 3] =
@@ -17,6 +22,14 @@ pub(super) fn level_of_number(value: &Value<'_>) -> Option<Level> {
         Value::I64(number) => Some(Level::new((*number).clamp(0, 255) as u8)),
         Value::U64(number) => Some(Level::new((*number).min(255) as u8)),
         _ => None,
+    }
+}
+
+/// The level for a number of pino or Bunyan, where 10 is TRACE, 30 is INFO and 60 is FATAL.
+pub(super) fn level_of_node(level: Level) -> Level {
+    match level.number() {
+        below_debug @ ..20 => Level::new(below_debug / 2),
+        number => Level::new(number - 10),
     }
 }
 

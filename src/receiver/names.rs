@@ -62,15 +62,16 @@ pub(super) fn python_part(key: &[u8]) -> Option<Part> {
 
 fn common_part(key: &str) -> Option<Part> {
     Some(match key.as_bytes() {
-        b"timestamp" | b"ts" | b"time" | b"@timestamp" => Part::Time,
-        b"level" | b"severity" => Part::Level,
-        b"logger" | b"target" => Part::Logger,
-        b"exception" => Part::Exception,
+        b"timestamp" | b"ts" | b"time" | b"@timestamp" | b"@t" => Part::Time,
+        b"level" | b"severity" | b"log.level" | b"@l" => Part::Level,
+        b"logger" | b"target" | b"logger_name" | b"log.logger" | b"SourceContext" => Part::Logger,
+        b"@m" => Part::Message,
+        b"exception" | b"stack_trace" | b"error.stack_trace" | b"@x" => Part::Exception,
         b"file" => Part::File,
         b"line" => Part::Line,
-        b"function" => Part::Function,
+        b"function" | b"func" => Part::Function,
         b"pid" | b"worker" => Part::Process,
-        b"thread_id" => Part::Thread,
+        b"thread_id" | b"thread_name" => Part::Thread,
         b"task" => Part::Task,
         _ => return None,
     })

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::levels::{level, level_of_number};
+use super::levels::{level, level_of_node, level_of_number};
 use super::names::{Names, Part, is_derived};
 use super::text::{MARK_BYTES, cut};
 use super::{MAX_FIELDS_BYTES, MAX_KEYS, MAX_NAME_BYTES, MAX_RECORD_BYTES, Received, time};
@@ -13,6 +13,10 @@ use crate::{Field, Level, Value};
 
 /// What a field counts for beside its text.
 const FIELD_BYTES: usize = 16;
+
+/// Fields that are the message of a JSON line that has none: of the formatter of `tracing`, of
+/// structlog, and of Serilog where the template is not filled in.
+const MESSAGE_FIELDS: [&str; 3] = ["message", "event", "@mt"];
 
 /// Milliseconds since the start of logging that are taken for such: a thousand years.
 const MAX_SINCE_START_MS: f64 = 3.2e13;
@@ -191,14 +195,38 @@ impl<'a> Parts<'a> {
         fill_text(&mut self.message, text_of(value))
     }
 
+    /// Takes what only JSON lines say in their own way: the message by other names, and the level by
+    /// the numbers of pino and Bunyan. Whoever has a time or a level is a record, so that an object
+    /// that happens to have an `event` is none.
+    pub(super) fn read_as_line(&mut self) {
+        let is_leveled = self.level.is_some() || self.level_name.is_some();
+        if self.message.is_none() && (is_leveled || self.time_ns.is_some()) {
+            MESSAGE_FIELDS.into_iter().for_each(|key| self.take_message_from_field(key));
+        }
+        if self.is_of_node() {
+            self.level = self.level.map(level_of_node);
+        }
+    }
+
+    /// Whether it has all that pino and Bunyan begin each record with. Python's levels go by numbers,
+    /// too, but never without their names beside such keys.
+    fn is_of_node(&self) -> bool {
+        let is_host =
+            |field: &Field<'_>| field.key == "hostname" && matches!(field.value, Value::Str(_));
+        self.is_template
+            && self.level_name.is_none()
+            && self.process_id.is_some()
+            && self.time_ns.is_some()
+            && self.fields.iter().any(is_host)
+    }
+
     /// The record; text beyond its limits is cut.
     pub(super) fn finish(mut self) -> Received<'a> {
         if self.since_start_ms.is_some() {
             self.fields.retain(|field| !is_redundant(&field.key, &field.value));
         }
-        if self.message.is_none() {
-            self.take_message_from_fields();
-        }
+        // The formatter of `tracing` has the message among the fields.
+        self.take_message_from_field("message");
         if self.omitted > 0 {
             let (key, value) = (Cow::Borrowed("omitted_fields"), Value::U64(self.omitted));
             self.fields.push(Field { key, value });
@@ -236,9 +264,9 @@ impl<'a> Parts<'a> {
         received
     }
 
-    /// The formatter of `tracing` has the message among the fields.
-    fn take_message_from_fields(&mut self) {
-        if let Some(at) = self.fields.iter().position(|field| field.key == "message")
+    fn take_message_from_field(&mut self, key: &str) {
+        if self.message.is_none()
+            && let Some(at) = self.fields.iter().position(|field| field.key == key)
             && let Value::Str(text) = text_of(self.fields.remove(at).value)
         {
             self.message = Some(text);

@@ -10,6 +10,9 @@ use crate::worker_settings::WorkerSettings;
 /// Most bytes of a Procfile or a file of variables that are read.
 pub(super) const MAX_FILE_BYTES: usize = 1 << 20;
 
+/// What some editors begin a file of UTF-8 with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Why a Procfile, or a file of variables, cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -84,6 +87,9 @@ pub(super) fn read(path: &Path) -> Result<String, WorkerFileError> {
     if bytes.len() > MAX_FILE_BYTES {
         return Err(WorkerFileError::TooLarge { path: path.to_owned() });
     }
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
@@ -119,6 +125,8 @@ mod tests {
         let expected = expected.map(|(name, command)| (name.to_owned(), command.to_owned()));
         assert_eq!(read_text(text).unwrap(), expected);
         assert_eq!(read_text(b"").unwrap(), []);
+        let marked = read_text(b"\xef\xbb\xbfweb: x").unwrap();
+        assert_eq!(marked, [("web".to_owned(), "x".to_owned())]);
     }
 
     #[test]

@@ -150,6 +150,7 @@ mod tests {
             r#"{"status":200}"#,
             r#"{"msg":""}"#,
             r#"{"msg":null}"#,
+            r#"{"event":"click","user":1}"#,
             r#"{"msg":"a"} {"msg":"b"}"#,
             r#"{"msg":"a"#,
             r#" {"msg":"in some text"}"#,

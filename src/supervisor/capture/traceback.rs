@@ -2,7 +2,7 @@
 //! gives pieces.
 //!
 //! A line that may belong to a traceback is kept until a later one says so; it never waits for longer
-//! than [`MAX_GAP`]. What then belongs to none is a line again: nothing is lost, and the order stays.
+//! than [`MAX_GAP`], or [`MAX_WAIT`] for the frames of Rust. What then belongs to none is a line again: nothing is lost, and the order stays.
 //! Not found are the further lines of an exception's message: they look like any other.
 
 use std::borrow::Cow;
@@ -83,6 +83,8 @@ enum State {
     JavaFrames,
     /// The place of a panic of Rust, then its message, and frames.
     RustPlace,
+    /// The head of a backtrace of Rust: its frames follow when the symbols are read.
+    RustHead,
     RustFrames,
 }
 
@@ -99,7 +101,7 @@ enum Part {
 use Part::{Certain, Possible};
 use State::{
     JavaException, JavaFrames, PythonException, PythonFrames, PythonGap, PythonGroup,
-    PythonPrologue, PythonRelation, PythonSecondGap, RustFrames, RustPlace,
+    PythonPrologue, PythonRelation, PythonSecondGap, RustFrames, RustHead, RustPlace,
 };
 
 impl Tracebacks {
@@ -127,7 +129,11 @@ impl Tracebacks {
     /// When it is to be given up, unless more is added.
     pub(super) fn due(&self) -> Option<Instant> {
         let kept = self.kept.as_ref()?;
-        Some((kept.last + MAX_GAP).min(kept.first.instant + MAX_WAIT))
+        let give_up_at = kept.first.instant + MAX_WAIT;
+        match kept.state {
+            RustHead => Some(give_up_at),
+            _ => Some(give_up_at.min(kept.last + MAX_GAP)),
+        }
     }
 
     fn keep(&mut self, part: Part, line: &str, at: Moment, take: &mut dyn FnMut(Piece<'_>)) {
@@ -185,7 +191,7 @@ fn begins(line: &str) -> Option<Part> {
         return Some(Certain(if line.ends_with(':') { RustPlace } else { RustFrames }));
     }
     if line == RUST_BACKTRACE {
-        return Some(Possible(RustFrames));
+        return Some(Possible(RustHead));
     }
     if is_java_part(line) {
         return Some(Possible(JavaFrames));
@@ -212,8 +218,9 @@ fn follows(state: State, line: &str) -> Option<Part> {
         PythonSecondGap if is_group_head(line) => Some(Certain(PythonGroup)),
         JavaException | JavaFrames if is_java_part(line) => Some(Certain(JavaFrames)),
         RustPlace => Some(Certain(RustFrames)),
-        RustFrames if line.starts_with(' ') || line == RUST_BACKTRACE => Some(Certain(RustFrames)),
-        RustFrames if is_last_of_rust(line) => Some(Part::Last),
+        RustFrames if line == RUST_BACKTRACE => Some(Certain(RustHead)),
+        RustHead | RustFrames if line.starts_with(' ') => Some(Certain(RustFrames)),
+        RustHead | RustFrames if is_last_of_rust(line) => Some(Part::Last),
         _ => None,
     }
 }

@@ -196,6 +196,23 @@ fn a_line_waits_for_the_next_as_long_as_said() {
 }
 
 #[test]
+fn frames_of_rust_may_take_long_to_be_found() {
+    let mut tracebacks = Tracebacks::default();
+    let at = Moment::now();
+    let mut taken = Vec::new();
+    let mut take = |piece: Piece<'_>| taken.push(told(&piece, "", &mut String::new()));
+    tracebacks.add("thread 'main' panicked at a.rs:1:1:", at, &mut take);
+    tracebacks.add("no", at, &mut take);
+    assert_eq!(tracebacks.due(), Some(at.instant + MAX_GAP));
+    tracebacks.add(RUST_BACKTRACE, at, &mut take);
+    assert_eq!(tracebacks.due(), Some(at.instant + MAX_WAIT));
+    tracebacks.add("   0: core::panicking::panic_fmt", at, &mut take);
+    assert_eq!(tracebacks.due(), Some(at.instant + MAX_GAP));
+    tracebacks.give_up(&mut take);
+    assert_eq!(taken, ["4 thread 'main' panicked at a.rs:1:1: no"]);
+}
+
+#[test]
 fn a_long_traceback_is_cut_into_several() {
     let frames = |count: usize| "\tat a\n".repeat(count);
     let at = |count: usize| format!("{count} at a");
