@@ -174,6 +174,9 @@ fn set_ports(workers: &mut [(String, WorkerSettings)], first: u16) -> anyhow::Re
 fn parse_shell(text: &str) -> Result<(String, WorkerSettings), String> {
     let (name, script) = text.split_once('=').ok_or("write it like -c api='./api --port 80'")?;
     WorkerCommand::new(name, Command::new("/bin/sh")).map_err(|error| error.to_string())?;
+    if script.trim().is_empty() {
+        return Err(format!("there is no command behind `{name}=`"));
+    }
     Ok((name.to_owned(), WorkerSettings::new(script)))
 }
 

@@ -31,6 +31,12 @@ pub enum WorkerFileError {
         /// The file.
         path: PathBuf,
     },
+    /// A Procfile names no worker.
+    #[error("{path} has no worker: write a line such as `web: ./server`")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// A line makes no sense.
     #[error("{path}:{line}: {reason}")]
     Line {
@@ -47,7 +53,7 @@ pub enum WorkerFileError {
 /// that begin with `#`, are passed over.
 ///
 /// # Errors
-/// The file cannot be read or is too large, or a line is no worker, or has the name of another.
+/// The file cannot be read, is too large or has no worker, or a line is none, or has the name of another.
 pub fn read_procfile(path: &Path) -> Result<Vec<(String, WorkerSettings)>, WorkerFileError> {
     let text = read(path)?;
     let mut workers: Vec<(String, WorkerSettings)> = Vec::new();
@@ -68,6 +74,9 @@ pub fn read_procfile(path: &Path) -> Result<Vec<(String, WorkerSettings)>, Worke
             return Err(problem("an earlier line has this name"));
         }
         workers.push((name.to_owned(), WorkerSettings::new(command)));
+    }
+    if workers.is_empty() {
+        return Err(WorkerFileError::Empty { path: path.to_owned() });
     }
     Ok(workers)
 }
@@ -124,7 +133,6 @@ mod tests {
             [("web", "./server --port 80 # :)"), ("job.two", "./job: all"), ("a-b_c", "x")];
         let expected = expected.map(|(name, command)| (name.to_owned(), command.to_owned()));
         assert_eq!(read_text(text).unwrap(), expected);
-        assert_eq!(read_text(b"").unwrap(), []);
         let marked = read_text(b"\xef\xbb\xbfweb: x").unwrap();
         assert_eq!(marked, [("web".to_owned(), "x".to_owned())]);
     }
@@ -140,6 +148,10 @@ mod tests {
             (b"web: a\nb: \xff", ":2: this is no UTF-8"),
         ];
         for (text, expected) in cases {
+            assert_eq!(read_text(text).unwrap_err(), expected);
+        }
+        for text in [&b""[..], b"\xef\xbb\xbf", b"# web: a\n\n"] {
+            let expected = " has no worker: write a line such as `web: ./server`";
             assert_eq!(read_text(text).unwrap_err(), expected);
         }
         let long = vec![b'#'; MAX_FILE_BYTES + 1];

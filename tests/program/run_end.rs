@@ -37,9 +37,11 @@ fn the_exit_code_is_that_of_the_worker_that_failed() {
 #[test]
 fn a_command_line_that_makes_no_sense_starts_nothing() {
     let place = Place::new();
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 8] = [
         &[],
         &["-c", "true"],
+        &["-c", "a="],
+        &["-c", "a= "],
         &["-c", "a b=true"],
         &["-c", "=true"],
         &["-c", "a=true", "-c", "a=true"],

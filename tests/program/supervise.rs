@@ -69,8 +69,9 @@ fn flags_come_before_the_configuration_and_that_before_a_procfile() {
 
 #[test]
 fn what_cannot_be_run_starts_nothing_and_names_the_place() {
-    let cases: [(&str, &str, &[&str], i32, &str); 7] = [
+    let cases: [(&str, &str, &[&str], i32, &str); 8] = [
         ("", "", &[], 2, "there is nothing to run"),
+        ("# web: touch up", "", &[], 78, "Procfile has no worker: write a line such as"),
         ("web a", "", &[], 78, "Procfile:1: expected a line such as"),
         ("web: touch up", "A", &[], 78, ".env:1: expected a line such as NAME=value"),
         ("web: touch up", "", &["-m", "wep=2"], 2, "there is no worker `wep` to count"),
