@@ -116,7 +116,25 @@ impl WorkerCommand {
     fn spawn_once(&mut self, children: &Children) -> io::Result<Child> {
         let spawned = children.spawn(&mut self.command);
         self.command.stdout(Stdio::null()).stderr(Stdio::null());
-        spawned
+        spawned.map_err(|error| self.say_what_is_missing(error))
+    }
+
+    /// The system says the same of a program, its directory and its interpreter.
+    fn say_what_is_missing(&self, error: io::Error) -> io::Error {
+        if error.kind() != io::ErrorKind::NotFound {
+            return error;
+        }
+        let directory = self.command.get_current_dir().unwrap_or(".".as_ref());
+        let program = Path::new(self.command.get_program());
+        let why = if !directory.exists() {
+            format!("there is no directory {}", directory.display())
+        } else if program.components().count() > 1 && directory.join(program).exists() {
+            let program = program.display();
+            format!("the interpreter that {program} names in its first line is not there")
+        } else {
+            return error;
+        };
+        io::Error::new(error.kind(), why)
     }
 
     /// A command for `/bin/sh` in the directory and the environment that the worker has.
@@ -148,6 +166,18 @@ pub(super) fn is_plain_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_that_is_missing_is_named() {
+        let mut command = Command::new("true");
+        command.current_dir("/no/such");
+        let worker = WorkerCommand::new("w", command).unwrap();
+        let error = worker.say_what_is_missing(io::ErrorKind::NotFound.into());
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert_eq!(error.to_string(), "there is no directory /no/such");
+        let other = worker.say_what_is_missing(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(other.to_string(), "permission denied");
+    }
 
     #[test]
     fn only_plain_names_name_a_worker() {

@@ -96,7 +96,9 @@ impl Supervisor {
             self.stop_workers(reason);
             return;
         }
-        (self.notify)(&Notice::Failed { reason: reason.to_string() });
+        if self.workers.iter().any(|worker| !worker.is_at_rest() && !worker.is_ending()) {
+            (self.notify)(&Notice::Failed { reason: reason.to_string() });
+        }
         self.first_failure.get_or_insert(reason);
     }
 

@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,13 +20,21 @@ const UNTIL_GO: &str = "until [ -e go ]; do sleep 0.01; done";
 
 #[test]
 fn the_exit_code_is_that_of_the_worker_that_failed() {
-    let cases: [(&[&str], i32, &str); 6] = [
+    let place = Place::new();
+    let script = place.path("script");
+    fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = script.to_str().unwrap();
+    let no_interpreter =
+        format!("cannot start script: the interpreter that {script} names in its first line");
+    let cases: [(&[&str], i32, &str); 7] = [
         (&["-c", "w=true"], 0, "all workers ended; drained 1,"),
         (&["-c", "w=exit 3"], 3, "w exited 3; drained 1,"),
         (&["-c", "w=kill -KILL $$"], 137, "w was killed by SIGKILL; drained 1,"),
         (&["-c", "w=no-such-program"], 127, "w exited 127; drained 2,"),
         (&["--", "no-such-program"], 127, "cannot start no-such-program: No such file"),
         (&["--", "/etc/passwd"], 126, "cannot start passwd: Permission denied"),
+        (&["--", script], 127, &no_interpreter),
     ];
     for (args, expected, reason) in cases {
         let (code, line) = Run::start(args).end();
