@@ -291,6 +291,22 @@ pub(crate) fn now_ns() -> i64 {
     now.tv_sec().saturating_mul(1_000_000_000).saturating_add(now.tv_nsec())
 }
 
+/// Below this a number is a time in seconds, below a thousand times this in milliseconds, then in
+/// microseconds, then in nanoseconds: each reads the years 1973 to 5138 in its own unit.
+#[cfg(any(feature = "receiver", feature = "tail"))]
+pub(crate) const SECONDS_BELOW: f64 = 1e11;
+
+/// Nanoseconds of the unit that a time has which is a number of this size.
+#[cfg(any(feature = "receiver", feature = "tail"))]
+pub(crate) fn unit_ns(number: f64) -> i64 {
+    match number.abs() / SECONDS_BELOW {
+        size if size < 1.0 => 1_000_000_000,
+        size if size < 1e3 => 1_000_000,
+        size if size < 1e6 => 1000,
+        _ => 1,
+    }
+}
+
 /// File name of the program of this process, as it was called.
 pub(crate) fn own_program() -> Arc<str> {
     let path = std::env::args_os().next().unwrap_or_default();

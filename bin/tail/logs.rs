@@ -59,18 +59,18 @@ pub(crate) fn paths(given: &[PathBuf], queue: &QueueOptions) -> anyhow::Result<V
 
 /// The paths without those that name a log again, or a backup of another: shells make them of `app.log*`.
 fn each_once(paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    let all: HashSet<_> = paths.iter().map(|path| real(path)).collect();
+    let named: Vec<_> = paths.into_iter().map(|path| (real(&path), path)).collect();
+    let all: HashSet<_> = named.iter().map(|(real, _)| real).collect();
     // A link leads to the current file only, not to its backups.
-    let direct: HashSet<_> =
-        paths.iter().filter(|path| !path.is_symlink()).map(|path| real(path)).collect();
+    let direct = named.iter().filter(|(_, path)| !path.is_symlink()).map(|(real, _)| real);
+    let direct: HashSet<_> = direct.collect();
     let mut seen = HashSet::new();
-    let is_first = |path: &PathBuf| {
-        let real = real(path);
-        let is_backup = log_of(&real).is_some_and(|log| all.contains(&log));
-        let is_other_name = path.is_symlink() && direct.contains(&real);
-        !is_backup && !is_other_name && seen.insert(real)
+    let is_first = |(real, path): &&(PathBuf, PathBuf)| {
+        let is_backup = log_of(real).is_some_and(|log| all.contains(&log));
+        let is_other_name = path.is_symlink() && direct.contains(real);
+        !is_backup && !is_other_name && seen.insert(real.clone())
     };
-    paths.into_iter().filter(is_first).collect()
+    named.iter().filter(is_first).map(|(_, path)| path.clone()).collect()
 }
 
 /// The same for all paths that lead to a log, whether its file is there or not.

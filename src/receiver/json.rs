@@ -13,7 +13,7 @@ use serde_json::{Deserializer, error::Category};
 
 use super::names::Names;
 use super::parts::Parts;
-use super::text::mended;
+use super::text::{BYTE_ORDER_MARK, mended};
 use super::{DecodeError, MAX_FRAME_BYTES, Received};
 #[cfg(feature = "supervisor")]
 use crate::Level;
@@ -47,16 +47,17 @@ pub(super) fn decode_lenient<'a>(
         Err(DecodeError::Malformed) => {}
         decoded => return decoded,
     }
-    *spare = strict(line).ok_or(DecodeError::Malformed)?;
+    *spare = strict(line)?;
     decode(spare, arrived_ns)
 }
 
 /// What Python writes for floats that are not finite, and JSON has no words for.
 const NOT_FINITE: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
 
-/// A line with these as text; none where there is nothing to mend.
-fn strict(line: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+/// A malformed line with these as text, and without a mark of byte order. It stays malformed where there is
+/// nothing to mend.
+pub(super) fn strict(line: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let mut rest = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
     let mut is_mended = rest.len() < line.len();
     let (mut out, mut is_in_text) = (Vec::with_capacity(line.len()), false);
     while let [first, ..] = rest {
@@ -76,7 +77,7 @@ fn strict(line: &[u8]) -> Option<Vec<u8>> {
         is_in_text ^= *first == b'"';
         rest = behind;
     }
-    is_mended.then_some(out)
+    is_mended.then_some(out).ok_or(DecodeError::Malformed)
 }
 
 /// Reads a line that a program has printed for whoever reads it: a record only where it is an object

@@ -58,10 +58,11 @@ const MAX_DEPTH: usize = 64;
 /// # Errors
 /// It is longer than [`MAX_FRAME_BYTES`], or no JSON object.
 pub fn decode_json(body: &[u8]) -> Result<Record<'_>, DecodeError> {
-    let mut spare = Vec::new();
-    match json::decode(body, now_ns()) {
+    let arrived_ns = now_ns();
+    match json::decode(body, arrived_ns) {
         Err(DecodeError::Malformed) => {
-            let received = json::decode_lenient(body, now_ns(), &mut spare)?;
+            let body = json::strict(body)?;
+            let received = json::decode(&body, arrived_ns)?;
             let process = received.process();
             Ok(received.into_record(process).into_owned())
         }

@@ -7,6 +7,9 @@ use std::io;
 
 use crate::Value;
 
+/// What UTF-8 may begin with, and says nothing.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Room for the mark of a text that was cut.
 pub(super) const MARK_BYTES: usize = 48;
 

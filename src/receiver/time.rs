@@ -3,10 +3,7 @@
 use jiff::Timestamp;
 
 use crate::Value;
-
-/// Below this a number is seconds, below a thousand times this milliseconds, then microseconds, then
-/// nanoseconds: each reads the years 1973 to 5138 in its own unit.
-const SECONDS_BELOW: f64 = 1e11;
+use crate::record::{SECONDS_BELOW, unit_ns};
 
 /// A number whose unit its size tells, or a text of RFC 3339.
 pub(super) fn read(value: &Value<'_>) -> Option<i64> {
@@ -40,16 +37,6 @@ fn whole(number: i64) -> Option<i64> {
 
 fn fraction(number: f64) -> Option<i64> {
     seconds(number * (unit_ns(number) as f64 / 1e9))
-}
-
-/// Nanoseconds of the unit that a number of this size has.
-fn unit_ns(number: f64) -> i64 {
-    match number.abs() / SECONDS_BELOW {
-        size if size < 1.0 => 1_000_000_000,
-        size if size < 1e3 => 1_000_000,
-        size if size < 1e6 => 1000,
-        _ => 1,
-    }
 }
 
 #[cfg(test)]

@@ -133,7 +133,10 @@ fn clock_of(text: &str) -> Option<Time> {
 
 /// How long ago, with a minus or without a sign; a plus would be understood as later.
 fn ago(text: &str, now: &Zoned) -> Option<i64> {
-    let span: Span = if text.starts_with('+') { None } else { text.parse().ok() }?;
+    if text.starts_with('+') {
+        return None;
+    }
+    let span: Span = text.parse().ok()?;
     Some(nanoseconds(now.checked_sub(span.abs()).ok()?.timestamp()))
 }
 

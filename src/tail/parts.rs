@@ -4,11 +4,8 @@ use std::borrow::Cow;
 
 use super::moment::{LineClock, Moment};
 use crate::formatter::TimeText;
+use crate::record::unit_ns;
 use crate::{Field, Level, Record, Span, Value};
-
-/// Above this a number is no count of seconds any more but one of milliseconds; a thousand times higher each,
-/// of microseconds and of nanoseconds.
-const MAX_SECONDS: f64 = 1e11;
 
 /// A record as a line tells it.
 #[derive(Debug)]
@@ -234,16 +231,6 @@ pub(super) fn moment_of(value: &Value<'_>, clock: &mut LineClock) -> Option<Mome
     // A float has no more digits than microseconds need.
     let microseconds = (number * unit_ns(number) as f64 / 1e3).round() as i64;
     Some(Moment::at(microseconds.saturating_mul(1000)))
-}
-
-/// What a number of this size counts, in nanoseconds.
-fn unit_ns(number: f64) -> i64 {
-    match number.abs() {
-        seconds if seconds < MAX_SECONDS => 1_000_000_000,
-        milliseconds if milliseconds < MAX_SECONDS * 1e3 => 1_000_000,
-        microseconds if microseconds < MAX_SECONDS * 1e6 => 1_000,
-        _ => 1,
-    }
 }
 
 fn whole(value: &Value<'_>) -> Option<u64> {

@@ -156,9 +156,9 @@ def python_made_client(records, number):
     handler = logging.handlers.SocketHandler("s", None)
     logger = logging.getLogger("web.access")
     arguments = logging.INFO, __file__, 1
-    records = (logger.makeRecord(logger.name, *arguments, message, (), None)
-               for message in made_messages(records, number))
-    send_made(map(handler.makePickle, records))
+    made = (logger.makeRecord(logger.name, *arguments, message, (), None)
+            for message in made_messages(records, number))
+    send_made(map(handler.makePickle, made))
 
 
 def send_made(pieces):

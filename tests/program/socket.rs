@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use logboom::handler::Handler;
-use logboom::{Certainty, Level, Overflow, control};
+use logboom::{Certainty, Level, Overflow};
 use nix::sys::signal::Signal;
 use support::sender::{Proxy, Random, record, send_until, sender};
 use support::{Listener, PATIENCE, Place, SmallDisk, role, wait_until};
@@ -247,8 +247,7 @@ fn a_relay_says_that_its_receiver_is_away() {
     wait_until("a word in the status", || {
         worker.log(Level::INFO, "a", format_args!("record {count}"));
         count += 1;
-        let status = control::status(&place.queue()).unwrap();
-        let central = status.handlers.into_iter().find(|handler| handler.name == "central");
+        let central = place.status().handlers.into_iter().find(|handler| handler.name == "central");
         let said = central.unwrap().last_error.unwrap_or_default();
         said.contains("receive.sock wait: No such file")
     });

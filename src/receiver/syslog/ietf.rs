@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::super::text::mended;
+use super::super::text::{BYTE_ORDER_MARK, mended};
 use super::super::time;
 use super::{Header, word};
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The header behind the priority, if it is one of this form.
 pub(super) fn header(bytes: &[u8]) -> Option<Header<'_>> {

@@ -2,7 +2,8 @@
 //! gives pieces.
 //!
 //! A line that may belong to a traceback is kept until a later one says so; it never waits for longer
-//! than [`MAX_GAP`], or [`MAX_WAIT`] for the frames of Rust. What then belongs to none is a line again: nothing is lost, and the order stays.
+//! than [`MAX_GAP`], or [`MAX_WAIT`] for the frames of Rust. What then belongs to none is a line again:
+//! nothing is lost, and the order stays.
 //! Not found are the further lines of an exception's message: they look like any other.
 
 use std::borrow::Cow;
