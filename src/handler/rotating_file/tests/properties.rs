@@ -69,10 +69,11 @@ fn action(has_limits: bool) -> impl Strategy<Value = Action> {
 }
 
 struct Run {
+    /// Ends before its directory goes: what it compresses would be left there.
+    handler: Option<RotatingFileHandler>,
     place: tempfile::TempDir,
     names: BackupNames,
     zone: &'static str,
-    handler: Option<RotatingFileHandler>,
     settings: Settings,
     written: usize,
     moved: usize,
@@ -85,7 +86,7 @@ impl Run {
             fs::write(place.path().join(name), name).unwrap();
         }
         NOW_S.set(start_s);
-        let mut run = Run { place, names, zone, handler: None, settings, written: 0, moved: 0 };
+        let mut run = Run { handler: None, place, names, zone, settings, written: 0, moved: 0 };
         run.start();
         run
     }
