@@ -23,7 +23,7 @@ use logboom::handler::{
     RotatingFileHandler, SocketAddress, SocketHandler, StreamHandler, SyslogAddress, SyslogFormat,
     SyslogHandler,
 };
-use logboom::{Field, Level, QueueDir, QueueListener, Record, Value};
+use logboom::{Field, Level, ListenerThread, QueueDir, QueueListener, Record, Value};
 
 fn message() -> PatternFormatter {
     PatternFormatter::new("%(message)s").unwrap()
@@ -106,6 +106,16 @@ fn handlers_in_front_of_others_conform_but_for_what_they_say() {
     }
 }
 
+/// A listener that is stopped when nobody needs it any more: it would put its log into a directory that is gone.
+struct Stopped(Option<ListenerThread>);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let listener = self.0.take().expect("it is stopped once");
+        let _report = listener.stop();
+    }
+}
+
 #[test]
 fn what_is_sent_to_another_listener_arrives_by_the_rules_but_for_a_flush() {
     let report = conformance::handler(|| {
@@ -115,7 +125,7 @@ fn what_is_sent_to_another_listener_arrives_by_the_rules_but_for_a_flush() {
         let listener = QueueListener::builder(QueueDir::at(path("q")).unwrap())
             .file(RotatingFileHandler::builder(path("log")).open(message()).unwrap())
             .socket(address.clone());
-        let listener = listener.bind().unwrap().spawn().unwrap();
+        let listener = Stopped(Some(listener.bind().unwrap().spawn().unwrap()));
         let handler = SocketHandler::builder(address).close_timeout(Duration::from_secs(60));
         let read = move || {
             let _receives = &listener;
