@@ -21,6 +21,7 @@ use self::logs::NewLogs;
 pub(crate) use self::logs::paths;
 use self::output::{Output, Printer};
 use self::pager::Screen;
+use crate::exit;
 use crate::options::{self, Format, OutputOptions, QueueOptions, complain};
 
 /// How long to wait for new lines. Looking at files works on every file system.
@@ -197,18 +198,30 @@ pub(crate) fn run(args: Args, options: &OutputOptions) -> anyhow::Result<ExitCod
     } else {
         Screen::plain()
     };
-    print(&mut reader, new_logs, Context::new(before, after, printer, screen))?;
-    Ok(ExitCode::SUCCESS)
+    let is_answered = print(&mut reader, new_logs, Context::new(before, after, printer, screen))?;
+    // What is written to logs that are followed may still be understood.
+    Ok(if is_answered || args.follow { ExitCode::SUCCESS } else { exit::CONFIG.into() })
 }
 
-/// Prints what is there, and follows the logs where there may be new ones.
+/// Prints what is there, and follows the logs where there may be new ones. Whether each log tells what was
+/// asked; one that does not holds up no other.
 fn print(
     reader: &mut Reader,
     mut new_logs: Option<NewLogs>,
     mut context: Context,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
+    let mut is_answered = true;
     loop {
-        match reader.advance()? {
+        let found = match reader.advance() {
+            Err(error) if error.is_unanswered() => {
+                context.screen().flush()?;
+                complain(&error);
+                is_answered = false;
+                continue;
+            }
+            found => found?,
+        };
+        match found {
             Found::Record | Found::Rest => context.take(reader)?,
             Found::Skipped => {
                 context.screen().flush()?;
@@ -218,15 +231,18 @@ fn print(
                 Some(new_logs) if !reader.is_past() => {
                     context.screen().flush()?;
                     if context.screen().wait(POLL_INTERVAL)? {
-                        return Ok(());
+                        return Ok(is_answered);
                     }
                     new_logs.take().iter().for_each(|path| add(reader, path));
                 }
-                _ => return Ok(context.finish()?),
+                _ => {
+                    context.finish()?;
+                    return Ok(is_answered);
+                }
             },
         }
         if context.screen().is_left() {
-            return Ok(());
+            return Ok(is_answered);
         }
     }
 }

@@ -8,6 +8,7 @@
 //! for.
 
 mod ending;
+mod field_test;
 mod form;
 mod json_line;
 mod lines;
@@ -137,6 +138,15 @@ pub enum TailError {
         /// The current file.
         path: PathBuf,
     },
+    /// No line is of the form that was named.
+    #[error(
+        "no line of {path} is of the form that --format names: leave it out, or name the one that the lines \
+         were logged with"
+    )]
+    OtherForm {
+        /// The current file.
+        path: PathBuf,
+    },
     /// The lines tell no time.
     #[error("the lines of {path} do not tell when they were written: leave out the range of time")]
     NoTimes {
@@ -146,9 +156,29 @@ pub enum TailError {
     /// Lines of the pattern do not tell what they say.
     #[error(transparent)]
     Pattern(LinePatternError),
+    /// Lines of the pattern that was named do not tell what is asked.
+    #[error(
+        "lines of this pattern do not tell `%({attribute})s`, which is asked for: name a pattern with it, as \
+         the lines have it, or do not ask for it"
+    )]
+    Untold {
+        /// What a pattern calls it.
+        attribute: &'static str,
+    },
     /// There are too many logs to read at once.
     #[error("there are more than {MAX_LOGS} logs: name fewer")]
     TooManyLogs,
+}
+
+impl TailError {
+    /// Whether it says that the lines of one log do not tell what is asked, so that the others, and what
+    /// is written later, still may.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(
+            self,
+            TailError::UnknownForm { .. } | TailError::OtherForm { .. } | TailError::NoTimes { .. }
+        )
+    }
 }
 
 impl From<FilesError> for TailError {

@@ -99,7 +99,7 @@ impl Reader {
     /// Opens logs that need not exist yet.
     ///
     /// # Errors
-    /// A file cannot be read, or the form of the lines is not known and the query needs it.
+    /// A file cannot be read, or a pattern that was named does not tell what the query asks.
     pub fn following(
         paths: impl IntoIterator<Item = PathBuf>,
         query: Query,
@@ -121,6 +121,8 @@ impl Reader {
         start: Start,
         missing: impl Fn(PathBuf) -> Result<Tail, TailError>,
     ) -> Result<Reader, TailError> {
+        // Also where there is no log yet.
+        query.forms()?;
         let (mut sources, mut count) = (Vec::new(), 0);
         for path in paths {
             if sources.len() == MAX_LOGS {
@@ -167,8 +169,8 @@ impl Reader {
     /// Goes to the next record. Does not wait for records to be written.
     ///
     /// # Errors
-    /// A file cannot be opened or read, or the form of the lines is not known and the query needs it. Calling
-    /// again tries again.
+    /// A file cannot be opened or read: calling again tries again. Or the lines of a log do not tell what the
+    /// query asks ([`TailError::is_unanswered`]), which is said once of each log: calling again goes on.
     pub fn advance(&mut self) -> Result<Found, TailError> {
         loop {
             let found = self.advance_once()?;
@@ -328,10 +330,13 @@ fn open(path: &Path, query: &Query, start: Start) -> Result<(Source, u64), TailE
 fn count(source: &Source, query: &Query) -> Result<u64, TailError> {
     let (mut source, mut count) = (source.try_clone()?, 0);
     loop {
-        match source.advance(query, Give::Wanted)? {
-            Step::Head => count += u64::from(source.head().is_some_and(|head| !head.is_rest)),
-            Step::Skipped => {}
-            Step::Idle => return Ok(count),
+        match source.advance(query, Give::Wanted) {
+            Ok(Step::Head) => count += u64::from(source.head().is_some_and(|head| !head.is_rest)),
+            Ok(Step::Skipped) => {}
+            Ok(Step::Idle) => return Ok(count),
+            // Lines before these may; if not, it is said when they are read to be given.
+            Err(error) if error.is_unanswered() => return Ok(0),
+            Err(error) => return Err(error),
         }
     }
 }

@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -34,19 +34,25 @@ fn worker_process() {
 struct Follower {
     process: Process,
     lines: Receiver<String>,
+    complaints: Receiver<String>,
+}
+
+/// The lines that are read, as they come.
+fn lines_of(read: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    let read = BufReader::new(read).lines();
+    thread::spawn(move || read.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    lines
 }
 
 impl Follower {
     fn start(place: &Place, args: &[&str]) -> Follower {
         let mut command = place.logboom(&[&["tail", "-f"], args].concat());
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process(command.spawn().unwrap());
-        let stdout = BufReader::new(process.0.stdout.take().unwrap());
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-        });
-        Follower { process, lines }
+        let lines = lines_of(process.0.stdout.take().unwrap());
+        let complaints = lines_of(process.0.stderr.take().unwrap());
+        Follower { process, lines, complaints }
     }
 
     #[track_caller]
@@ -164,6 +170,23 @@ fn followed_records_are_asked_and_what_comes_late_of_them_stays_with_them() {
     append(&place, "a.log", "2026-11-22 04:00:03,000 INFO no\n");
     append(&place, "a.log", "\tno\n2026-11-22 04:00:04,000 ERROR again\n");
     follower.expect("2026-11-22 04:00:04,000 ERROR again");
+}
+
+#[test]
+fn a_follower_goes_on_over_lines_that_cannot_be_asked() {
+    let place = Place::new();
+    for (log, format) in [("a.log", &[][..]), ("b.log", &["--format", "%(levelname)s %(message)s"])]
+    {
+        append(&place, log, "");
+        let follower = Follower::start(&place, &[format, &["-l", "error", log]].concat());
+        append(&place, log, "Starting\n");
+        assert!(follower.complaints.recv_timeout(PATIENCE).unwrap().contains("--format"));
+        append(&place, log, "still\n");
+        let line =
+            if log == "a.log" { "2026-11-22 04:00:00,000 - web - ERROR - x" } else { "ERROR x" };
+        append(&place, log, &format!("{line}\n"));
+        follower.expect(line);
+    }
 }
 
 #[test]
