@@ -45,13 +45,13 @@ Examples:
 
 A record is printed when its last newline has been written. One that goes on behind a TAB, or with a
 traceback that others wrote as it is, is shown or left out as a whole. Backups are app.log.1 (newest),
-app.log.2, …, or have dates instead of numbers; compressed ones are read too.
+app.log.2, …, or have dates instead of numbers; those that logboom has compressed are read too.
 
 Understood are the text of `--format text`, common patterns of Python and Rust, JSON and logfmt, by the look of
 the first lines; others by --format. Of other text only -g and -v can be asked. Times in text are local unless
 they tell their zone, or as --zone says. --since searches its place, in backups compressed by zstd too; those
 of gzip are decompressed whole to TMPDIR from the one on in which the range begins. Records that stand more than a
-minute out of the order of time may be missed by it.";
+minute out of the order of time may be missed by it. With -f, --until ends a minute behind its time.";
 
 /// Print records of logs, across their rotation, by time, level, worker and more
 #[derive(clap::Args)]
@@ -171,7 +171,8 @@ impl FilterOptions {
 }
 
 pub(crate) fn run(args: Args, options: &OutputOptions) -> anyhow::Result<ExitCode> {
-    let paths = logs::paths(&args.paths, &args.queue)?;
+    let find = if args.follow { logs::paths_so_far } else { logs::paths };
+    let paths = find(&args.paths, &args.queue)?;
     let query = args.filter.query()?;
     let start = match args.lines {
         Some(u64::MAX) => Start::First,

@@ -1,10 +1,11 @@
 //! The records of several logs in one order of time.
 
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use super::form::Forms;
 use super::query::Query;
-use super::source::{Give, Source, Step, open_since};
+use super::source::{DISORDER_NS, Give, Source, Step, open_since};
 use super::{ReadBytes, Tail, TailError};
 use crate::log_files::LogFiles;
 use crate::{Level, Record};
@@ -286,16 +287,23 @@ impl Reader {
         Ok(sum)
     }
 
-    /// Whether nothing will come any more, whatever is written: the end of the time that is asked for
-    /// has been passed.
+    /// Whether nothing will come any more: a minute ago by the clock, or by the records of all logs, the end
+    /// of the time that is asked for has been passed.
     pub fn is_past(&self) -> bool {
-        self.sources.iter().all(Source::is_past)
+        let is_past = |until_ns: i64| until_ns.saturating_add(DISORDER_NS) < now_ns();
+        self.query.until_ns().is_some_and(is_past)
+            || !self.sources.is_empty() && self.sources.iter().all(Source::is_past)
     }
 
     /// The query.
     pub fn query(&self) -> &Query {
         &self.query
     }
+}
+
+fn now_ns() -> i64 {
+    let now = UNIX_EPOCH.elapsed().unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Opens a log, and counts the records that are wanted from there on, as far as they are counted.

@@ -18,7 +18,7 @@ const MAX_RECORD_BYTES: usize = 8 << 20;
 const CHUNK_BYTES: usize = 4 * BLOCK_BYTES;
 
 /// How far from the order of time a record may stand that a range of time still finds.
-const DISORDER_NS: i64 = 60_000_000_000;
+pub(super) const DISORDER_NS: i64 = 60_000_000_000;
 
 /// Reads the records of one log; one at a time is the head.
 #[derive(Debug)]

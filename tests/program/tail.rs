@@ -220,7 +220,7 @@ fn what_is_no_log_is_refused_with_one_line() {
     check_refused(missing, "there is no log");
 
     let directory = log.path.parent().expect("a parent");
-    let refused = tail(&["-f"], directory).output().expect("run");
+    let refused = tail(&[], directory).output().expect("run");
     check_refused(refused, "there is no log in");
 
     mkfifo(&log.path, Mode::S_IRWXU).expect("pipe");

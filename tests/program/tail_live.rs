@@ -157,6 +157,18 @@ fn logs_that_come_into_a_followed_directory_are_followed_from_their_first_record
 }
 
 #[test]
+fn a_directory_without_logs_is_followed_until_some_come() {
+    let place = Place::new();
+    fs::create_dir(place.path("logs")).unwrap();
+    for until in [&[][..], &["--until", "2999-01-01"]] {
+        let follower = Follower::start(&place, &[until, &["-C", "1", "logs"]].concat());
+        append(&place, "logs/a.log", "2026-11-22 04:00:00,000 INFO a\n");
+        follower.expect("2026-11-22 04:00:00,000 INFO a");
+        fs::remove_file(place.path("logs/a.log")).unwrap();
+    }
+}
+
+#[test]
 fn followed_records_are_asked_and_what_comes_late_of_them_stays_with_them() {
     let place = Place::new();
     append(&place, "a.log", "2026-11-22 04:00:00,000 ERROR old\n");
@@ -189,14 +201,36 @@ fn a_follower_goes_on_over_lines_that_cannot_be_asked() {
     }
 }
 
+/// Waits until it ends by itself.
+#[track_caller]
+fn expect_end(mut follower: Follower) {
+    wait_until("the end", || follower.process.0.try_wait().unwrap().is_some());
+    assert_eq!(follower.complaints.iter().collect::<Vec<_>>(), [""; 0]);
+}
+
 #[test]
 fn a_follower_ends_behind_the_range_it_was_asked_for() {
     let place = Place::new();
-    append(&place, "a.log", "2026-11-22 04:00:00,000 INFO in the range\n");
-    let until = ["--zone", "UTC", "--until", "2026-11-22 04:00:10", "-n", "all", "a.log"];
-    let mut follower = Follower::start(&place, &until);
-    follower.expect("2026-11-22 04:00:00,000 INFO in the range");
-    append(&place, "a.log", "2026-11-22 04:00:20,000 INFO behind it\n");
-    append(&place, "a.log", "2026-11-22 05:00:00,000 INFO far behind it\n");
-    wait_until("the end", || follower.process.0.try_wait().unwrap().is_some());
+    append(&place, "a.log", "2199-11-22 04:00:00,000 INFO in the range\n");
+    let until = ["--zone", "UTC", "--until", "2199-11-22 04:00:10", "-n", "all", "a.log"];
+    let follower = Follower::start(&place, &until);
+    follower.expect("2199-11-22 04:00:00,000 INFO in the range");
+    append(&place, "a.log", "2199-11-22 04:00:20,000 INFO behind it\n");
+    append(&place, "a.log", "2199-11-22 05:00:00,000 INFO far behind it\n");
+    expect_end(follower);
+}
+
+#[test]
+fn a_follower_of_a_range_that_is_over_ends_whatever_the_last_record_is() {
+    let place = Place::new();
+    fs::create_dir(place.path("empty")).unwrap();
+    append(&place, "a.log", "2019-11-22 04:00:00,000 INFO long before its end\n");
+    append(&place, "b.log", "");
+    for path in ["a.log", "b.log", "none.log", "empty"] {
+        let follower = Follower::start(&place, &["--until", "2020-01-01", path]);
+        if path == "a.log" {
+            follower.expect("2019-11-22 04:00:00,000 INFO long before its end");
+        }
+        expect_end(follower);
+    }
 }
