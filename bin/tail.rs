@@ -43,15 +43,16 @@ Examples:
   logboom tail -F status~^5 -o json app.log  by a field, as JSON
   logboom tail -g timeout -C 3 app.log       with three records before and behind each
 
-A record is printed when its last newline has been written. One that goes on behind a TAB, or with a
-traceback that others wrote as it is, is shown or left out as a whole. Backups are app.log.1 (newest),
-app.log.2, …, or have dates instead of numbers; those that logboom has compressed are read too.
+A record is printed when its last newline has been written; without -f also a last line that has none, where
+nobody ends it within 200 ms. One that goes on behind a TAB, or with a traceback that others wrote as it is, is shown
+or left out as a whole. Backups are app.log.1 (newest), app.log.2, …, or have dates instead of numbers; those that
+logboom has compressed are read too.
 
 Understood are the text of `--format text`, common patterns of Python and Rust, JSON and logfmt, by the look of
 the first lines; others by --format. Of other text only -g and -v can be asked. Times in text are local unless
 they tell their zone, or as --zone says. --since searches its place, in backups compressed by zstd too; those
 of gzip are decompressed whole to TMPDIR from the one on in which the range begins. Records that stand more than a
-minute out of the order of time may be missed by it. With -f, --until ends a minute behind its time.";
+minute out of the order of time may be missed by it. With -f, tail ends a minute behind the time of --until.";
 
 /// Print records of logs, across their rotation, by time, level, worker and more
 #[derive(clap::Args)]

@@ -191,6 +191,52 @@ fn logs_are_merged_by_time_also_from_directories_and_compressed_backups() {
     assert_eq!(printed(&place, &since), twice);
 }
 
+#[test]
+fn a_last_line_without_newline_is_a_line() {
+    let place = place_with_log();
+    let pattern = "%(asctime)s - %(levelname)s - %(message)s";
+    for (form, args) in [
+        ("raw", &["-o", "raw"][..]),
+        ("raw", &["-o", "text", "-n", "1"]),
+        ("raw", &["-o", "json", "-n", "1"]),
+        ("raw", &["-o", "logfmt", "-n", "3"]),
+        ("raw", &["-o", "%(message)s", "-l", "info", "-n", "1"]),
+        ("json", &["-n", "1"]),
+        ("json", &["-o", "text", "-n", "2"]),
+        ("logfmt", &["-o", "json", "-n", "all"]),
+        (pattern, &["-o", "logfmt", "-n", "1"]),
+    ] {
+        let log = printed(&place, &["-n", "all", "-o", form, "app.log"]);
+        fs::write(place.path("whole.log"), &log).unwrap();
+        fs::write(place.path("cut.log"), log.trim_end()).unwrap();
+        let printed = |log| printed(&place, &[args, &[log]].concat());
+        assert_eq!(printed("cut.log"), printed("whole.log"), "{form} {args:?}");
+    }
+    let cut = record(29);
+    fs::write(place.path("app.log"), records(20..29) + cut.trim_end()).unwrap();
+    check(&place, &["-F", "number=28", "-C", "2"], |n| n >= 26);
+    check(&place, &["-F", "number=29", "-B", "2"], |n| n >= 27);
+    check(&place, &["--since", "2026-11-22 04:00:29"], |n| n == 29);
+    fs::write(place.path("late.log"), record(30).trim_end()).unwrap();
+    let merged = printed(&place, &["-n", "3", "app.log", "late.log"]);
+    assert_eq!(merged, records(28..31));
+    let stats = place.run(&["stats", "--json", "app.log", "late.log"]);
+    let stats: serde_json::Value = serde_json::from_slice(&stats.stdout).unwrap();
+    assert_eq!(stats["records"], 31);
+}
+
+#[test]
+fn text_without_any_newline_is_a_record() {
+    let place = Place::new();
+    fs::write(place.path("app.log"), "no newline").unwrap();
+    assert_eq!(printed(&place, &["app.log"]), "no newline\n");
+    assert_eq!(printed(&place, &["-n", "0", "app.log"]), "");
+    fs::rename(place.path("app.log"), place.path("app.log.1")).unwrap();
+    assert_eq!(printed(&place, &["app.log"]), "no newline\n");
+    fs::write(place.path("app.log"), "current\nrest").unwrap();
+    assert_eq!(printed(&place, &["app.log"]), "no newline\ncurrent\nrest\n");
+}
+
 #[track_caller]
 fn check_refused(output: Output, code: i32, word: &str) {
     let errors = String::from_utf8(output.stderr).unwrap();
