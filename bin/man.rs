@@ -12,6 +12,12 @@ use clap_mangen::roff::{Roff, roman};
 
 use crate::exit;
 
+/// Holds the place of a date in the title: what follows would be taken for it.
+const NO_DATE: &str = "\"\"";
+
+/// What a page is about.
+const PROGRAM: &str = concat!("logboom ", env!("CARGO_PKG_VERSION"));
+
 /// What the text behind the options of a command begins with.
 const EXAMPLES: &str = "Examples:";
 
@@ -58,7 +64,7 @@ fn page(command: &Command) -> Vec<u8> {
 }
 
 fn render(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
-    let man = Man::new(command.clone()).manual("Logboom Manual");
+    let man = Man::new(command.clone()).date(NO_DATE).source(PROGRAM).manual("Logboom Manual");
     man.render_title(page)?;
     man.render_name_section(page)?;
     man.render_synopsis_section(page)?;

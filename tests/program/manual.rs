@@ -76,6 +76,9 @@ fn there_is_a_page_for_each_command_and_man_has_nothing_against_it() {
     assert!(!names.iter().any(|name| name.contains("help") || name.contains("producer")));
     let main = fs::read_to_string(place.path("share/man1/logboom.1")).unwrap();
     assert_eq!(main, text(place.run(&["man"])));
+    let program = concat!("logboom ", env!("CARGO_PKG_VERSION"));
+    let title = format!(".TH logboom 1 \"\" \"{program}\" \"Logboom Manual\"\n");
+    assert!(main.contains(&title), "{main}");
     for name in names {
         let mut man = Command::new("man");
         man.args(["--warnings=all", "-E", "UTF-8", "-l"]).arg(place.path("share/man1").join(&name));
