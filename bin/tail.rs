@@ -107,7 +107,7 @@ pub(crate) struct FilterOptions {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
 
-    /// Nothing later
+    /// Nothing later; a date alone is the beginning of its day
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     until: Option<String>,
 
@@ -155,6 +155,11 @@ impl FilterOptions {
             text.map(|text| zone.instant(text, now_ns)).transpose().map_err(|error| usage(&error))
         };
         let (since, until) = (instant(&self.since)?, instant(&self.until)?);
+        if let (Some(since), Some(until)) = (&since, &until)
+            && since.start() > until.end()
+        {
+            return Err(usage(&"--until is before --since: nothing lies between them"));
+        }
         let mut query = Query::new().zone(zone).form(self.format.clone().unwrap_or_default());
         query = since.iter().fold(query, |query, since| query.since(*since.start()));
         query = until.iter().fold(query, |query, until| query.until(*until.end()));

@@ -251,6 +251,7 @@ fn what_cannot_be_asked_is_refused_with_advice() {
     fs::create_dir(place.path("empty")).unwrap();
     for (args, code, word) in [
         (&["--since", "soon", "app.log"][..], 2, "write `04:48`"),
+        (&["--since", "2026-11-22", "--until", "2026-11-21", "app.log"], 2, "before --since"),
         (&["--zone", "Nowhere", "app.log"], 2, "no time zone"),
         (&["-F", "number", "app.log"], 2, "key=value"),
         (&["-g", "(", "app.log"], 2, "no regular expression"),
