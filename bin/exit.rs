@@ -87,14 +87,12 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             _ => Some(IO),
         };
     }
-    if let Some(
-        TailError::UnknownForm { .. }
-        | TailError::NoTimes { .. }
-        | TailError::Pattern(_)
-        | TailError::TooManyLogs,
-    ) = cause.downcast_ref()
-    {
-        return Some(CONFIG);
+    if let Some(error) = cause.downcast_ref::<TailError>() {
+        return match error {
+            TailError::Untold { .. } => Some(USAGE),
+            TailError::Pattern(_) | TailError::TooManyLogs => Some(CONFIG),
+            error => error.is_unanswered().then_some(CONFIG),
+        };
     }
     if let Some(PushError::Refused { .. } | PushError::TooLarge { .. }) = cause.downcast_ref() {
         return Some(CONFIG);

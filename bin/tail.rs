@@ -21,6 +21,7 @@ use self::logs::NewLogs;
 pub(crate) use self::logs::paths;
 use self::output::{Output, Printer};
 use self::pager::Screen;
+use crate::exit;
 use crate::options::{self, Format, OutputOptions, QueueOptions, complain};
 
 /// How long to wait for new lines. Looking at files works on every file system.
@@ -42,15 +43,16 @@ Examples:
   logboom tail -F status~^5 -o json app.log  by a field, as JSON
   logboom tail -g timeout -C 3 app.log       with three records before and behind each
 
-A record is printed when its last newline has been written. One that goes on behind a TAB, or with a
-traceback that others wrote as it is, is shown or left out as a whole. Backups are app.log.1 (newest),
-app.log.2, …, or have dates instead of numbers; compressed ones are read too.
+A record is printed when its last newline has been written; without -f also a last line that has none, where
+nobody ends it within 200 ms. One that goes on behind a TAB, or with a traceback that others wrote as it is, is shown
+or left out as a whole. Backups are app.log.1 (newest), app.log.2, …, or have dates instead of numbers; those that
+logboom has compressed are read too.
 
 Understood are the text of `--format text`, common patterns of Python and Rust, JSON and logfmt, by the look of
 the first lines; others by --format. Of other text only -g and -v can be asked. Times in text are local unless
 they tell their zone, or as --zone says. --since searches its place, in backups compressed by zstd too; those
 of gzip are decompressed whole to TMPDIR from the one on in which the range begins. Records that stand more than a
-minute out of the order of time may be missed by it.";
+minute out of the order of time may be missed by it. With -f, tail ends a minute behind the time of --until.";
 
 /// Print records of logs, across their rotation, by time, level, worker and more
 #[derive(clap::Args)]
@@ -170,7 +172,8 @@ impl FilterOptions {
 }
 
 pub(crate) fn run(args: Args, options: &OutputOptions) -> anyhow::Result<ExitCode> {
-    let paths = logs::paths(&args.paths, &args.queue)?;
+    let find = if args.follow { logs::paths_so_far } else { logs::paths };
+    let paths = find(&args.paths, &args.queue)?;
     let query = args.filter.query()?;
     let start = match args.lines {
         Some(u64::MAX) => Start::First,
@@ -197,18 +200,30 @@ pub(crate) fn run(args: Args, options: &OutputOptions) -> anyhow::Result<ExitCod
     } else {
         Screen::plain()
     };
-    print(&mut reader, new_logs, Context::new(before, after, printer, screen))?;
-    Ok(ExitCode::SUCCESS)
+    let is_answered = print(&mut reader, new_logs, Context::new(before, after, printer, screen))?;
+    // What is written to logs that are followed may still be understood.
+    Ok(if is_answered || args.follow { ExitCode::SUCCESS } else { exit::CONFIG.into() })
 }
 
-/// Prints what is there, and follows the logs where there may be new ones.
+/// Prints what is there, and follows the logs where there may be new ones. Whether each log tells what was
+/// asked; one that does not holds up no other.
 fn print(
     reader: &mut Reader,
     mut new_logs: Option<NewLogs>,
     mut context: Context,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
+    let mut is_answered = true;
     loop {
-        match reader.advance()? {
+        let found = match reader.advance() {
+            Err(error) if error.is_unanswered() => {
+                context.screen().flush()?;
+                complain(&error);
+                is_answered = false;
+                continue;
+            }
+            found => found?,
+        };
+        match found {
             Found::Record | Found::Rest => context.take(reader)?,
             Found::Skipped => {
                 context.screen().flush()?;
@@ -218,15 +233,18 @@ fn print(
                 Some(new_logs) if !reader.is_past() => {
                     context.screen().flush()?;
                     if context.screen().wait(POLL_INTERVAL)? {
-                        return Ok(());
+                        return Ok(is_answered);
                     }
                     new_logs.take().iter().for_each(|path| add(reader, path));
                 }
-                _ => return Ok(context.finish()?),
+                _ => {
+                    context.finish()?;
+                    return Ok(is_answered);
+                }
             },
         }
         if context.screen().is_left() {
-            return Ok(());
+            return Ok(is_answered);
         }
     }
 }

@@ -45,8 +45,24 @@ impl NewLogs {
     }
 }
 
-/// The current files of the logs at these paths; where there are none, the log that is written now.
+/// As [`paths_so_far`], where each directory has to have a log.
 pub(crate) fn paths(given: &[PathBuf], queue: &QueueOptions) -> anyhow::Result<Vec<PathBuf>> {
+    for directory in given.iter().filter(|path| path.is_dir()) {
+        if logs_in(directory)?.is_empty() {
+            anyhow::bail!(
+                "there is no log in {}: its name would end in `.{ENDING}`",
+                directory.display()
+            );
+        }
+    }
+    paths_so_far(given, queue)
+}
+
+/// The current files of the logs at these paths; where no path is given, the log that is written now.
+pub(crate) fn paths_so_far(
+    given: &[PathBuf],
+    queue: &QueueOptions,
+) -> anyhow::Result<Vec<PathBuf>> {
     if given.is_empty() {
         return Ok(vec![log_of_listener(queue)?]);
     }
@@ -96,12 +112,6 @@ fn logs_in(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
         if !is_hidden && log.extension().is_some_and(|ending| ending == ENDING) && !log.is_dir() {
             logs.insert(log);
         }
-    }
-    if logs.is_empty() {
-        anyhow::bail!(
-            "there is no log in {}: its name would end in `.{ENDING}`",
-            directory.display()
-        );
     }
     Ok(logs.into_iter().collect())
 }

@@ -102,6 +102,27 @@ impl LinePattern {
         self.has_fields
     }
 
+    /// Whether its lines tell this attribute before the message, or may have it among fields behind.
+    pub(crate) fn may_tell(&self, attribute: &str) -> bool {
+        let has = |wanted: fn(&Value) -> bool| {
+            let mut fixed = self.runs.iter().flat_map(|run| &run.fixed);
+            fixed.any(|fixed| matches!(fixed, Fixed::Padded { value, .. } if wanted(value)))
+        };
+        let names = |wanted: fn(&NameKind) -> bool| {
+            self.runs.iter().filter_map(|run| run.name.as_ref()).any(|name| wanted(&name.kind))
+        };
+        match attribute {
+            "asctime" => has(|value| matches!(value, Value::Time)),
+            "levelname" => has(|value| matches!(value, Value::Level)),
+            "processName" => names(|kind| matches!(kind, NameKind::Worker)),
+            "name" => names(|kind| matches!(kind, NameKind::Logger)),
+            "process" => self.has_fields || has(|value| matches!(value, Value::ProcessId)),
+            "lane" => self.has_fields || has(|value| matches!(value, Value::Lane)),
+            "seq" => self.has_fields || has(|value| matches!(value, Value::Seq)),
+            _ => self.has_fields,
+        }
+    }
+
     /// Reads the first line of a record; none if the pattern does not print such a line.
     pub(crate) fn read<'l>(&self, line: &'l str) -> Option<LineParts<'l>> {
         let mut parts = LineParts { message: line, ..LineParts::default() };

@@ -57,6 +57,12 @@ impl LogFile {
         Ok(LogFile { file: file.try_clone()?, compression: *compression, path: path.clone() })
     }
 
+    /// Whether both are the same file.
+    #[cfg(feature = "tail")]
+    pub(crate) fn is(&self, other: &LogFile) -> io::Result<bool> {
+        Ok(FileId::of(&self.metadata()?) == FileId::of(&other.metadata()?))
+    }
+
     /// How much of the disk it has; `read_text` of `all_text` bytes are so much of it.
     pub(crate) fn share(&self, read_text: u64, all_text: u64) -> io::Result<ReadBytes> {
         let total = self.metadata()?.len();

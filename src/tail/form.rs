@@ -83,10 +83,24 @@ impl Forms {
                     .collect::<Result<_, _>>()?
             }
         };
-        let current = (forms.len() == 1).then_some(0);
-        Ok(Forms { forms, current, clock })
+        Ok(Forms { forms, current: None, clock })
     }
 
+    /// Whether the form was named, and not left to the look of the lines.
+    pub(super) fn is_named(&self) -> bool {
+        self.forms.len() == 1
+    }
+
+    /// Whether lines may tell what a pattern calls so.
+    pub(super) fn may_tell(&self, attribute: &str) -> bool {
+        let may_tell = |form: &LineForm| match form {
+            LineForm::Text(pattern) => pattern.may_tell(attribute),
+            LineForm::Json | LineForm::Logfmt => true,
+        };
+        !self.is_named() || self.forms.iter().all(may_tell)
+    }
+
+    /// Whether a line was of the form that was named, or of any.
     pub(super) fn is_known(&self) -> bool {
         self.current.is_some()
     }
@@ -96,12 +110,13 @@ impl Forms {
         matches!(current, Some(LineForm::Json | LineForm::Logfmt))
     }
 
-    /// Looks for the form by the first lines of a log, unless one was named.
+    /// Looks for the form by the first lines of a log; all are looked at for one that was named.
     pub(super) fn detect(&mut self, text: &[u8]) {
         if self.current.is_some() {
             return;
         }
-        let text = &text[..text.len().min(DETECT_BYTES)];
+        let looked_at = if self.is_named() { text.len() } else { text.len().min(DETECT_BYTES) };
+        let text = &text[..looked_at];
         let mut lines = text.split(|byte| *byte == b'\n');
         if lines.any(|line| self.switch(line)) {
             return;

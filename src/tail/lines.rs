@@ -111,7 +111,12 @@ impl LineReader {
     /// Makes the text after the last newline a line: for a file that nobody writes to any more.
     pub(super) fn end_last_line(&mut self) -> io::Result<Read> {
         let len = self.text.len()?;
-        if len <= self.offset {
+        self.end_last_line_at(len)
+    }
+
+    /// Makes it a line where the file is still so long: nobody goes on with it.
+    pub(super) fn end_last_line_at(&mut self, len: u64) -> io::Result<Read> {
+        if len <= self.offset || len != self.text.len()? {
             return Ok(Read::End);
         }
         self.whole_to = len;

@@ -8,6 +8,7 @@
 //! for.
 
 mod ending;
+mod field_test;
 mod form;
 mod json_line;
 mod lines;
@@ -22,12 +23,15 @@ mod source;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod unended;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ending::Rest;
 use lines::{LineReader, Read};
+use unended::Unended;
 
 use crate::formatter::LinePatternError;
 use crate::log_files::{self, FilesError, LogFile, LogFiles, Newer, Text};
@@ -78,6 +82,8 @@ pub struct Tail {
     /// The next older file than the one being read. It tells a log that was rotated to its limit
     /// from one whose current file was removed: in the latter it still exists.
     previous: Option<LogFile>,
+    /// The file in which the text after the last newline is a line, too.
+    unended: Option<Arc<Unended>>,
     is_at_beginning: bool,
     /// Size of the files that were read to their ends.
     finished_bytes: u64,
@@ -137,6 +143,15 @@ pub enum TailError {
         /// The current file.
         path: PathBuf,
     },
+    /// No line is of the form that was named.
+    #[error(
+        "no line of {path} is of the form that --format names: leave it out, or name the one that the lines \
+         were logged with"
+    )]
+    OtherForm {
+        /// The current file.
+        path: PathBuf,
+    },
     /// The lines tell no time.
     #[error("the lines of {path} do not tell when they were written: leave out the range of time")]
     NoTimes {
@@ -146,9 +161,29 @@ pub enum TailError {
     /// Lines of the pattern do not tell what they say.
     #[error(transparent)]
     Pattern(LinePatternError),
+    /// Lines of the pattern that was named do not tell what is asked.
+    #[error(
+        "lines of this pattern do not tell `%({attribute})s`, which is asked for: name a pattern with it, as \
+         the lines have it, or do not ask for it"
+    )]
+    Untold {
+        /// What a pattern calls it.
+        attribute: &'static str,
+    },
     /// There are too many logs to read at once.
     #[error("there are more than {MAX_LOGS} logs: name fewer")]
     TooManyLogs,
+}
+
+impl TailError {
+    /// Whether it says that the lines of one log do not tell what is asked, so that the others, and what
+    /// is written later, still may.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(
+            self,
+            TailError::UnknownForm { .. } | TailError::OtherForm { .. } | TailError::NoTimes { .. }
+        )
+    }
 }
 
 impl From<FilesError> for TailError {
@@ -207,7 +242,15 @@ impl Tail {
         let is_at_beginning = offset == 0 && previous.is_none();
         let reader = LineReader::new(file, text, offset).map_err(|e| files.read_error(e))?;
         let reading = Some(reader);
-        Ok(Tail { files, reading, next: None, previous, is_at_beginning, finished_bytes: 0 })
+        Ok(Tail {
+            files,
+            reading,
+            next: None,
+            previous,
+            unended: None,
+            is_at_beginning,
+            finished_bytes: 0,
+        })
     }
 
     /// A log that need not exist yet: all its lines from the first file on that is found.
@@ -218,9 +261,15 @@ impl Tail {
             reading: None,
             next: None,
             previous: None,
+            unended: None,
             is_at_beginning: true,
             finished_bytes: 0,
         }
+    }
+
+    /// Gives the last line of that file, too.
+    fn with_unended(self, unended: Option<Arc<Unended>>) -> Tail {
+        Tail { unended, ..self }
     }
 
     /// The current file.
@@ -255,8 +304,9 @@ impl Tail {
             }
             None => None,
         };
+        let unended = self.unended.clone();
         let Tail { is_at_beginning, finished_bytes, .. } = *self;
-        Ok(Tail { files, reading, next, previous, is_at_beginning, finished_bytes })
+        Ok(Tail { files, reading, next, previous, unended, is_at_beginning, finished_bytes })
     }
 
     /// Appends the next whole lines to `out`, about 64 KiB at most.
@@ -271,11 +321,11 @@ impl Tail {
             self.next = self.find_next()?;
         }
         if let Some(reading) = &mut self.reading {
-            let mut read = reading.read(out).map_err(|e| self.files.read_error(e))?;
-            if read == Read::End && self.next.is_some() {
-                read = reading.end_last_line().map_err(|e| self.files.read_error(e))?;
+            let mut read = reading.read(out);
+            if let Ok(Read::End) = read {
+                read = end_last_line(reading, self.next.as_ref(), self.unended.as_deref());
             }
-            if read == Read::More {
+            if read.map_err(|e| self.files.read_error(e))? == Read::More {
                 return Ok(Progress::Advanced);
             }
         }
@@ -311,5 +361,20 @@ impl Tail {
         self.finished_bytes += finished.as_ref().map_or(0, LineReader::file_bytes);
         self.previous = finished.map(LineReader::into_file);
         Ok(next.progress)
+    }
+}
+
+/// Ends the last line of a file that nobody goes on with.
+fn end_last_line(
+    reading: &mut LineReader,
+    next: Option<&Next>,
+    unended: Option<&Unended>,
+) -> io::Result<Read> {
+    if next.is_some() {
+        return reading.end_last_line();
+    }
+    match unended.map_or(Ok(None), |unended| unended.len_of(reading.file()))? {
+        Some(len) => reading.end_last_line_at(len),
+        None => Ok(Read::End),
     }
 }

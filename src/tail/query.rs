@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 
 use super::TailError;
+use super::field_test::{FieldTest, is_plain, regex};
 use super::form::{Form, Forms};
 use super::moment::{LineClock, Moment, Zone};
 use super::needle::Needles;
 use super::parts::{Read, Told};
-use crate::{Level, Record, Value};
+use crate::Level;
 
 /// The most tests of one kind in a query.
 pub const MAX_TESTS: usize = 100;
@@ -41,19 +42,6 @@ pub struct Query {
     /// What is searched for, where that is plain text.
     plain: Vec<Option<String>>,
     excluding: Vec<Regex>,
-}
-
-#[derive(Clone, Debug)]
-struct FieldTest {
-    key: String,
-    test: ValueTest,
-}
-
-#[derive(Clone, Debug)]
-enum ValueTest {
-    Is(String),
-    IsNot(String),
-    Matches(Regex),
 }
 
 /// Why a query cannot be asked.
@@ -201,8 +189,28 @@ impl Query {
         found
     }
 
+    /// The forms of the lines.
+    ///
+    /// # Errors
+    /// Lines of the pattern that was named do not tell what is asked.
     pub(super) fn forms(&self) -> Result<Forms, TailError> {
-        Ok(Forms::new(&self.form, LineClock::new(self.zone.clone()))?)
+        let forms = Forms::new(&self.form, LineClock::new(self.zone.clone()))?;
+        match self.attributes().find(|attribute| !forms.may_tell(attribute)) {
+            Some(attribute) => Err(TailError::Untold { attribute }),
+            None => Ok(forms),
+        }
+    }
+
+    /// What lines have to tell, as patterns name it.
+    fn attributes(&self) -> impl Iterator<Item = &'static str> {
+        let asked = [
+            (self.has_range(), "asctime"),
+            (self.level.is_some(), "levelname"),
+            (!self.workers.is_empty(), "processName"),
+            (!self.loggers.is_empty(), "name"),
+        ];
+        let asked = asked.into_iter().filter_map(|(is_asked, name)| is_asked.then_some(name));
+        asked.chain(self.fields.iter().filter_map(FieldTest::attribute))
     }
 
     pub(super) fn since_ns(&self) -> Option<i64> {
@@ -296,86 +304,6 @@ fn is_logger(wanted: &str, name: &str) -> bool {
     below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ':']))
 }
 
-/// Whether the text stands in a line as it is, whatever the form of the line.
-fn is_plain(text: &str) -> bool {
-    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
-    !text.is_empty() && text.chars().all(in_name)
-}
-
-fn regex(expression: &str) -> Result<Regex, QueryError> {
-    RegexBuilder::new(expression).multi_line(true).build().map_err(|source| QueryError::Regex {
-        text: expression.to_owned(),
-        source: Box::new(source),
-    })
-}
-
 fn limited<T>(tests: &[T]) -> Result<(), QueryError> {
     if tests.len() > MAX_TESTS { Err(QueryError::TooMany) } else { Ok(()) }
-}
-
-impl FieldTest {
-    fn parse(text: &str) -> Result<FieldTest, QueryError> {
-        let none = || QueryError::Field(text.to_owned());
-        let at = text.find(['=', '~']).ok_or_else(none)?;
-        let (key, value) = (&text[..at], &text[at + 1..]);
-        let (key, test) = match key.strip_suffix('!') {
-            Some(key) if text.as_bytes()[at] == b'=' => (key, ValueTest::IsNot(value.to_owned())),
-            _ if text.as_bytes()[at] == b'=' => (key, ValueTest::Is(value.to_owned())),
-            _ => (key, ValueTest::Matches(regex(value)?)),
-        };
-        if key.is_empty() {
-            return Err(none());
-        }
-        Ok(FieldTest { key: key.to_owned(), test })
-    }
-
-    fn accepts(&self, read: &Read<'_>) -> bool {
-        let value = match read.record.field(&self.key) {
-            Some(Value::Str(text)) => Some(text.to_string()),
-            Some(value) => Some(value.to_string()),
-            None => own_value(&self.key, &read.record).filter(|value| !value.is_empty()),
-        };
-        match (&self.test, value) {
-            (ValueTest::Is(wanted), Some(value)) => value == *wanted,
-            (ValueTest::IsNot(unwanted), Some(value)) => value != *unwanted,
-            (ValueTest::Matches(regex), Some(value)) => regex.is_match(value.as_bytes()),
-            (ValueTest::IsNot(_), None) => true,
-            (_, None) => false,
-        }
-    }
-
-    /// What stands in the text of each record that passes.
-    fn needle(&self) -> Option<String> {
-        let needle = match &self.test {
-            // A number may be written in another way than it is printed.
-            ValueTest::Is(value) if value.starts_with(|c: char| c.is_ascii_alphabetic()) => value,
-            // A dot may be that of an object in another.
-            ValueTest::Is(_) | ValueTest::Matches(_)
-                if !OWN_KEYS.contains(&&*self.key) && !self.key.contains('.') =>
-            {
-                &self.key
-            }
-            _ => return None,
-        };
-        (is_plain(needle) && self.key != "level").then(|| needle.clone())
-    }
-}
-
-/// What a record has that are no fields.
-const OWN_KEYS: [&str; 9] =
-    ["message", "worker", "logger", "level", "pid", "program", "thread", "lane", "seq"];
-
-fn own_value(key: &str, record: &Record<'_>) -> Option<String> {
-    Some(match key {
-        "message" => record.message.clone().into_owned(),
-        "worker" => record.process.name.to_string(),
-        "logger" => record.logger.clone().into_owned(),
-        "level" => record.level.name().into_owned(),
-        "pid" if record.process.id != 0 => record.process.id.to_string(),
-        "program" => record.process.program.to_string(),
-        "thread" => record.thread.name.clone().into_owned(),
-        "lane" => format!("{:016x}", record.lane),
-        "seq" => record.seq.to_string(),
-        _ => return None,
-    })
 }

@@ -1,15 +1,18 @@
 //! The records of several logs in one order of time.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use super::form::Forms;
 use super::query::Query;
-use super::source::{Give, Source, Step, open_since};
+use super::source::{DISORDER_NS, Give, Source, Step, open_since};
+use super::unended::{Unended, unended};
 use super::{ReadBytes, Tail, TailError};
 use crate::log_files::LogFiles;
 use crate::{Level, Record};
 
-/// The most logs that are read at once. Each takes up to four descriptors and half a MiB.
+/// The most logs that are read at once. Each takes up to five descriptors and half a MiB.
 pub const MAX_LOGS: usize = 200;
 
 /// To find the last records that are wanted, so many lines are looked at first, and then each time so many
@@ -84,7 +87,11 @@ pub enum Found {
 }
 
 impl Reader {
-    /// Opens logs, by the paths of their current files.
+    /// Opens logs, by the paths of their current files, to read them to their ends.
+    ///
+    /// Where the last line of a log has no newline, it waits until somebody ends it, for 200 ms at most for
+    /// all logs together. Where nobody does, and nobody writes more, it is a line as it is; what is added to it
+    /// later is a line by itself.
     ///
     /// # Errors
     /// [`TailError::Missing`] where nothing was logged yet; see [`following`](Self::following).
@@ -93,19 +100,27 @@ impl Reader {
         query: Query,
         start: Start,
     ) -> Result<Reader, TailError> {
-        Reader::new(paths, query, start, |path| Err(TailError::Missing { path }))
+        let paths: Vec<_> = paths.into_iter().collect();
+        // Before anything is read.
+        limited(paths.len())?;
+        query.forms()?;
+        let unended = unended(&paths)?;
+        let missing = |path| Err(TailError::Missing { path });
+        Reader::new(paths.into_iter().zip(unended), query, start, missing)
     }
 
-    /// Opens logs that need not exist yet.
+    /// Opens logs that need not exist yet, to read on what is added. A line is given when its newline is
+    /// written.
     ///
     /// # Errors
-    /// A file cannot be read, or the form of the lines is not known and the query needs it.
+    /// A file cannot be read, or a pattern that was named does not tell what the query asks.
     pub fn following(
         paths: impl IntoIterator<Item = PathBuf>,
         query: Query,
         start: Start,
     ) -> Result<Reader, TailError> {
-        Reader::new(paths, query, start, |path| Ok(Tail::awaiting(path)))
+        let logs = paths.into_iter().map(|path| (path, None));
+        Reader::new(logs, query, start, |path| Ok(Tail::awaiting(path)))
     }
 
     /// Gives the records too that are not wanted, and tells which are ([`is_wanted`](Self::is_wanted)).
@@ -116,17 +131,17 @@ impl Reader {
     }
 
     fn new(
-        paths: impl IntoIterator<Item = PathBuf>,
+        logs: impl IntoIterator<Item = Log>,
         query: Query,
         start: Start,
         missing: impl Fn(PathBuf) -> Result<Tail, TailError>,
     ) -> Result<Reader, TailError> {
+        // Also where there is no log yet.
+        query.forms()?;
         let (mut sources, mut count) = (Vec::new(), 0);
-        for path in paths {
-            if sources.len() == MAX_LOGS {
-                return Err(TailError::TooManyLogs);
-            }
-            let (source, wanted) = match open(&path, &query, start) {
+        for log in logs {
+            limited(sources.len() + 1)?;
+            let (source, wanted) = match open(&log, &query, start) {
                 Err(TailError::Missing { path }) => (Source::new(missing(path)?, &query)?, 0),
                 opened => opened?,
             };
@@ -149,10 +164,9 @@ impl Reader {
     /// # Errors
     /// As for [`following`](Self::following). The reader goes on without the log.
     pub fn add(&mut self, path: &Path) -> Result<(), TailError> {
-        if self.sources.len() == MAX_LOGS {
-            return Err(TailError::TooManyLogs);
-        }
-        let mut source = match open(path, &self.query, Start::First) {
+        limited(self.sources.len() + 1)?;
+        let log = (path.to_owned(), None);
+        let mut source = match open(&log, &self.query, Start::First) {
             Err(TailError::Missing { path }) => Source::new(Tail::awaiting(path), &self.query)?,
             opened => opened?.0,
         };
@@ -167,8 +181,8 @@ impl Reader {
     /// Goes to the next record. Does not wait for records to be written.
     ///
     /// # Errors
-    /// A file cannot be opened or read, or the form of the lines is not known and the query needs it. Calling
-    /// again tries again.
+    /// A file cannot be opened or read: calling again tries again. Or the lines of a log do not tell what the
+    /// query asks ([`TailError::is_unanswered`]), which is said once of each log: calling again goes on.
     pub fn advance(&mut self) -> Result<Found, TailError> {
         loop {
             let found = self.advance_once()?;
@@ -284,10 +298,12 @@ impl Reader {
         Ok(sum)
     }
 
-    /// Whether nothing will come any more, whatever is written: the end of the time that is asked for
-    /// has been passed.
+    /// Whether nothing will come any more: a minute ago by the clock, or by the records of all logs, the end
+    /// of the time that is asked for has been passed.
     pub fn is_past(&self) -> bool {
-        self.sources.iter().all(Source::is_past)
+        let is_past = |until_ns: i64| until_ns.saturating_add(DISORDER_NS) < now_ns();
+        self.query.until_ns().is_some_and(is_past)
+            || !self.sources.is_empty() && self.sources.iter().all(Source::is_past)
     }
 
     /// The query.
@@ -296,8 +312,21 @@ impl Reader {
     }
 }
 
+fn now_ns() -> i64 {
+    let now = UNIX_EPOCH.elapsed().unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn limited(logs: usize) -> Result<(), TailError> {
+    if logs > MAX_LOGS { Err(TailError::TooManyLogs) } else { Ok(()) }
+}
+
+/// The path of a log, and its newest file if the last line of that is unended.
+type Log = (PathBuf, Option<Arc<Unended>>);
+
 /// Opens a log, and counts the records that are wanted from there on, as far as they are counted.
-fn open(path: &Path, query: &Query, start: Start) -> Result<(Source, u64), TailError> {
+fn open((path, unended): &Log, query: &Query, start: Start) -> Result<(Source, u64), TailError> {
+    let source = |tail: Tail| Source::new(tail.with_unended(unended.clone()), query);
     let wanted = match start {
         Start::First => u64::MAX,
         Start::Last(records) => records,
@@ -306,13 +335,13 @@ fn open(path: &Path, query: &Query, start: Start) -> Result<(Source, u64), TailE
         let files = LogFiles::new(path.to_owned());
         let missing = || TailError::Missing { path: path.to_owned() };
         let tail = open_since(files, since_ns, &mut query.forms()?)?.ok_or_else(missing)?;
-        let source = Source::new(tail, query)?;
+        let source = source(tail)?;
         let count = if start == Start::First { 0 } else { count(&source, query)? };
         return Ok((source, count));
     }
     let mut lines = if start == Start::First { u64::MAX } else { FIRST_LINES.max(wanted) };
     loop {
-        let source = Source::new(Tail::open(path, lines)?, query)?;
+        let source = source(Tail::open(path, lines)?)?;
         if start == Start::First {
             return Ok((source, 0));
         }
@@ -328,10 +357,13 @@ fn open(path: &Path, query: &Query, start: Start) -> Result<(Source, u64), TailE
 fn count(source: &Source, query: &Query) -> Result<u64, TailError> {
     let (mut source, mut count) = (source.try_clone()?, 0);
     loop {
-        match source.advance(query, Give::Wanted)? {
-            Step::Head => count += u64::from(source.head().is_some_and(|head| !head.is_rest)),
-            Step::Skipped => {}
-            Step::Idle => return Ok(count),
+        match source.advance(query, Give::Wanted) {
+            Ok(Step::Head) => count += u64::from(source.head().is_some_and(|head| !head.is_rest)),
+            Ok(Step::Skipped) => {}
+            Ok(Step::Idle) => return Ok(count),
+            // Lines before these may; if not, it is said when they are read to be given.
+            Err(error) if error.is_unanswered() => return Ok(0),
+            Err(error) => return Err(error),
         }
     }
 }

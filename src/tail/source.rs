@@ -18,7 +18,7 @@ const MAX_RECORD_BYTES: usize = 8 << 20;
 const CHUNK_BYTES: usize = 4 * BLOCK_BYTES;
 
 /// How far from the order of time a record may stand that a range of time still finds.
-const DISORDER_NS: i64 = 60_000_000_000;
+pub(super) const DISORDER_NS: i64 = 60_000_000_000;
 
 /// Reads the records of one log; one at a time is the head.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub(super) struct Source {
     skipped: bool,
     /// All that is left is later than is wanted.
     is_past: bool,
+    /// Whether there was any text.
+    has_text: bool,
     is_checked: bool,
     last_ns: i64,
     head: Option<Head>,
@@ -97,6 +99,7 @@ impl Source {
             begins: None,
             skipped: false,
             is_past: false,
+            has_text: false,
             is_checked: false,
             last_ns: i64::MIN,
             head: None,
@@ -197,7 +200,7 @@ impl Source {
                 Progress::Idle => is_all = true,
             }
         }
-        self.check_form(query)?;
+        self.check_form(query, is_all)?;
         self.whole_to = if is_all || self.skipped || self.chunk.len() > MAX_RECORD_BYTES {
             self.chunk.len()
         } else {
@@ -207,15 +210,23 @@ impl Source {
         Ok(!is_all || self.whole_to > 0)
     }
 
-    fn check_form(&mut self, query: &Query) -> Result<(), TailError> {
+    /// Tells once that the lines do not tell what is asked. Of a form that was named they may yet be up to
+    /// their end.
+    fn check_form(&mut self, query: &Query, is_all: bool) -> Result<(), TailError> {
         self.forms.detect(&self.chunk);
-        if self.is_checked || self.chunk.is_empty() {
+        self.has_text |= !self.chunk.is_empty();
+        let (is_known, is_named) = (self.forms.is_known(), self.forms.is_named());
+        if self.is_checked || !self.has_text || (is_named && !is_known && !is_all) {
             return Ok(());
         }
         self.is_checked = true;
         let path = || self.tail.path().to_owned();
-        if query.needs_form() && !self.forms.is_known() {
-            return Err(TailError::UnknownForm { path: path() });
+        if query.needs_form() && !is_known {
+            return Err(if is_named {
+                TailError::OtherForm { path: path() }
+            } else {
+                TailError::UnknownForm { path: path() }
+            });
         }
         if query.has_range() && self.forms.first_moment(&self.chunk).is_none() {
             return Err(TailError::NoTimes { path: path() });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
@@ -204,6 +204,52 @@ fn a_reader_that_closes_the_pipe_ends_it_quietly() {
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
+/// Later than the other half by so much a second half may come behind the end of the wait for it.
+const LATE: Duration = Duration::from_millis(150);
+
+#[test]
+fn a_line_that_is_written_in_halves_is_never_cut_in_two() {
+    let log = Log::new(5);
+    let (mut late, mut printed_texts) = (Vec::new(), Vec::new());
+    log.append("line 0 end\n");
+    thread::scope(|scope| {
+        let (end, ended) = mpsc::channel::<()>();
+        let (log, late) = (&log, &mut late);
+        scope.spawn(move || {
+            for number in 1.. {
+                let begun = Instant::now();
+                log.append(&format!("line {number} "));
+                let is_over = ended.recv_timeout(Duration::from_millis(20)).is_ok();
+                log.append("end\n");
+                if begun.elapsed() >= LATE {
+                    late.push(number);
+                }
+                if is_over {
+                    break;
+                }
+            }
+        });
+        printed_texts.extend((0..15).map(|_| printed(&["-n", "all"], &log.path)));
+        end.send(()).expect("the writer");
+    });
+    for text in printed_texts {
+        for (number, line) in text.lines().enumerate() {
+            assert!(line == format!("line {number} end") || late.contains(&number), "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_follows_is_not_printed_before_its_newline() {
+    let log = Log::new(5);
+    log.append("first\nhalf");
+    let follower = Follower::start(&log.path);
+    follower.expect("first");
+    assert_eq!(printed(&["-n", "all"], &log.path), "first\nhalf\n");
+    log.append(" and half\n");
+    follower.expect("half and half");
+}
+
 #[track_caller]
 fn check_refused(output: Output, word: &str) {
     let errors = String::from_utf8(output.stderr).expect("text");
@@ -220,7 +266,7 @@ fn what_is_no_log_is_refused_with_one_line() {
     check_refused(missing, "there is no log");
 
     let directory = log.path.parent().expect("a parent");
-    let refused = tail(&["-f"], directory).output().expect("run");
+    let refused = tail(&[], directory).output().expect("run");
     check_refused(refused, "there is no log in");
 
     mkfifo(&log.path, Mode::S_IRWXU).expect("pipe");

@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -34,19 +34,25 @@ fn worker_process() {
 struct Follower {
     process: Process,
     lines: Receiver<String>,
+    complaints: Receiver<String>,
+}
+
+/// The lines that are read, as they come.
+fn lines_of(read: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    let read = BufReader::new(read).lines();
+    thread::spawn(move || read.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    lines
 }
 
 impl Follower {
     fn start(place: &Place, args: &[&str]) -> Follower {
         let mut command = place.logboom(&[&["tail", "-f"], args].concat());
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process(command.spawn().unwrap());
-        let stdout = BufReader::new(process.0.stdout.take().unwrap());
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-        });
-        Follower { process, lines }
+        let lines = lines_of(process.0.stdout.take().unwrap());
+        let complaints = lines_of(process.0.stderr.take().unwrap());
+        Follower { process, lines, complaints }
     }
 
     #[track_caller]
@@ -151,6 +157,18 @@ fn logs_that_come_into_a_followed_directory_are_followed_from_their_first_record
 }
 
 #[test]
+fn a_directory_without_logs_is_followed_until_some_come() {
+    let place = Place::new();
+    fs::create_dir(place.path("logs")).unwrap();
+    for until in [&[][..], &["--until", "2999-01-01"]] {
+        let follower = Follower::start(&place, &[until, &["-C", "1", "logs"]].concat());
+        append(&place, "logs/a.log", "2026-11-22 04:00:00,000 INFO a\n");
+        follower.expect("2026-11-22 04:00:00,000 INFO a");
+        fs::remove_file(place.path("logs/a.log")).unwrap();
+    }
+}
+
+#[test]
 fn followed_records_are_asked_and_what_comes_late_of_them_stays_with_them() {
     let place = Place::new();
     append(&place, "a.log", "2026-11-22 04:00:00,000 ERROR old\n");
@@ -167,13 +185,52 @@ fn followed_records_are_asked_and_what_comes_late_of_them_stays_with_them() {
 }
 
 #[test]
+fn a_follower_goes_on_over_lines_that_cannot_be_asked() {
+    let place = Place::new();
+    for (log, format) in [("a.log", &[][..]), ("b.log", &["--format", "%(levelname)s %(message)s"])]
+    {
+        append(&place, log, "");
+        let follower = Follower::start(&place, &[format, &["-l", "error", log]].concat());
+        append(&place, log, "Starting\n");
+        assert!(follower.complaints.recv_timeout(PATIENCE).unwrap().contains("--format"));
+        append(&place, log, "still\n");
+        let line =
+            if log == "a.log" { "2026-11-22 04:00:00,000 - web - ERROR - x" } else { "ERROR x" };
+        append(&place, log, &format!("{line}\n"));
+        follower.expect(line);
+    }
+}
+
+/// Waits until it ends by itself.
+#[track_caller]
+fn expect_end(mut follower: Follower) {
+    wait_until("the end", || follower.process.0.try_wait().unwrap().is_some());
+    assert_eq!(follower.complaints.iter().collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
 fn a_follower_ends_behind_the_range_it_was_asked_for() {
     let place = Place::new();
-    append(&place, "a.log", "2026-11-22 04:00:00,000 INFO in the range\n");
-    let until = ["--zone", "UTC", "--until", "2026-11-22 04:00:10", "-n", "all", "a.log"];
-    let mut follower = Follower::start(&place, &until);
-    follower.expect("2026-11-22 04:00:00,000 INFO in the range");
-    append(&place, "a.log", "2026-11-22 04:00:20,000 INFO behind it\n");
-    append(&place, "a.log", "2026-11-22 05:00:00,000 INFO far behind it\n");
-    wait_until("the end", || follower.process.0.try_wait().unwrap().is_some());
+    append(&place, "a.log", "2199-11-22 04:00:00,000 INFO in the range\n");
+    let until = ["--zone", "UTC", "--until", "2199-11-22 04:00:10", "-n", "all", "a.log"];
+    let follower = Follower::start(&place, &until);
+    follower.expect("2199-11-22 04:00:00,000 INFO in the range");
+    append(&place, "a.log", "2199-11-22 04:00:20,000 INFO behind it\n");
+    append(&place, "a.log", "2199-11-22 05:00:00,000 INFO far behind it\n");
+    expect_end(follower);
+}
+
+#[test]
+fn a_follower_of_a_range_that_is_over_ends_whatever_the_last_record_is() {
+    let place = Place::new();
+    fs::create_dir(place.path("empty")).unwrap();
+    append(&place, "a.log", "2019-11-22 04:00:00,000 INFO long before its end\n");
+    append(&place, "b.log", "");
+    for path in ["a.log", "b.log", "none.log", "empty"] {
+        let follower = Follower::start(&place, &["--until", "2020-01-01", path]);
+        if path == "a.log" {
+            follower.expect("2019-11-22 04:00:00,000 INFO long before its end");
+        }
+        expect_end(follower);
+    }
 }

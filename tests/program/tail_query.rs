@@ -191,6 +191,52 @@ fn logs_are_merged_by_time_also_from_directories_and_compressed_backups() {
     assert_eq!(printed(&place, &since), twice);
 }
 
+#[test]
+fn a_last_line_without_newline_is_a_line() {
+    let place = place_with_log();
+    let pattern = "%(asctime)s - %(levelname)s - %(message)s";
+    for (form, args) in [
+        ("raw", &["-o", "raw"][..]),
+        ("raw", &["-o", "text", "-n", "1"]),
+        ("raw", &["-o", "json", "-n", "1"]),
+        ("raw", &["-o", "logfmt", "-n", "3"]),
+        ("raw", &["-o", "%(message)s", "-l", "info", "-n", "1"]),
+        ("json", &["-n", "1"]),
+        ("json", &["-o", "text", "-n", "2"]),
+        ("logfmt", &["-o", "json", "-n", "all"]),
+        (pattern, &["-o", "logfmt", "-n", "1"]),
+    ] {
+        let log = printed(&place, &["-n", "all", "-o", form, "app.log"]);
+        fs::write(place.path("whole.log"), &log).unwrap();
+        fs::write(place.path("cut.log"), log.trim_end()).unwrap();
+        let printed = |log| printed(&place, &[args, &[log]].concat());
+        assert_eq!(printed("cut.log"), printed("whole.log"), "{form} {args:?}");
+    }
+    let cut = record(29);
+    fs::write(place.path("app.log"), records(20..29) + cut.trim_end()).unwrap();
+    check(&place, &["-F", "number=28", "-C", "2"], |n| n >= 26);
+    check(&place, &["-F", "number=29", "-B", "2"], |n| n >= 27);
+    check(&place, &["--since", "2026-11-22 04:00:29"], |n| n == 29);
+    fs::write(place.path("late.log"), record(30).trim_end()).unwrap();
+    let merged = printed(&place, &["-n", "3", "app.log", "late.log"]);
+    assert_eq!(merged, records(28..31));
+    let stats = place.run(&["stats", "--json", "app.log", "late.log"]);
+    let stats: serde_json::Value = serde_json::from_slice(&stats.stdout).unwrap();
+    assert_eq!(stats["records"], 31);
+}
+
+#[test]
+fn text_without_any_newline_is_a_record() {
+    let place = Place::new();
+    fs::write(place.path("app.log"), "no newline").unwrap();
+    assert_eq!(printed(&place, &["app.log"]), "no newline\n");
+    assert_eq!(printed(&place, &["-n", "0", "app.log"]), "");
+    fs::rename(place.path("app.log"), place.path("app.log.1")).unwrap();
+    assert_eq!(printed(&place, &["app.log"]), "no newline\n");
+    fs::write(place.path("app.log"), "current\nrest").unwrap();
+    assert_eq!(printed(&place, &["app.log"]), "no newline\ncurrent\nrest\n");
+}
+
 #[track_caller]
 fn check_refused(output: Output, code: i32, word: &str) {
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -213,11 +259,55 @@ fn what_cannot_be_asked_is_refused_with_advice() {
         (&["--until", "+2h", "app.log"], 2, "`-2h`"),
         (&["-o", "nonsense", "app.log"], 2, "`raw`"),
         (&["-l", "error", "foreign.log"], 78, "--format"),
+        (&["--format", "json", "-l", "info", "app.log"], 78, "no line of"),
+        (&["--format", "%(levelname)s: %(message)s", "-l", "info", "app.log"], 78, "no line of"),
         (&["--format", "%(levelname)s", "app.log"], 78, "%(message)s"),
+        (&["--format", "%(asctime)s %(message)s", "-l", "info", "app.log"], 2, "`%(levelname)s`"),
+        (
+            &["--format", "%(levelname)s %(message)s", "--since", "-2h", "app.log"],
+            2,
+            "`%(asctime)s`",
+        ),
+        (&["--format", "%(name)s %(message)s", "-w", "api-1", "app.log"], 2, "`%(processName)s`"),
+        (&["--format", "%(name)s %(message)s", "-F", "number=7", "app.log"], 2, "`%(fields)s`"),
+        (&["--format", "%(message)s%(fields)s", "-t", "web", "app.log"], 2, "`%(name)s`"),
         (&["empty"], 74, "no log in"),
     ] {
         check_refused(tail(&place, args).output().unwrap(), code, word);
     }
+    for form in ["json", "%(levelname)s: %(message)s"] {
+        assert_eq!(printed(&place, &["--format", form, "-n", "1", "foreign.log"]), "text\n");
+    }
     assert_eq!(printed(&place, &["-g", "t", "foreign.log"]), "text\n");
     assert_eq!(printed(&place, &["foreign.log"]), "some\ntext\n");
+}
+
+#[test]
+fn a_log_that_cannot_be_asked_is_told_and_the_others_are_printed() {
+    let place = place_with_log();
+    fs::write(place.path("foreign.log"), "some\ntext\n").unwrap();
+    fs::write(place.path("empty.log"), "").unwrap();
+    for format in [&[][..], &["--format", "%(asctime)s %(name)s %(levelname)s %(message)s"]] {
+        let asked = ["-l", "error", "foreign.log", "empty.log", "app.log"];
+        let output = tail(&place, &[format, &asked].concat()).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{errors}");
+        assert!(errors.lines().count() == 1 && errors.contains("foreign.log"), "{errors}");
+        let found = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(found, records((0..30).filter(|n| n % 4 == 3)));
+        assert_eq!(printed(&place, &[format, &["-l", "error", "empty.log"]].concat()), "");
+    }
+}
+
+#[test]
+fn a_named_form_may_begin_far_behind_text_of_none() {
+    let place = Place::new();
+    let line = "{\"time\":\"2026-11-22T04:00:00Z\",\"level\":\"ERROR\",\"message\":\"x\"}\n";
+    fs::write(place.path("app.log"), "no such line\n".repeat(100_000) + line).unwrap();
+    let asked = ["--format", "json", "-l", "error", "app.log"];
+    assert_eq!(printed(&place, &asked), line);
+    assert_eq!(printed(&place, &[&["-n", "1"], &asked[..]].concat()), line);
+    fs::write(place.path("app.log"), line.to_owned() + &"no such line\n".repeat(5000)).unwrap();
+    let text = printed(&place, &[&["-n", "1"], &asked[..]].concat());
+    assert!(text.starts_with(line));
 }

@@ -296,7 +296,7 @@ fn tracebacks_stay_with_their_record_whoever_wrote_them() {
 #[test]
 fn foreign_text_is_given_line_by_line_and_asked_only_for_its_text() {
     let log = "one\n  two\n\tthree\n\nfour";
-    assert_eq!(texts(log, Query::new()), ["one\n", "  two\n\tthree\n", "\n"]);
+    assert_eq!(texts(log, Query::new()), ["one\n", "  two\n\tthree\n", "\n", "four\n"]);
     assert_eq!(texts(log, Query::new().matching("t").unwrap()), ["  two\n\tthree\n"]);
     let (_directory, path) = log_of(log);
     for query in [Query::new().level(Level::INFO), Query::new().since(0), Query::new().worker("x")]
