@@ -36,7 +36,7 @@ fn procfile(text: &str, env: &str, args: &[&str]) -> Vec<String> {
 fn a_procfile_is_found_and_its_workers_get_ports_and_variables() {
     let text = "# all of it\nweb: echo $PORT $COLOR\n\njob: echo $PORT \"$COLOR\"\n";
     assert_eq!(
-        procfile(text, "COLOR='sea green'", &[]),
+        procfile(text, "COLOR = 'sea green'", &[]),
         ["job 5100 sea green", "web 5000 sea green"]
     );
     let env = "PORT=7000\nexport COLOR=red # not green";
