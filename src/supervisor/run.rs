@@ -1,5 +1,8 @@
 //! The supervisor itself: one thread that waits for events and deadlines and acts on them.
 
+#[cfg(test)]
+mod tests;
+
 use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -191,10 +194,11 @@ impl Supervisor {
         for complaint in std::mem::take(&mut self.complaints) {
             (self.notify)(&Notice::Context { complaint });
         }
+        let workers = workers.into_iter().zip(after);
+        // An interrupt that comes while the listener starts is for them too.
+        self.workers = workers.map(|(command, after)| Worker::new(command, after)).collect();
         self.start_listener()?;
         self.open_control();
-        let workers = workers.into_iter().zip(after);
-        self.workers = workers.map(|(command, after)| Worker::new(command, after)).collect();
         self.settle();
         while !self.workers.iter().all(Worker::is_over) {
             self.step();
