@@ -15,7 +15,7 @@ use super::listener::{Listener, READY_TIMEOUT};
 use super::order::order;
 use super::requests::Change;
 use super::worker::Worker;
-use super::{Event, Interrupter, MAX_STOP_TIMEOUT, Notice, Outcome, Reason, SuperviseError};
+use super::{Event, Interrupter, MAX_TIMEOUT, Notice, Outcome, Reason, SuperviseError};
 use crate::control::StopReport;
 use crate::{Context, QueueDir, context};
 
@@ -117,7 +117,7 @@ impl Supervisor {
             queue,
             context,
             complaints,
-            stop_timeout: stop_timeout.min(MAX_STOP_TIMEOUT),
+            stop_timeout: stop_timeout.min(MAX_TIMEOUT),
             notify: Box::new(notify),
             listener: Listener::new(listener, sender.clone(), children.clone()),
             workers: Vec::new(),
@@ -203,6 +203,9 @@ impl Supervisor {
         while !self.workers.iter().all(Worker::is_over) {
             self.step();
         }
+        let last = self.first_failure.take().unwrap_or(Reason::AllEnded);
+        // From here on nothing is started on request.
+        self.reason.get_or_insert(last);
         self.end_orphans();
         // Whoever has a last word for the log needs a listener.
         let give_up_at = Instant::now() + READY_TIMEOUT;

@@ -6,9 +6,11 @@
 mod support;
 
 use std::fs;
+use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 
+use logboom::supervisor::WorkerState;
 use nix::sys::signal::Signal;
 use support::run::{Run, command, configured};
 use support::{Place, is_alive, processes_with, wait_until};
@@ -215,6 +217,40 @@ fn a_worker_that_does_not_get_ready_has_failed() {
             assert!(run.place.messages_of("web").is_empty(), "{ready}");
         }
     }
+}
+
+#[test]
+fn who_waits_for_a_worker_that_has_failed_is_not_started_later() {
+    let workers = "[workers.db]\ncommand = 'until [ -e go ]; do sleep 0.01; done; exit 3'\n\
+                   [workers.slow]\ncommand = 'until [ -e slow ]; do sleep 0.01; done'\n\
+                   ready = { exit = true }\n\
+                   [workers.web]\ncommand = 'echo started'\nafter = ['db', 'slow']";
+    let mut run = configured(workers, &["--on-exit=keep"]);
+    run.go();
+    run.wait_for_state("db", WorkerState::Failed);
+    fs::write(run.place.path("slow"), "").unwrap();
+    let (code, line) = run.end();
+    assert_eq!(code, 3, "{line}");
+    assert!(run.place.messages_of("web").is_empty());
+}
+
+#[test]
+fn a_worker_has_to_get_ready_in_each_of_its_lives() {
+    let workers = "[workers.db]\nrestart = 'always'\nready = { log = 'up', timeout = 1 }\n\
+                   command = '[ -e go ] || echo up; until rm end; do sleep 0.01; done 2>&-'\n\
+                   max_restarts = 2";
+    let mut run = configured(workers, &["--on-exit=keep"]);
+    assert_eq!(run.wait_for_state("db", WorkerState::Ready).restarts, 0);
+    run.go();
+    fs::write(run.place.path("end"), "").unwrap();
+    assert_eq!(run.wait_for_state("db", WorkerState::Starting).restarts, 1);
+    let mut said = String::new();
+    run.process.0.stderr.as_mut().unwrap().read_to_string(&mut said).unwrap();
+    let said: Vec<_> = said.lines().collect();
+    assert_eq!(said[0], "logboom: db exited 0; starting it again in 100 ms");
+    assert_eq!(said[1], "logboom: db was not ready within 1 s; starting it again in 200 ms");
+    assert!(said[2].starts_with("logboom: db was not ready within 1 s; drained "), "{said:?}");
+    assert_eq!(run.end().0, 1);
 }
 
 #[test]
