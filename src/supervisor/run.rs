@@ -213,7 +213,7 @@ impl Supervisor {
             self.step();
         }
         let written = self.workers.iter().all(Worker::is_written);
-        let reason = self.reason.take().or(self.first_failure.take()).unwrap_or(Reason::AllEnded);
+        let reason = self.reason.take().unwrap_or(Reason::AllEnded);
         Ok(Outcome { reason, stopped: self.stopped, written })
     }
 

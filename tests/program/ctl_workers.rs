@@ -245,6 +245,21 @@ fn what_takes_too_long_goes_on_and_whoever_waits_is_answered() {
 }
 
 #[test]
+fn nothing_is_started_while_a_run_ends_what_workers_have_left_behind() {
+    // What it leaves does not hear, and has no worker's name.
+    let left =
+        "env -u LOGBOOM_WORKER setsid sh -c \"trap '' TERM; echo > left; sleep 1000\" >&- 2>&-";
+    let worker = format!("w={left} & until [ -e left ]; do sleep 0.01; done");
+    let mut run = Run::start(&["--stop-timeout", "100000", "-c", &worker]);
+    run.wait_for_file("left");
+    run.wait_for_state("w", WorkerState::Ended);
+    check(&run, "start w --timeout 5", 74, "logboom: the run is ending: nothing is started\n");
+    run.process.signal(Signal::SIGINT);
+    let (code, line) = run.end();
+    assert_eq!(code, 0, "{line}");
+}
+
+#[test]
 fn workers_are_restarted_while_there_is_no_listener() {
     let run = Run::start(&["-c", &format!("w=echo $$; {FOREVER}")]);
     let first = run.pids(1)[0];
