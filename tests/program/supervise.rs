@@ -47,6 +47,8 @@ fn a_procfile_is_found_and_its_workers_get_ports_and_variables() {
         ["job 7100 red", "web-1 7000 red", "web-2 7001 red"]
     );
     assert_eq!(procfile(text, env, &["-p", "80", "-m", "all=0,job=1"]), ["job 180 red"]);
+    let beside = ["-f", "Procfile", "-m", "all=0", "--", "sh", "-c", "echo $COLOR"];
+    assert_eq!(procfile(text, env, &beside), ["sh red"]);
 }
 
 #[test]
