@@ -13,7 +13,7 @@ use std::process::Stdio;
 use logboom::supervisor::WorkerState;
 use nix::sys::signal::Signal;
 use support::run::{Run, command, configured};
-use support::{Place, is_alive, processes_with, wait_until};
+use support::{Place, is_alive, processes_with, wait_until, with_limit};
 
 /// A worker that says so when it is asked to end.
 const UNTIL_TERM: &str = "trap 'echo bye; exit 0' TERM; while :; do sleep 0.02; done";
@@ -146,6 +146,29 @@ fn a_worker_is_started_again_by_its_policy_as_often_as_was_said() {
         assert_eq!(ended, code, "{policy}: {line}");
         assert_eq!(run.place.messages_of("w").len(), lives, "{policy}: {line}");
     }
+}
+
+#[test]
+fn descriptors_suffice_for_all_workers_or_nothing_is_started() {
+    let limited = |place: &Place, limit: &str| {
+        let workers = ["-c", "w=ulimit -Sn > $LOGBOOM_WORKER", "-m", "w=40"];
+        with_limit(&command(place, &workers), limit)
+    };
+    let place = Place::new();
+    let command = limited(&place, "-Sn 128");
+    let mut run = Run::by(place, command);
+    let (code, line) = run.end();
+    assert_eq!(code, 0, "{line}");
+    let limit_of = |name: &str| fs::read_to_string(run.place.path(name)).unwrap();
+    assert_eq!((limit_of("w-1"), limit_of("w-40")), ("528\n".into(), "528\n".into()));
+
+    let place = Place::new();
+    let output = limited(&place, "-n 500").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(74), "{stderr}");
+    let reason = "logboom: 40 workers take 528 descriptors, of 500 that a process may have: start";
+    assert!(stderr.starts_with(reason), "{stderr}");
+    assert!(!place.path("w-1").exists() && !place.log().exists());
 }
 
 #[test]
