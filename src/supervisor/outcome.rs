@@ -138,9 +138,9 @@ pub enum Notice {
         /// Its process.
         pid: u32,
     },
-    /// A worker has ended and is started again after a pause.
+    /// A worker has ended, or could not be started, and is started again after a pause.
     Restarts {
-        /// Which, and why it has ended.
+        /// Which, and why.
         reason: Reason,
         /// The pause.
         pause: Duration,

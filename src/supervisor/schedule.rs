@@ -64,9 +64,8 @@ impl Supervisor {
                 (self.notify)(&Notice::Started { name, pid });
             }
             Err(source) => {
-                let reason = Reason::NotStarted { name, source };
-                worker.has_failed(reason.to_string());
-                self.failed(reason);
+                let news = worker.not_started(source);
+                self.heard(number, news);
             }
         }
     }

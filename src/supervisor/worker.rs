@@ -57,7 +57,7 @@ enum End {
 
 /// What a worker does that others have to know.
 pub(super) enum News {
-    /// It has ended for this reason, and is started again after a pause.
+    /// It has ended, or could not be started, for this reason, and is started again after a pause.
     Restarts(Reason, Duration),
     /// It has ended by itself, well, and for good.
     Ended(Reason),
@@ -105,6 +105,17 @@ impl Worker {
             Stage::Alive { life, .. } => Ok(life),
             _ => unreachable!("invariant: it was set just now"),
         }
+    }
+
+    /// Its process could not be started: a life of no length that has failed.
+    pub(super) fn not_started(&mut self, source: io::Error) -> News {
+        let reason = Reason::NotStarted { name: self.command.name.clone(), source };
+        if let Some(pause) = self.restarts.next(true, Duration::ZERO) {
+            self.stage = Stage::Pausing(Instant::now() + pause);
+            return News::Restarts(reason, pause);
+        }
+        self.failure = Some(reason.to_string());
+        News::Failed(reason)
     }
 
     /// Nothing more is started, as it was asked to end or waits in vain.

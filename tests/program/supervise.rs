@@ -149,6 +149,23 @@ fn a_worker_is_started_again_by_its_policy_as_often_as_was_said() {
 }
 
 #[test]
+fn a_worker_that_cannot_be_started_is_tried_again_by_its_policy() {
+    let workers = "[workers.w]\ncommand = 'echo up'\ndirectory = 'late'\nrestart = 'on-failure'\n\
+                   max_restarts = 1000000";
+    let mut run = configured(workers, &[]);
+    run.wait_for_state("w", WorkerState::BackingOff);
+    fs::create_dir(run.place.path("late")).unwrap();
+    let (code, line) = run.end();
+    assert_eq!((code, run.place.messages_of("w")), (0, vec!["up".to_owned()]), "{line}");
+
+    let workers = workers.replace("1000000", "1").replace("late", "never");
+    let mut run = configured(&workers, &[]);
+    let (code, line) = run.end();
+    assert_eq!(code, 127, "{line}");
+    assert!(line.starts_with("logboom: cannot start w: there is no directory never"), "{line}");
+}
+
+#[test]
 fn descriptors_suffice_for_all_workers_or_nothing_is_started() {
     let limited = |place: &Place, limit: &str| {
         let workers = ["-c", "w=ulimit -Sn > $LOGBOOM_WORKER", "-m", "w=40"];
