@@ -226,6 +226,7 @@ fn what_takes_too_long_goes_on_and_whoever_waits_is_answered() {
     wait_until("both", || run.lines_of("v").len() + run.lines_of("w").len() == 2);
     let late = "logboom: not done within 1 s, and goes on: see `logboom ctl status`\n";
     check(&run, "stop --timeout 1 w", 74, late);
+    check(&run, "stop --timeout 1 w", 74, late);
     assert_eq!(run.worker("w").state, WorkerState::Stopping);
     let twice = "logboom: w is being stopped by another request: try again\n";
     check(&run, "restart w v", 74, twice);
