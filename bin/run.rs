@@ -123,6 +123,7 @@ impl From<OnExitFlag> for OnExit {
 pub(crate) fn run(args: Args, output: &OutputOptions) -> anyhow::Result<ExitCode> {
     let (path, config) = args.config.load()?.unzip();
     let workers = args.workers.commands(config.as_ref())?;
+    supervise::make_room(workers.len())?;
     let (queue, _) = args.queue.directory_and_source(config.as_ref())?;
     let has_handlers = config.is_some_and(|config| config.has_handlers());
     let log = (args.log.log.is_some() || !has_handlers).then(|| args.log.path(&queue));

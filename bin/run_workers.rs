@@ -75,7 +75,7 @@ impl WorkerOptions {
             FormationError::File(error) => anyhow::Error::from(error),
             error => usage(&error.to_string()).into(),
         })?;
-        if let Some(command) = self.plain_command()? {
+        if let Some(command) = self.plain_command(variables)? {
             if commands.iter().any(|known| known.name() == command.name()) {
                 let error = FormationError::Twice(command.name().to_owned());
                 return Err(usage(&error.to_string()).into());
@@ -141,14 +141,14 @@ impl WorkerOptions {
         Ok(text.parse().map_err(|_| problem())?)
     }
 
-    fn plain_command(&self) -> anyhow::Result<Option<WorkerCommand>> {
+    fn plain_command(
+        &self,
+        variables: Vec<(String, String)>,
+    ) -> anyhow::Result<Option<WorkerCommand>> {
         let [program, args @ ..] = &*self.command else { return Ok(None) };
         let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
         let mut command = Command::new(program);
-        command.args(args);
-        for path in &self.env_file {
-            command.envs(read_env_file(path)?);
-        }
+        command.args(args).envs(variables);
         let worker = WorkerCommand::new(&name, command).map_err(|error| {
             usage(&format!("{error}, as in: -c NAME='exec {}'", program.display()))
         })?;

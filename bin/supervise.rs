@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use logboom::QueueDir;
 use logboom::control::StopReport;
 use logboom::supervisor::{Exit, Notice, SuperviseError, Supervisor};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use crate::aside::Voice;
@@ -41,6 +42,30 @@ fn config_flag(path: &Path) -> OsString {
 /// A command that starts this program again.
 pub(crate) fn this_program() -> anyhow::Result<Command> {
     Ok(Command::new(std::env::current_exe().context("cannot find the program itself")?))
+}
+
+/// Most descriptors that a worker takes in its supervisor: what it prints, its place in the queue, and
+/// whoever looks whether it is ready.
+const DESCRIPTORS_PER_WORKER: u64 = 10;
+
+/// All that the supervisor itself takes, and those that ask it.
+const OTHER_DESCRIPTORS: u64 = 128;
+
+/// Lets this process have as many descriptors as so many workers need. They inherit that, so it is not
+/// raised further: there are programs that close all descriptors that they might have.
+pub(crate) fn make_room(workers: usize) -> anyhow::Result<()> {
+    let needed = OTHER_DESCRIPTORS + workers as u64 * DESCRIPTORS_PER_WORKER;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if needed > hard {
+        bail!(
+            "{workers} workers take {needed} descriptors, of {hard} that a process may have: start \
+             fewer, or raise the limit (ulimit -n)"
+        );
+    }
+    if needed > soft {
+        setrlimit(Resource::RLIMIT_NOFILE, needed, hard).context("cannot open more files")?;
+    }
+    Ok(())
 }
 
 /// Passes the signals that ask for an end, or for a rotation.

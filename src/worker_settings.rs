@@ -186,7 +186,7 @@ pub enum Restart {
     /// No.
     #[default]
     No,
-    /// When it has failed: it did not exit 0, or was not ready in time.
+    /// When it has failed: it did not exit 0, was not ready in time, or could not be started.
     OnFailure,
     /// However it has ended.
     Always,

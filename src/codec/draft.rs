@@ -4,8 +4,8 @@ use std::fmt;
 
 #[cfg(feature = "listener")]
 use super::STYLED;
-use super::encode::{Text, write_map_header};
 use super::output::{Output, Writer};
+use super::pieces::{Text, write_map_header};
 use super::{MAX_FIELDS_BYTES, MAX_NAME_BYTES, NO_ATTRIBUTES};
 #[cfg(feature = "listener")]
 use crate::Record;

@@ -11,6 +11,7 @@ mod draft;
 mod encode;
 mod head;
 mod output;
+mod pieces;
 #[cfg(feature = "listener")]
 mod relayed;
 

@@ -1,6 +1,6 @@
 //! Records that were made elsewhere: as the lane of this queue numbers them, with where they are from.
 
-use super::encode::{write_bytes, write_uint};
+use super::pieces::{write_bytes, write_uint};
 use super::{KIND_RELAYED, MAX_ENTRY_BYTES, MAX_ORIGIN_BYTES};
 
 /// An array of four, and its kind.

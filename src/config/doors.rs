@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::error::Problem;
 use super::item::{Item, Table};
-use super::service::ListenerSettings;
 use crate::handler::SocketAddress;
 use crate::receiver::{Door, DoorError, DoorForm, DoorPlace};
 
@@ -19,17 +18,22 @@ const KINDS: &str = "python, json, syslog, wire or logboom";
 /// What the `SocketHandler` of logboom sends.
 const LOGBOOM: &str = "logboom";
 
-pub(super) fn read(item: Item, settings: &mut ListenerSettings) -> Result<(), Problem> {
+/// Each with its name.
+type Named<T> = Vec<(String, T)>;
+
+/// The doors, and the addresses at which other listeners are received.
+pub(super) fn read(item: Item) -> Result<(Named<Door>, Named<SocketAddress>), Problem> {
+    let (mut doors, mut sockets) = (Vec::new(), Vec::new());
     for (name, whole) in item.table()?.into_entries() {
         let mut table = whole.clone().table()?;
         let kind = table.need("kind", KINDS)?;
         if kind.text(KINDS)? == LOGBOOM {
-            settings.sockets.push((name, read_socket(table, &whole)?));
+            sockets.push((name, read_socket(table, &whole)?));
         } else {
-            settings.doors.push((name, read_door(&kind, table, &whole)?));
+            doors.push((name, read_door(&kind, table, &whole)?));
         }
     }
-    Ok(())
+    Ok((doors, sockets))
 }
 
 /// Who sends there is trusted with its rate, and tells its own loggers: there is nothing to set.

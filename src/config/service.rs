@@ -69,7 +69,7 @@ pub(super) fn read_listener(item: Item, names: &LevelNames) -> Result<ListenerSe
         ..ListenerSettings::default()
     };
     if let Some(item) = table.take("doors") {
-        doors::read(item, &mut settings)?;
+        (settings.doors, settings.sockets) = doors::read(item)?;
     }
     table.end()?;
     Ok(settings)

@@ -15,6 +15,8 @@ use crate::worker_settings::{Lifecycle, MAX_COUNT, Readiness, WorkerSettings};
 /// Longest time that a worker may be given, in seconds.
 const MAX_TIMEOUT_S: u64 = 24 * 60 * 60;
 
+const COMMAND: &str = "a command for /bin/sh";
+
 const NAMES: &str = "a list of names of workers";
 
 pub(super) fn read(entries: Vec<(String, Item)>) -> Result<Vec<(String, WorkerSettings)>, Problem> {
@@ -83,11 +85,7 @@ impl WorkerSettings {
 
 fn read_worker(item: Item, known: &[String]) -> Result<WorkerSettings, Problem> {
     let mut table = item.table()?;
-    let command = table.need("command", "a command for /bin/sh")?;
-    let mut settings = WorkerSettings::new(command.text("a command for /bin/sh")?);
-    if settings.command.contains('\0') {
-        return Err(command.refused("a command has no NUL"));
-    }
+    let mut settings = WorkerSettings::new(script(&table.need("command", COMMAND)?)?);
     if let Some(item) = table.take("count") {
         settings.count = number(&item, u64::from(MAX_COUNT), "a number of processes")?;
     }
@@ -127,6 +125,17 @@ fn read_worker(item: Item, known: &[String]) -> Result<WorkerSettings, Problem> 
     Ok(settings)
 }
 
+fn script(item: &Item) -> Result<String, Problem> {
+    let text = item.text(COMMAND)?;
+    if text.trim().is_empty() {
+        return Err(item.expected(COMMAND));
+    }
+    if text.contains('\0') {
+        return Err(item.refused("a command has no NUL"));
+    }
+    Ok(text.to_owned())
+}
+
 fn variable(name: String, item: &Item) -> Result<(String, String), Problem> {
     let value = item.value()?.to_string();
     if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
@@ -150,9 +159,7 @@ fn readiness(item: Item, default: Duration) -> Result<(Readiness, Duration), Pro
     let whole = item.clone();
     let mut table = item.table()?;
     let log = table.take("log").map(|item| parsed(&item, "a regular expression"));
-    let command = table.take("command").map(|item| {
-        item.text("a command for /bin/sh").map(|text| Readiness::Command(text.to_owned()))
-    });
+    let command = table.take("command").map(|item| script(&item).map(Readiness::Command));
     let tcp = table.take("tcp").map(|item| address(&item).map(Readiness::Tcp));
     let exit = table.take("exit").map(|item| match item.boolean()? {
         true => Ok(Readiness::Exit),
@@ -265,6 +272,9 @@ mod tests {
         let cases = [
             ("", "2: workers.w.command: missing, expected a command for /bin/sh"),
             ("command = 1", "found 1, expected a command for /bin/sh"),
+            ("command = ' '", "workers.w.command: found \" \", expected a command for /bin/sh"),
+            ("command = \"a\\u0000\"", "a command has no NUL"),
+            ("command = 'a'\nready = { command = '' }", "found \"\", expected a command"),
             (
                 "command = 'a'\ncount = 1001",
                 "found 1001, expected a number of processes, 0 to 1000",

@@ -9,139 +9,27 @@
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use super::arrivals::{Arrival, Arrivals};
 use super::receive::Event;
 use super::source_counts::SourceCounts;
 use super::stop::Stop;
 use crate::codec::Drops;
 use crate::{Level, Process, Record};
 
-/// Most bytes of records that wait for the drain, and beyond them what one look at one peer brings.
-const MAX_WAITING_BYTES: usize = 32 << 20;
-
-/// A round takes so many bytes, and the arrival that exceeds them.
-const MAX_ROUND_BYTES: usize = 2 << 20;
-
-/// As soon as no more wait, sources that had to pause go on. That is after one round: a peer that is
-/// not read for a second may give up, as Python's `SocketHandler` does.
-const RESUME_BYTES: usize = MAX_WAITING_BYTES - MAX_ROUND_BYTES;
-
 /// Most bytes of one record in memory. Doors cut theirs to less.
 const MAX_RECORD_BYTES: usize = 2 << 20;
 
 /// How often a source that waits for room looks around all the same, in milliseconds.
 const TICK_MS: u16 = 1000;
-
-/// What comes next in a lane: what was dropped, and then records.
-pub(super) struct Arrival {
-    pub(super) lane: u64,
-    pub(super) process: Arc<Process>,
-    pub(super) drops: Option<Drops>,
-    pub(super) records: Vec<Record<'static>>,
-    pub(super) bytes: usize,
-}
-
-/// What all sources of a listener have brought and its drain has not yet taken.
-#[derive(Default)]
-pub(super) struct Arrivals(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<Arrival>,
-    bytes: usize,
-    /// Arrivals that were ever pushed, and taken.
-    pushed: u64,
-    taken: u64,
-    /// A source waits for room.
-    is_awaited: bool,
-    is_closing: bool,
-    /// The drain takes nothing more.
-    has_ended: bool,
-    /// One for each source that runs.
-    wakes: Vec<Arc<EventFd>>,
-}
-
-impl Arrivals {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What a round has to merge.
-    pub(super) fn take(&self) -> Vec<Arrival> {
-        let mut state = self.lock();
-        let mut taken = Vec::new();
-        let mut bytes = 0;
-        while bytes < MAX_ROUND_BYTES
-            && let Some(arrival) = state.waiting.pop_front()
-        {
-            bytes += arrival.bytes;
-            taken.push(arrival);
-        }
-        state.taken += taken.len() as u64;
-        state.bytes -= bytes;
-        if state.is_awaited && state.bytes <= RESUME_BYTES {
-            state.is_awaited = false;
-            state.wake();
-        }
-        taken
-    }
-
-    /// Whether there is something to take.
-    pub(super) fn are_waiting(&self) -> bool {
-        !self.lock().waiting.is_empty()
-    }
-
-    /// How much was ever pushed.
-    pub(super) fn pushed(&self) -> u64 {
-        self.lock().pushed
-    }
-
-    /// Whether all that was pushed up to `pushed` is taken.
-    pub(super) fn has_taken(&self, pushed: u64) -> bool {
-        self.lock().taken >= pushed
-    }
-
-    /// Lets the sources end.
-    pub(super) fn close(&self) {
-        let mut state = self.lock();
-        state.is_closing = true;
-        state.wake();
-    }
-
-    /// Whether all sources have ended and nothing of them is left.
-    pub(super) fn are_done(&self) -> bool {
-        let state = self.lock();
-        state.wakes.is_empty() && state.waiting.is_empty()
-    }
-
-    /// Takes nothing more; how many records nobody will get.
-    pub(super) fn abandon(&self) -> u64 {
-        let mut state = self.lock();
-        (state.is_closing, state.has_ended) = (true, true);
-        state.wake();
-        state.bytes = 0;
-        let abandoned = std::mem::take(&mut state.waiting);
-        abandoned.iter().map(|arrival| arrival.records.len() as u64).sum()
-    }
-}
-
-impl State {
-    fn wake(&self) {
-        for wake in &self.wakes {
-            // Full of wakes, it is awake.
-            let _full = wake.write(1);
-        }
-    }
-}
 
 /// The way of one [`RecordSource`](crate::RecordSource) into the listener.
 ///
@@ -177,7 +65,7 @@ impl Inlet {
     ) -> io::Result<Inlet> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let wake = Arc::new(EventFd::from_flags(flags)?);
-        arrivals.lock().wakes.push(Arc::clone(&wake));
+        arrivals.add(&wake);
         Ok(Inlet { arrivals: Arc::clone(arrivals), events, stop, wake, counts, connections })
     }
 
@@ -231,16 +119,8 @@ impl Inlet {
             bytes += record.memory_bytes();
         }
         let process = Arc::clone(&lane.process);
-        let mut state = self.arrivals.lock();
-        if state.has_ended {
-            return;
-        }
-        let was_empty = state.waiting.is_empty();
-        state.waiting.push_back(Arrival { lane: lane.number, process, drops, records, bytes });
-        state.bytes += bytes;
-        state.pushed += 1;
-        drop(state);
-        if was_empty {
+        let arrival = Arrival { lane: lane.number, process, drops, records, bytes };
+        if self.arrivals.push(arrival) {
             // A drain with a full queue of events looks here before it waits for another.
             let _busy = self.events.try_send(Event::Arrived);
         }
@@ -248,10 +128,7 @@ impl Inlet {
 
     /// Whether records may be pushed. If not, [`wake`](Self::wake) becomes readable when they may.
     pub(crate) fn has_room(&self) -> bool {
-        let mut state = self.arrivals.lock();
-        let has_room = state.bytes < MAX_WAITING_BYTES || state.has_ended;
-        state.is_awaited |= !has_room;
-        has_room
+        self.arrivals.have_room()
     }
 
     /// Waits until the listener has room, or is closing; whether it has.
@@ -285,12 +162,12 @@ impl Inlet {
 
     /// Whether the source is to end.
     pub fn is_closing(&self) -> bool {
-        self.arrivals.lock().is_closing
+        self.arrivals.are_closing()
     }
 
     /// Whether the drain has ended: nothing that is pushed reaches anybody.
     pub(crate) fn has_ended(&self) -> bool {
-        self.arrivals.lock().has_ended
+        self.arrivals.have_ended()
     }
 
     /// Readable when the source is to end, and now and then for nothing: to be waited for together
@@ -341,7 +218,7 @@ impl Inlet {
 
 impl Drop for Inlet {
     fn drop(&mut self) {
-        self.arrivals.lock().wakes.retain(|wake| !Arc::ptr_eq(wake, &self.wake));
+        self.arrivals.remove(&self.wake);
         self.stop.wake();
     }
 }

@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::{io, thread};
 
 use super::RecordSource;
-use super::inlet::{Arrivals, ConnectionRoom, Inlet};
+use super::arrivals::Arrivals;
+use super::inlet::{ConnectionRoom, Inlet};
 use super::receive::Event;
 use super::round::{Chunk, LaneInput, Source};
 use super::source_counts::SourceCounts;

@@ -3,6 +3,7 @@
 //! [`QueueListener`] owns a queue directory and everything behind it. Run it in a process of its own
 //! (`logboom listen`) or on a thread of a process that does other things as well.
 
+mod arrivals;
 #[cfg(feature = "benches")]
 #[doc(hidden)]
 pub mod benches;

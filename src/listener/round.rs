@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
-use super::inlet::Arrival;
+use super::arrivals::Arrival;
 use crate::codec::{DecodeError, Drops, Entry, Relayed, decode};
 use crate::queue::{Entries, ring};
 use crate::relay::Origin;

@@ -12,7 +12,7 @@ use super::command::WorkerCommand;
 use super::exit::{Exit, wait_unreaped};
 use super::group::{GROUP_TICK, Group, LiveGroups};
 use super::ready::Probe;
-use super::{Event, LifeId, MAX_STOP_TIMEOUT};
+use super::{Event, LifeId, MAX_TIMEOUT};
 use crate::record::now_ns;
 use crate::worker_settings::{Readiness, StopSignal};
 use crate::{Context, Process, QueueDir};
@@ -65,8 +65,6 @@ pub(super) struct Birth<'s> {
     pub(super) stop_timeout: Duration,
     /// Whether what it prints keeps its colours, for those who show them.
     pub(super) keeps_styles: bool,
-    /// Whether it has to be found out when it is ready.
-    pub(super) is_probed: bool,
 }
 
 impl Life {
@@ -129,7 +127,7 @@ impl Life {
     pub(super) fn terminate(&mut self, signal: StopSignal) {
         if self.stage == Stage::Running {
             self.signal(|group| group.terminate(signal.signal()));
-            let stop_timeout = self.stop_timeout.min(MAX_STOP_TIMEOUT);
+            let stop_timeout = self.stop_timeout.min(MAX_TIMEOUT);
             self.stage = Stage::Terminating { kill_at: Instant::now() + stop_timeout };
         }
     }
@@ -222,7 +220,7 @@ fn watch(
         let (id, events) = (birth.id, birth.events.clone());
         move || drop(events.send(event(id)))
     };
-    let readiness = command.lifecycle.readiness.as_ref().filter(|_| birth.is_probed);
+    let readiness = command.lifecycle.readiness.as_ref();
     let on_line = match readiness {
         Some(Readiness::Log(pattern)) => {
             let tell = tell(Event::Ready);

@@ -49,8 +49,8 @@ use self::capture::Captured;
 use self::control::Asked;
 use self::listener::News;
 
-/// Longest time that workers get to end: what an instant can be reckoned with.
-const MAX_STOP_TIMEOUT: Duration = Duration::from_hours(365 * 24);
+/// Longest time that workers get for anything: what an instant can be reckoned with.
+const MAX_TIMEOUT: Duration = Duration::from_hours(365 * 24);
 
 /// What the threads that wait for something tell the supervisor.
 enum Event {

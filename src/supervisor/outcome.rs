@@ -138,12 +138,10 @@ pub enum Notice {
         /// Its process.
         pid: u32,
     },
-    /// A worker has ended and is started again after a pause.
+    /// A worker has ended, or could not be started, and is started again after a pause.
     Restarts {
-        /// The worker.
-        name: String,
-        /// How it ended.
-        exit: Exit,
+        /// Which, and why.
+        reason: Reason,
         /// The pause.
         pause: Duration,
     },
@@ -205,8 +203,8 @@ impl fmt::Display for Notice {
         match self {
             Notice::Context { complaint } => write!(f, "{complaint}"),
             Notice::Started { name, pid } => write!(f, "started {name}, process {pid}"),
-            Notice::Restarts { name, exit, pause } => {
-                write!(f, "{name} {exit}; starting it again in {} ms", pause.as_millis())
+            Notice::Restarts { reason, pause } => {
+                write!(f, "{reason}; starting it again in {} ms", pause.as_millis())
             }
             Notice::Failed { reason } => write!(f, "{reason}; the others go on"),
             Notice::Stopped { name } => write!(f, "{name} was stopped on request"),

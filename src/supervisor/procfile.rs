@@ -82,7 +82,7 @@ pub fn read_procfile(path: &Path) -> Result<Vec<(String, WorkerSettings)>, Worke
 }
 
 /// The lines that say something, with their numbers.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
 }

@@ -62,8 +62,10 @@ impl Supervisor {
             return refused("too many requests at once: try again".into());
         }
         let workers = self.numbers_of(names)?;
+        // Who wants them to stop waits for the same end as others that do.
+        let is_other = |change: &&Change| action != Action::Stop || change.action != Action::Stop;
         let ending = self.changes.iter().filter(|change| change.stage == Stage::Ending);
-        let mut taken = ending.flat_map(|change| &change.workers);
+        let mut taken = ending.filter(is_other).flat_map(|change| &change.workers);
         if let Some(number) = taken.find(|number| workers.contains(number)) {
             let name = self.workers[*number].name();
             return refused(format!("{name} is being stopped by another request: try again"));

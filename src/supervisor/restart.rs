@@ -15,7 +15,7 @@ pub(super) struct Restarts {
     policy: Restart,
     max: u32,
     in_a_row: u32,
-    /// All of them.
+    /// All that were made.
     total: u64,
 }
 
@@ -24,14 +24,14 @@ impl Restarts {
         Restarts { policy: lifecycle.restart, max: lifecycle.max_restarts, in_a_row: 0, total: 0 }
     }
 
-    /// The pause after a life that has lasted so long; nothing where no other follows.
-    pub(super) fn next(&mut self, has_failed: bool, lasted: Duration) -> Option<Duration> {
+    /// The pause after a life that was good for so long; nothing where no other follows.
+    pub(super) fn next(&mut self, has_failed: bool, good_for: Duration) -> Option<Duration> {
         let wanted = match self.policy {
             Restart::No => false,
             Restart::OnFailure => has_failed,
             Restart::Always => true,
         };
-        if lasted >= GOOD_LIFE {
+        if good_for >= GOOD_LIFE {
             self.in_a_row = 0;
         }
         if !wanted || self.in_a_row >= self.max {
@@ -39,8 +39,12 @@ impl Restarts {
         }
         let doubled = 2_u32.saturating_pow(self.in_a_row);
         self.in_a_row += 1;
-        self.total += 1;
         Some(BACK_OFF.0.saturating_mul(doubled).min(BACK_OFF.1))
+    }
+
+    /// It is started again.
+    pub(super) fn count(&mut self) {
+        self.total += 1;
     }
 
     /// Somebody starts it: what was before does not count.
@@ -48,7 +52,7 @@ impl Restarts {
         self.in_a_row = 0;
     }
 
-    /// How often it was started again.
+    /// How often it was started again because it had ended.
     pub(super) fn total(&self) -> u64 {
         self.total
     }

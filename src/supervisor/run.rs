@@ -1,5 +1,8 @@
 //! The supervisor itself: one thread that waits for events and deadlines and acts on them.
 
+#[cfg(test)]
+mod tests;
+
 use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -12,7 +15,7 @@ use super::listener::{Listener, READY_TIMEOUT};
 use super::order::order;
 use super::requests::Change;
 use super::worker::Worker;
-use super::{Event, Interrupter, MAX_STOP_TIMEOUT, Notice, Outcome, Reason, SuperviseError};
+use super::{Event, Interrupter, MAX_TIMEOUT, Notice, Outcome, Reason, SuperviseError};
 use crate::control::StopReport;
 use crate::{Context, QueueDir, context};
 
@@ -114,7 +117,7 @@ impl Supervisor {
             queue,
             context,
             complaints,
-            stop_timeout: stop_timeout.min(MAX_STOP_TIMEOUT),
+            stop_timeout: stop_timeout.min(MAX_TIMEOUT),
             notify: Box::new(notify),
             listener: Listener::new(listener, sender.clone(), children.clone()),
             workers: Vec::new(),
@@ -191,14 +194,18 @@ impl Supervisor {
         for complaint in std::mem::take(&mut self.complaints) {
             (self.notify)(&Notice::Context { complaint });
         }
+        let workers = workers.into_iter().zip(after);
+        // An interrupt that comes while the listener starts is for them too.
+        self.workers = workers.map(|(command, after)| Worker::new(command, after)).collect();
         self.start_listener()?;
         self.open_control();
-        let workers = workers.into_iter().zip(after);
-        self.workers = workers.map(|(command, after)| Worker::new(command, after)).collect();
         self.settle();
         while !self.workers.iter().all(Worker::is_over) {
             self.step();
         }
+        let last = self.first_failure.take().unwrap_or(Reason::AllEnded);
+        // From here on nothing is started on request.
+        self.reason.get_or_insert(last);
         self.end_orphans();
         // Whoever has a last word for the log needs a listener.
         let give_up_at = Instant::now() + READY_TIMEOUT;
@@ -206,7 +213,7 @@ impl Supervisor {
             self.step();
         }
         let written = self.workers.iter().all(Worker::is_written);
-        let reason = self.reason.take().or(self.first_failure.take()).unwrap_or(Reason::AllEnded);
+        let reason = self.reason.take().unwrap_or(Reason::AllEnded);
         Ok(Outcome { reason, stopped: self.stopped, written })
     }
 

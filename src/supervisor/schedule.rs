@@ -54,7 +54,6 @@ impl Supervisor {
             children: &self.children,
             stop_timeout: self.stop_timeout,
             keeps_styles: self.keeps_styles,
-            is_probed: false,
         };
         let worker = &mut self.workers[number];
         let name = worker.name().to_owned();
@@ -65,9 +64,8 @@ impl Supervisor {
                 (self.notify)(&Notice::Started { name, pid });
             }
             Err(source) => {
-                let reason = Reason::NotStarted { name, source };
-                worker.has_failed(reason.to_string());
-                self.failed(reason);
+                let news = worker.not_started(source);
+                self.heard(number, news);
             }
         }
     }
@@ -75,9 +73,9 @@ impl Supervisor {
     pub(super) fn heard(&mut self, number: usize, news: News) {
         let name = self.workers[number].name().to_owned();
         match news {
-            News::Restarts(exit, pause) => (self.notify)(&Notice::Restarts { name, exit, pause }),
-            News::Ended if self.on_exit == OnExit::Any => self.stop_workers(Reason::Ended { name }),
-            News::Ended => {}
+            News::Restarts(reason, pause) => (self.notify)(&Notice::Restarts { reason, pause }),
+            News::Ended(reason) if self.on_exit == OnExit::Any => self.stop_workers(reason),
+            News::Ended(_) => {}
             News::Failed(reason) => self.failed(reason),
             News::LifeOver { group, is_written, was_stopped } => {
                 self.listener.ended(group);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 
-use super::MAX_STOP_TIMEOUT;
+use super::MAX_TIMEOUT;
 use super::group::{GROUP_TICK, Group};
 use super::link::{self, Receiver, Sender, ToListener, ToSupervisor};
 use crate::control::StopReport;
@@ -53,7 +53,7 @@ impl SupervisorLink {
             queue: listener.queue().clone(),
             stop,
             rotate,
-            stop_timeout: stop_timeout.min(MAX_STOP_TIMEOUT),
+            stop_timeout: stop_timeout.min(MAX_TIMEOUT),
         };
         thread::Builder::new().name("logboom-link".into()).spawn(move || watch.run())?;
         sender.send(&ToSupervisor::Ready);

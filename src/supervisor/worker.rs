@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::group::{Group, LiveGroups};
 use super::life::{Birth, Life};
 use super::restart::Restarts;
-use super::{LifeId, Reason};
+use super::{LifeId, MAX_TIMEOUT, Reason};
 use crate::worker_settings::Readiness;
 
 pub(super) struct Worker {
@@ -57,10 +57,10 @@ enum End {
 
 /// What a worker does that others have to know.
 pub(super) enum News {
-    /// It has ended in this way, and is started again after a pause.
-    Restarts(Exit, Duration),
+    /// It has ended, or could not be started, for this reason, and is started again after a pause.
+    Restarts(Reason, Duration),
     /// It has ended by itself, well, and for good.
-    Ended,
+    Ended(Reason),
     /// It has failed for good.
     Failed(Reason),
     /// Nothing is left of a life; whether all its output is in the log file, and whether it was ended on
@@ -88,20 +88,34 @@ impl Worker {
 
     /// Begins a life; its process.
     pub(super) fn start(&mut self, birth: Birth<'_>) -> io::Result<&Life> {
+        if matches!(self.stage, Stage::Pausing(_)) {
+            self.restarts.count();
+        }
         self.stage = Stage::Over;
         self.lives += 1;
-        let lifecycle = &self.command.lifecycle;
-        let is_probed = !self.is_ready && lifecycle.readiness.is_some();
-        let ready_timeout = lifecycle.ready_timeout;
+        self.is_ready = false;
         let id = LifeId { life: self.lives, ..birth.id };
-        let life = Life::begin(&mut self.command, &Birth { id, is_probed, ..birth })?;
-        self.is_ready |= !is_probed;
-        let ready_by = is_probed.then(|| life.since.checked_add(ready_timeout)).flatten();
+        let life = Life::begin(&mut self.command, &Birth { id, ..birth })?;
+        let lifecycle = &self.command.lifecycle;
+        self.is_ready = lifecycle.readiness.is_none();
+        let ready_by =
+            (!self.is_ready).then(|| life.since + lifecycle.ready_timeout.min(MAX_TIMEOUT));
         self.stage = Stage::Alive { life: Box::new(life), ready_by, end: None };
         match &self.stage {
             Stage::Alive { life, .. } => Ok(life),
             _ => unreachable!("invariant: it was set just now"),
         }
+    }
+
+    /// Its process could not be started: a life of no length that has failed.
+    pub(super) fn not_started(&mut self, source: io::Error) -> News {
+        let reason = Reason::NotStarted { name: self.command.name.clone(), source };
+        if let Some(pause) = self.restarts.next(true, Duration::ZERO) {
+            self.stage = Stage::Pausing(Instant::now() + pause);
+            return News::Restarts(reason, pause);
+        }
+        self.failure = Some(reason.to_string());
+        News::Failed(reason)
     }
 
     /// Nothing more is started, as it was asked to end or waits in vain.
@@ -188,9 +202,9 @@ impl Worker {
     }
 
     pub(super) fn ready(&mut self, id: LifeId) {
-        if let Stage::Alive { life, ready_by, end } = &mut self.stage
+        // Without a time it is too late, as it is being ended.
+        if let Stage::Alive { life, ready_by: ready_by @ Some(_), end: None } = &mut self.stage
             && life.id == id
-            && !matches!(end, Some(End::Stopped))
         {
             (self.is_ready, *ready_by) = (true, None);
         }
@@ -202,30 +216,30 @@ impl Worker {
             return None;
         };
         let exit = life.exit()?;
-        let was_late =
-            !self.is_ready && ready_by.is_none() && self.command.lifecycle.readiness.is_some();
         let lifecycle = &self.command.lifecycle;
-        if exit.is_success() && lifecycle.readiness == Some(Readiness::Exit) {
-            self.is_ready = true;
-        }
-        let has_failed = was_late || !exit.is_success() || !self.is_ready;
-        let is_done = !has_failed && lifecycle.readiness == Some(Readiness::Exit);
-        let pause = match is_done {
-            true => None,
-            false => self.restarts.next(has_failed, life.since.elapsed()),
+        let name = self.command.name.clone();
+        let was_late = !self.is_ready && ready_by.is_none();
+        let is_done =
+            !was_late && exit.is_success() && lifecycle.readiness == Some(Readiness::Exit);
+        self.is_ready |= is_done;
+        let reason = match exit.is_success() {
+            _ if was_late => Reason::NotReady { name, within: Some(lifecycle.ready_timeout) },
+            false => Reason::Failed { name, exit },
+            true if !self.is_ready => Reason::NotReady { name, within: None },
+            true => Reason::Ended { name },
         };
+        let has_failed = !matches!(reason, Reason::Ended { .. });
+        let good_for = if self.is_ready { life.since.elapsed() } else { Duration::ZERO };
+        let pause = if is_done { None } else { self.restarts.next(has_failed, good_for) };
+        self.is_ready &= !has_failed && pause.is_none();
         if let Some(pause) = pause {
             *end = Some(End::Again(Instant::now() + pause));
-            return Some(News::Restarts(exit, pause));
+            return Some(News::Restarts(reason, pause));
         }
         *end = Some(End::Last);
-        let name = self.command.name.clone();
-        let reason = match has_failed {
-            false => return Some(News::Ended),
-            true if was_late => Reason::NotReady { name, within: Some(lifecycle.ready_timeout) },
-            true if exit.is_success() => Reason::NotReady { name, within: None },
-            true => Reason::Failed { name, exit },
-        };
+        if !has_failed {
+            return Some(News::Ended(reason));
+        }
         self.failure = Some(reason.to_string());
         Some(News::Failed(reason))
     }

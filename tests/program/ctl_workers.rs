@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use logboom::supervisor::{RunStatus, RunWorker, WorkerState, run_status};
+use logboom::supervisor::{RunStatus, WorkerState, run_status};
 use nix::sys::signal::Signal;
 use support::run::{Run, command, configured};
 use support::{Place, is_alive, signal, wait_for, wait_until};
@@ -40,17 +40,6 @@ fn status(run: &Run) -> RunStatus {
     run_status(&run.place.queue()).unwrap()
 }
 
-fn worker(run: &Run, name: &str) -> RunWorker {
-    let workers = wait_for("the run", || run_status(&run.place.queue()).ok()).workers;
-    workers.into_iter().find(|worker| worker.name == name).unwrap()
-}
-
-fn wait_for_state(run: &Run, name: &str, state: WorkerState) -> RunWorker {
-    wait_for(&format!("{name} {state}"), || {
-        Some(worker(run, name)).filter(|worker| worker.state == state)
-    })
-}
-
 /// Ends the run, which has to end with this code.
 #[track_caller]
 fn finish(mut run: Run, code: i32) {
@@ -67,8 +56,8 @@ fn each_command_does_what_it_says_whatever_the_worker_is_doing() {
          [workers.once]\ncommand = 'true'\nready = {{ exit = true }}"
     );
     let run = configured(&workers, &[]);
-    wait_for_state(&run, "web-2", WorkerState::Running);
-    wait_for_state(&run, "once", WorkerState::Ended);
+    run.wait_for_state("web-2", WorkerState::Running);
+    run.wait_for_state("once", WorkerState::Ended);
     let web = "web-1 running, process N\nweb-2 running, process N\n";
     let steps = [
         ("stop web", 0, "web-1 stopped\nweb-2 stopped\n"),
@@ -118,11 +107,11 @@ fn a_running_worker_stays_what_it_is_and_a_restarted_one_has_its_name_and_port()
     command.env_remove("PORT");
     let run = Run::by(place, command);
     wait_until("both", || run.lines_of("web-1").len() + run.lines_of("web-2").len() == 2);
-    let (first, second) = (worker(&run, "web-1"), worker(&run, "web-2"));
+    let (first, second) = (run.worker("web-1"), run.worker("web-2"));
     check(&run, "start web-2", 0, "web-2 running, process N\n");
     check(&run, "restart web-2", 0, "web-2 running, process N\n");
-    assert_eq!(worker(&run, "web-1").pid, first.pid);
-    let restarted = worker(&run, "web-2");
+    assert_eq!(run.worker("web-1").pid, first.pid);
+    let restarted = run.worker("web-2");
     assert!(restarted.pid != second.pid && !is_alive(second.pid.unwrap() as i32));
     wait_until("its line", || run.lines_of("web-2").len() == 2);
     assert_eq!(run.lines_of("web-2"), ["web-2 5001", "web-2 5001"]);
@@ -165,18 +154,18 @@ fn a_worker_that_does_not_come_up_is_told_with_its_reason() {
          [workers.other]\ncommand = '{FOREVER}'"
     );
     let run = configured(&workers, &["--on-exit=keep"]);
-    wait_for_state(&run, "w", WorkerState::Ready);
+    run.wait_for_state("w", WorkerState::Ready);
     let why = "late was not ready within 0 s";
-    wait_for_state(&run, "late", WorkerState::Failed);
+    run.wait_for_state("late", WorkerState::Failed);
     check(&run, "restart late", 1, &format!("late failed\nlogboom: {why}\n"));
     fs::write(run.place.path("bad"), "").unwrap();
     check(&run, "restart w", 1, "w failed\nlogboom: w exited 3\n");
-    let failed = worker(&run, "w");
+    let failed = run.worker("w");
     assert_eq!((failed.failure.as_deref(), failed.restarts), (Some("w exited 3"), 1));
     assert_eq!((failed.state, failed.pid, failed.memory_bytes), (WorkerState::Failed, None, None));
     fs::remove_file(run.place.path("bad")).unwrap();
     check(&run, "start w", 0, "w ready, process N\n");
-    assert_eq!(worker(&run, "w").failure, None);
+    assert_eq!(run.worker("w").failure, None);
     finish(run, 0);
 }
 
@@ -193,7 +182,7 @@ fn workers_stop_in_the_reverse_of_their_order_and_start_in_it() {
     let workers = [worker("web", "'api'"), worker("db", ""), worker("api", "'db'")].concat();
     let run = configured(&workers, &[]);
     let order = || fs::read_to_string(run.place.path("order")).unwrap().replace('\n', "");
-    wait_for_state(&run, "web", WorkerState::Ready);
+    run.wait_for_state("web", WorkerState::Ready);
     check(&run, "stop db web api", 0, "web stopped\ndb stopped\napi stopped\n");
     assert_eq!(order(), "+db+api+web-web-api-db");
     check(
@@ -218,13 +207,13 @@ fn a_worker_whose_turn_has_not_come_is_stopped_and_started_as_well() {
          max_restarts = 1000000"
     );
     let run = configured(&workers, &[]);
-    wait_for_state(&run, "db", WorkerState::Starting);
-    wait_for_state(&run, "web", WorkerState::Waiting);
-    wait_for_state(&run, "flaky", WorkerState::BackingOff);
+    run.wait_for_state("db", WorkerState::Starting);
+    run.wait_for_state("web", WorkerState::Waiting);
+    run.wait_for_state("flaky", WorkerState::BackingOff);
     check(&run, "stop web flaky", 0, "web stopped\nflaky stopped\n");
     run.go();
-    wait_for_state(&run, "db", WorkerState::Ready);
-    assert_eq!(worker(&run, "web").state, WorkerState::Stopped);
+    run.wait_for_state("db", WorkerState::Ready);
+    assert_eq!(run.worker("web").state, WorkerState::Stopped);
     check(&run, "start flaky web", 0, "web running, process N\nflaky running, process N\n");
     finish(run, 0);
 }
@@ -237,13 +226,14 @@ fn what_takes_too_long_goes_on_and_whoever_waits_is_answered() {
     wait_until("both", || run.lines_of("v").len() + run.lines_of("w").len() == 2);
     let late = "logboom: not done within 1 s, and goes on: see `logboom ctl status`\n";
     check(&run, "stop --timeout 1 w", 74, late);
-    assert_eq!(worker(&run, "w").state, WorkerState::Stopping);
+    check(&run, "stop --timeout 1 w", 74, late);
+    assert_eq!(run.worker("w").state, WorkerState::Stopping);
     let twice = "logboom: w is being stopped by another request: try again\n";
     check(&run, "restart w v", 74, twice);
     thread::scope(|scope| {
         let place = &run.place;
         let waiting = scope.spawn(|| ctl(place, "restart v"));
-        wait_for_state(&run, "v", WorkerState::Stopping);
+        run.wait_for_state("v", WorkerState::Stopping);
         run.process.signal(Signal::SIGINT);
         wait_until("the end", || status(&run).stopping);
         check(&run, "start v", 74, "logboom: the run is ending: nothing is started\n");
@@ -251,6 +241,21 @@ fn what_takes_too_long_goes_on_and_whoever_waits_is_answered() {
         let said = "v ended\nlogboom: v was not started: the run is ending\n";
         assert_eq!(waiting.join().unwrap(), (1, said.to_owned()));
     });
+    let (code, line) = run.end();
+    assert_eq!(code, 0, "{line}");
+}
+
+#[test]
+fn nothing_is_started_while_a_run_ends_what_workers_have_left_behind() {
+    // What it leaves does not hear, and has no worker's name.
+    let left =
+        "env -u LOGBOOM_WORKER setsid sh -c \"trap '' TERM; echo > left; sleep 1000\" >&- 2>&-";
+    let worker = format!("w={left} & until [ -e left ]; do sleep 0.01; done");
+    let mut run = Run::start(&["--stop-timeout", "100000", "-c", &worker]);
+    run.wait_for_file("left");
+    run.wait_for_state("w", WorkerState::Ended);
+    check(&run, "start w --timeout 5", 74, "logboom: the run is ending: nothing is started\n");
+    run.process.signal(Signal::SIGINT);
     let (code, line) = run.end();
     assert_eq!(code, 0, "{line}");
 }

@@ -6,12 +6,14 @@
 mod support;
 
 use std::fs;
+use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 
+use logboom::supervisor::WorkerState;
 use nix::sys::signal::Signal;
 use support::run::{Run, command, configured};
-use support::{Place, is_alive, processes_with, wait_until};
+use support::{Place, is_alive, processes_with, wait_until, with_limit};
 
 /// A worker that says so when it is asked to end.
 const UNTIL_TERM: &str = "trap 'echo bye; exit 0' TERM; while :; do sleep 0.02; done";
@@ -36,7 +38,7 @@ fn procfile(text: &str, env: &str, args: &[&str]) -> Vec<String> {
 fn a_procfile_is_found_and_its_workers_get_ports_and_variables() {
     let text = "# all of it\nweb: echo $PORT $COLOR\n\njob: echo $PORT \"$COLOR\"\n";
     assert_eq!(
-        procfile(text, "COLOR='sea green'", &[]),
+        procfile(text, "COLOR = 'sea green'", &[]),
         ["job 5100 sea green", "web 5000 sea green"]
     );
     let env = "PORT=7000\nexport COLOR=red # not green";
@@ -45,6 +47,8 @@ fn a_procfile_is_found_and_its_workers_get_ports_and_variables() {
         ["job 7100 red", "web-1 7000 red", "web-2 7001 red"]
     );
     assert_eq!(procfile(text, env, &["-p", "80", "-m", "all=0,job=1"]), ["job 180 red"]);
+    let beside = ["-f", "Procfile", "-m", "all=0", "--", "sh", "-c", "echo $COLOR"];
+    assert_eq!(procfile(text, env, &beside), ["sh red"]);
 }
 
 #[test]
@@ -145,6 +149,46 @@ fn a_worker_is_started_again_by_its_policy_as_often_as_was_said() {
 }
 
 #[test]
+fn a_worker_that_cannot_be_started_is_tried_again_by_its_policy() {
+    let workers = "[workers.w]\ncommand = 'echo up'\ndirectory = 'late'\nrestart = 'on-failure'\n\
+                   max_restarts = 1000000";
+    let mut run = configured(workers, &[]);
+    run.wait_for_state("w", WorkerState::BackingOff);
+    fs::create_dir(run.place.path("late")).unwrap();
+    let (code, line) = run.end();
+    assert_eq!((code, run.place.messages_of("w")), (0, vec!["up".to_owned()]), "{line}");
+
+    let workers = workers.replace("1000000", "1").replace("late", "never");
+    let mut run = configured(&workers, &[]);
+    let (code, line) = run.end();
+    assert_eq!(code, 127, "{line}");
+    assert!(line.starts_with("logboom: cannot start w: there is no directory never"), "{line}");
+}
+
+#[test]
+fn descriptors_suffice_for_all_workers_or_nothing_is_started() {
+    let limited = |place: &Place, limit: &str| {
+        let workers = ["-c", "w=ulimit -Sn > $LOGBOOM_WORKER", "-m", "w=40"];
+        with_limit(&command(place, &workers), limit)
+    };
+    let place = Place::new();
+    let command = limited(&place, "-Sn 128");
+    let mut run = Run::by(place, command);
+    let (code, line) = run.end();
+    assert_eq!(code, 0, "{line}");
+    let limit_of = |name: &str| fs::read_to_string(run.place.path(name)).unwrap();
+    assert_eq!((limit_of("w-1"), limit_of("w-40")), ("528\n".into(), "528\n".into()));
+
+    let place = Place::new();
+    let output = limited(&place, "-n 500").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(74), "{stderr}");
+    let reason = "logboom: 40 workers take 528 descriptors, of 500 that a process may have: start";
+    assert!(stderr.starts_with(reason), "{stderr}");
+    assert!(!place.path("w-1").exists() && !place.log().exists());
+}
+
+#[test]
 fn a_worker_killed_by_others_is_started_again() {
     let workers =
         format!("[workers.w]\ncommand = \"echo $$; {UNTIL_TERM}\"\nrestart = 'on-failure'");
@@ -215,6 +259,40 @@ fn a_worker_that_does_not_get_ready_has_failed() {
             assert!(run.place.messages_of("web").is_empty(), "{ready}");
         }
     }
+}
+
+#[test]
+fn who_waits_for_a_worker_that_has_failed_is_not_started_later() {
+    let workers = "[workers.db]\ncommand = 'until [ -e go ]; do sleep 0.01; done; exit 3'\n\
+                   [workers.slow]\ncommand = 'until [ -e slow ]; do sleep 0.01; done'\n\
+                   ready = { exit = true }\n\
+                   [workers.web]\ncommand = 'echo started'\nafter = ['db', 'slow']";
+    let mut run = configured(workers, &["--on-exit=keep"]);
+    run.go();
+    run.wait_for_state("db", WorkerState::Failed);
+    fs::write(run.place.path("slow"), "").unwrap();
+    let (code, line) = run.end();
+    assert_eq!(code, 3, "{line}");
+    assert!(run.place.messages_of("web").is_empty());
+}
+
+#[test]
+fn a_worker_has_to_get_ready_in_each_of_its_lives() {
+    let workers = "[workers.db]\nrestart = 'always'\nready = { log = 'up', timeout = 1 }\n\
+                   command = '[ -e go ] || echo up; until rm end; do sleep 0.01; done 2>&-'\n\
+                   max_restarts = 2";
+    let mut run = configured(workers, &["--on-exit=keep"]);
+    assert_eq!(run.wait_for_state("db", WorkerState::Ready).restarts, 0);
+    run.go();
+    fs::write(run.place.path("end"), "").unwrap();
+    assert_eq!(run.wait_for_state("db", WorkerState::Starting).restarts, 1);
+    let mut said = String::new();
+    run.process.0.stderr.as_mut().unwrap().read_to_string(&mut said).unwrap();
+    let said: Vec<_> = said.lines().collect();
+    assert_eq!(said[0], "logboom: db exited 0; starting it again in 100 ms");
+    assert_eq!(said[1], "logboom: db was not ready within 1 s; starting it again in 200 ms");
+    assert!(said[2].starts_with("logboom: db was not ready within 1 s; drained "), "{said:?}");
+    assert_eq!(run.end().0, 1);
 }
 
 #[test]

@@ -1,28 +1,20 @@
 //! The thread that receives: polls sockets and connections, and looks how far lanes are written.
 
-use std::collections::HashMap;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::connection::{Connection, Fate, Stage};
-use super::feed::Feed;
+use super::feeds::Feeds;
 use super::places::Place;
-use super::table::Table;
 use super::{Phase, Shared};
-use crate::Process;
-use crate::causes::with_causes;
 use crate::fault;
-use crate::listener::hub::Hub;
 use crate::listener::refusal::Refusal;
 use crate::listener::source_counts::SourceCounts;
-use crate::queue::QueueDir;
-use crate::queue::ring::{Bell, SenderLane};
 
 /// Most connections of one socket that are accepted before others are looked at.
 const MAX_ACCEPTS: usize = 64;
@@ -45,20 +37,13 @@ pub(super) struct Door {
     pub(super) counts: Vec<Arc<SourceCounts>>,
     pub(super) woken: UnixStream,
     pub(super) shared: Arc<Shared>,
-    pub(super) hub: Arc<Hub>,
-    pub(super) queue: QueueDir,
-    pub(super) bell: Arc<Bell>,
-    pub(super) table: Table,
-    pub(super) left: HashMap<u64, Vec<PathBuf>>,
-    pub(super) max_senders: usize,
+    pub(super) feeds: Feeds,
+    pub(super) max_arriving: usize,
     pub(super) connections: Vec<Connection>,
-    pub(super) feeds: HashMap<u64, Feed>,
     /// Nobody is accepted before.
     pub(super) rest_until: Option<Instant>,
     /// Looks at lanes since something has come.
     pub(super) looks: u32,
-    /// A lane or the table could not be written: told once.
-    pub(super) is_in_trouble: bool,
 }
 
 impl Door {
@@ -91,7 +76,9 @@ impl Door {
         self.welcome_waiting();
         self.acknowledge();
         self.drop_silent();
-        self.give_up_feeds();
+        for sender in self.feeds.give_up_idle() {
+            self.end_others(sender);
+        }
         self.connections.retain(|connection| !connection.is_over);
         for (at, counts) in self.counts.iter().enumerate() {
             let peers = self.connections.iter().filter(|connection| connection.place == at);
@@ -135,7 +122,7 @@ impl Door {
     /// How long nothing needs to be looked at.
     fn patience(&mut self) -> Duration {
         let is_waiting = |connection: &Connection| matches!(connection.stage, Stage::Waiting(..));
-        let must_look = self.feeds.values().any(|feed| !feed.is_written())
+        let must_look = self.feeds.are_waiting()
             || self.connections.iter().any(|c| c.is_blocked || is_waiting(c));
         if must_look {
             self.looks = self.looks.saturating_add(1);
@@ -170,7 +157,7 @@ impl Door {
     /// The oldest of those on their way in makes room for one more.
     fn make_room(&mut self) {
         let is_arriving = |c: &Connection| !c.is_over && c.sender().is_none();
-        if self.connections.iter().filter(|c| is_arriving(c)).count() >= self.max_senders
+        if self.connections.iter().filter(|c| is_arriving(c)).count() >= self.max_arriving
             && let Some(oldest) = self.connections.iter().position(is_arriving)
         {
             let refused = self.connections.remove(oldest);
@@ -185,7 +172,7 @@ impl Door {
             if connection.is_over {
                 continue;
             }
-            let fate = match connection.sender().and_then(|sender| self.feeds.get_mut(&sender)) {
+            let fate = match connection.sender().and_then(|sender| self.feeds.get_mut(sender)) {
                 None => connection.greet(),
                 Some(feed) => {
                     let phase = self.shared.lock();
@@ -221,20 +208,12 @@ impl Door {
             self.counts[connection.place].refuse(refusal.reason());
         }
         let Some(sender) = sender else { return };
-        if let Some(feed) = self.feeds.get_mut(&sender) {
+        if let Some(feed) = self.feeds.get_mut(sender) {
             feed.gone_at = Some(Instant::now());
             if fate == Fate::Bye && feed.is_written() {
-                self.forget(sender);
+                self.feeds.forget(sender);
             }
         }
-    }
-
-    /// Gives up what is kept of a sender that never comes again.
-    fn forget(&mut self, sender: u64) {
-        if self.table.remove(sender) {
-            self.save_table();
-        }
-        self.feeds.remove(&sender).map(|feed| feed.lane.end());
     }
 
     /// Welcomes those of whom no lane of before is left: a record must not overtake one that is there.
@@ -247,7 +226,7 @@ impl Door {
             }
             let (sender, first_seq, process) =
                 (greeting.sender, greeting.first_seq, process.clone());
-            match self.admit(sender, first_seq, &process) {
+            match self.feeds.admit(sender, first_seq, &process) {
                 Ok(Some(next_seq)) => {
                     self.end_others(sender);
                     self.connections[at].welcome(sender, next_seq);
@@ -264,62 +243,11 @@ impl Door {
         others.for_each(|connection| connection.is_over = true);
     }
 
-    /// The number that the sender has to go on with; `None` where it has to wait for that.
-    fn admit(
-        &mut self,
-        sender: u64,
-        first_seq: u64,
-        process: &Process,
-    ) -> Result<Option<u64>, Refusal> {
-        if let Some(feed) = self.feeds.get_mut(&sender) {
-            feed.gone_at = None;
-            return Ok(Some(feed.next_seq));
-        }
-        if let Some(left) = self.left.get_mut(&sender) {
-            left.retain(|path| path.exists());
-            if !left.is_empty() {
-                return Ok(None);
-            }
-            self.left.remove(&sender);
-        }
-        self.make_room_for_feed()?;
-        let phase = self.shared.lock();
-        if *phase != Phase::Open {
-            return Ok(None);
-        }
-        let next_seq = self.table.next_seq(sender).max(first_seq);
-        let lane = SenderLane::create(&self.queue, &self.bell, process, sender, next_seq);
-        drop(phase);
-        match lane {
-            Ok(lane) => {
-                self.is_in_trouble = false;
-                self.feeds.insert(sender, Feed::new(lane, next_seq));
-                Ok(Some(next_seq))
-            }
-            Err(error) => {
-                self.complain(&format!("no lane for records of a sender: {}", with_causes(&error)));
-                Err(Refusal::TooMany)
-            }
-        }
-    }
-
-    /// The lane that was left first makes room for another.
-    fn make_room_for_feed(&mut self) -> Result<(), Refusal> {
-        if self.feeds.len() < self.max_senders {
-            return Ok(());
-        }
-        let absent = self.feeds.iter().filter(|(_, feed)| feed.is_written());
-        let absent = absent.filter_map(|(sender, feed)| Some((feed.gone_at?, *sender)));
-        let (_, sender) = absent.min().ok_or(Refusal::TooMany)?;
-        self.give_up(&[sender]);
-        Ok(())
-    }
-
     fn acknowledge(&mut self) {
         for at in 0..self.connections.len() {
             let connection = &mut self.connections[at];
             let mut fate = connection.write();
-            if let Some(feed) = connection.sender().and_then(|sender| self.feeds.get(&sender)) {
+            if let Some(feed) = connection.sender().and_then(|sender| self.feeds.get(sender)) {
                 connection.acknowledge(feed.lane.written());
             }
             if connection.is_over {
@@ -337,60 +265,10 @@ impl Door {
         }
     }
 
-    /// Ends lanes whose senders have been away for long, and those that nobody reads.
-    fn give_up_feeds(&mut self) {
-        let idle = self.feeds.iter().filter(|(_, feed)| feed.is_idle());
-        let idle: Vec<_> = idle.map(|(sender, _)| *sender).collect();
-        self.give_up(&idle);
-        let lost = self
-            .feeds
-            .iter_mut()
-            .filter_map(|(sender, feed)| feed.is_lost().then_some((*sender, feed.lane.written())));
-        for (sender, written) in lost.collect::<Vec<_>>() {
-            // The sender still has what was not written.
-            self.table.set(sender, written);
-            self.save_table();
-            self.end_others(sender);
-            self.feeds.remove(&sender).map(|feed| feed.lane.end());
-        }
-    }
-
-    /// Keeps how far these senders have come, and ends their lanes.
-    fn give_up(&mut self, senders: &[u64]) {
-        if senders.is_empty() {
-            return;
-        }
-        for sender in senders {
-            if let Some(feed) = self.feeds.get(sender) {
-                self.table.set(*sender, feed.next_seq);
-            }
-        }
-        self.save_table();
-        fault::point("after-senders");
-        for sender in senders {
-            if let Some(feed) = self.feeds.remove(sender) {
-                self.left.entry(*sender).or_default().push(feed.lane.end());
-            }
-        }
-    }
-
-    fn save_table(&mut self) {
-        if let Err(error) = self.table.save() {
-            let why = with_causes(&error);
-            self.complain(&format!("what senders send again may be doubled: {why}"));
-        }
-    }
-
-    fn complain(&mut self, text: &str) {
-        if !std::mem::replace(&mut self.is_in_trouble, true) {
-            self.hub.say(text.to_owned());
-        }
-    }
-
     /// Acknowledges what is written by now; true while there is more to wait for.
     fn close(&mut self) -> bool {
         self.acknowledge();
-        let is_waiting = self.feeds.values().any(|feed| !feed.is_written());
+        let is_waiting = self.feeds.are_waiting();
         if is_waiting {
             let mut woken = [PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)];
             let timeout = PollTimeout::try_from(LOOK_INTERVAL.0).unwrap_or(PollTimeout::ZERO);
@@ -402,8 +280,7 @@ impl Door {
 
     /// Lets all senders go. What is not written stays in its lane for the next listener.
     fn end(mut self) {
-        let senders: Vec<_> = self.feeds.keys().copied().collect();
-        self.give_up(&senders);
+        self.feeds.give_up_all();
         self.acknowledge();
         let mut phase = self.shared.lock();
         if *phase == Phase::Closing {

@@ -8,6 +8,7 @@
 mod connection;
 mod door;
 mod feed;
+mod feeds;
 mod places;
 mod table;
 
@@ -21,6 +22,7 @@ use std::thread::{self, JoinHandle};
 use nix::sys::resource::{Resource, getrlimit};
 
 use self::door::Door;
+use self::feeds::Feeds;
 use self::places::Place;
 use self::table::Table;
 use super::ListenError;
@@ -36,7 +38,7 @@ const MAX_PLACES: usize = 16;
 /// Most senders at a time, each with a lane; as many more may be on their way in.
 const MAX_SENDERS: usize = 64;
 
-/// What the door begins with.
+/// What receiving begins with.
 pub(super) struct Opened {
     places: Vec<Place>,
     counts: Vec<Arc<SourceCounts>>,
@@ -134,22 +136,28 @@ impl Senders {
         wake.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
         let Opened { places, counts, table, left } = opened;
-        let door = Door {
-            places,
-            counts,
-            woken,
+        let max_senders = max_senders()?;
+        let feeds = Feeds {
             shared: Arc::clone(&shared),
             hub: Arc::clone(hub),
             queue: queue.clone(),
             bell: Arc::clone(bell),
             table,
             left,
-            max_senders: max_senders()?,
+            max_senders,
+            of_senders: HashMap::new(),
+            is_in_trouble: false,
+        };
+        let door = Door {
+            places,
+            counts,
+            woken,
+            shared: Arc::clone(&shared),
+            feeds,
+            max_arriving: max_senders,
             connections: Vec::new(),
-            feeds: HashMap::new(),
             rest_until: None,
             looks: 0,
-            is_in_trouble: false,
         };
         let thread = thread::Builder::new().name("logboom-socket".into());
         let thread = thread.spawn(move || door.run())?;

@@ -117,7 +117,7 @@ fn ask(queue: &QueueDir, request: &Request, timeout: Duration) -> Result<Answer,
         }
         _ => ControlError::Io { path: path.clone(), source },
     };
-    let deadline = Instant::now() + timeout.min(super::MAX_STOP_TIMEOUT);
+    let deadline = Instant::now() + timeout.min(super::MAX_TIMEOUT);
     let mut stream = connect_within(&queue.run_socket(), timeout).map_err(refused)?;
     if let Some(uid) = stranger(&stream).map_err(refused)? {
         return Err(ControlError::Foreign { path: path.clone(), uid });

@@ -14,7 +14,8 @@ pub fn with_hard_descriptor_limit(command: &Command, hard: u32) -> Command {
     with_limit(command, &format!("-n {hard}"))
 }
 
-fn with_limit(command: &Command, limit: &str) -> Command {
+/// Lets a command's process run under a limit, as `ulimit` takes it.
+pub fn with_limit(command: &Command, limit: &str) -> Command {
     let mut shell = Command::new("sh");
     shell
         .arg("-c")

@@ -27,6 +27,7 @@ use tempfile::TempDir;
 
 pub use self::command::{
     by_channel, copy_program, unprivileged, with_descriptor_limit, with_hard_descriptor_limit,
+    with_limit,
 };
 pub use self::load::Load;
 pub use self::process::{Listener, Process, is_alive, processes_with, signal};

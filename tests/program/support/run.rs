@@ -5,6 +5,8 @@ use std::fs;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
+use logboom::supervisor::{RunWorker, WorkerState, run_status};
+
 use super::{Place, Process, lines_of, wait_for, wait_until};
 
 /// `logboom run` at work in a place of its own.
@@ -43,6 +45,18 @@ impl Run {
         wait_for("the pids", || {
             let pids: Vec<_> = self.all_lines().into_iter().filter_map(pid).collect();
             (pids.len() == count).then_some(pids)
+        })
+    }
+
+    /// How a worker is, as `ctl status` shows it.
+    pub fn worker(&self, name: &str) -> RunWorker {
+        let workers = wait_for("the run", || run_status(&self.place.queue()).ok()).workers;
+        workers.into_iter().find(|worker| worker.name == name).unwrap()
+    }
+
+    pub fn wait_for_state(&self, name: &str, state: WorkerState) -> RunWorker {
+        wait_for(&format!("{name} {state}"), || {
+            Some(self.worker(name)).filter(|worker| worker.state == state)
         })
     }
 
