@@ -94,7 +94,8 @@ impl Reader {
     /// later is a line by itself.
     ///
     /// # Errors
-    /// [`TailError::Missing`] where nothing was logged yet; see [`following`](Self::following).
+    /// [`TailError::Missing`] where nothing was logged yet; see [`following`](Self::following), whose errors there
+    /// are as well.
     pub fn open(
         paths: impl IntoIterator<Item = PathBuf>,
         query: Query,
