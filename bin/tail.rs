@@ -45,8 +45,8 @@ Examples:
 
 A record is printed when its last newline has been written; without -f also a last line that has none, where
 nobody ends it within 200 ms. One that goes on behind a TAB, or with a traceback that others wrote as it is, is shown
-or left out as a whole. Backups are app.log.1 (newest), app.log.2, …, or have dates instead of numbers; those that
-logboom has compressed are read too.
+or left out as a whole. Backups are app.log.1 (newest), app.log.2, …, or have dates instead of numbers, as they are
+or compressed (.gz, .zst).
 
 Understood are the text of `--format text`, common patterns of Python and Rust, JSON and logfmt, by the look of
 the first lines; others by --format. Of other text only -g and -v can be asked. Times in text are local unless

@@ -1,8 +1,8 @@
 //! Which file a compressed one was made from.
 //!
-//! It is told where the formats have room for such things: `gzip`, `zstd` and others pass over it. So a
-//! file that others have compressed is never taken for one of the log, and a reader that holds the
-//! original open finds what has taken its place.
+//! It is told where the formats have room for such things: `gzip`, `zstd` and others pass over it. So the
+//! log never deletes a file that others have compressed, and a reader that holds the original open finds
+//! what has taken its place.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -72,15 +72,10 @@ impl Origin {
 
 /// The file that `file` was made from; `None` where this is nothing that a log has compressed.
 pub(crate) fn origin_of(file: &File) -> io::Result<Option<Origin>> {
-    let mut head = [0; EXTRA_AT + EXTRA_FIELD.len() + MARK_BYTES];
-    let mut filled = 0;
-    while filled < head.len() {
-        match file.read_at(&mut head[filled..], filled as u64)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    let head = &head[..filled];
+    Ok(read_origin(&read_head(file)?))
+}
+
+pub(super) fn read_origin(head: &[u8]) -> Option<Origin> {
     let mark = match head.strip_prefix(&SKIPPABLE_FRAME) {
         Some(mark) => Some(mark),
         None if head.starts_with(&GZIP_HEAD) => {
@@ -88,5 +83,19 @@ pub(crate) fn origin_of(file: &File) -> io::Result<Option<Origin>> {
         }
         None => None,
     };
-    Ok(mark.and_then(Origin::decode))
+    mark.and_then(Origin::decode)
+}
+
+/// As much of a file as may tell an origin.
+pub(super) fn read_head(file: &File) -> io::Result<Vec<u8>> {
+    let mut head = vec![0; EXTRA_AT + EXTRA_FIELD.len() + MARK_BYTES];
+    let mut filled = 0;
+    while filled < head.len() {
+        match file.read_at(&mut head[filled..], filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    head.truncate(filled);
+    Ok(head)
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::text::Text;
 use super::{FilesError, ReadBytes};
-use crate::backups::{Compression, Origin};
+use crate::backups::{Compression, MadeFrom, Origin};
 #[cfg(feature = "compression")]
 use crate::compression::Frames;
 use crate::file_id::FileId;
@@ -148,6 +148,8 @@ pub(super) struct Identity {
     id: FileId,
     /// As compressed files tell of the file they were made from.
     origin: Origin,
+    written_s: i64,
+    bytes: u64,
     /// Whether no name leads to it any more.
     pub(super) is_deleted: bool,
 }
@@ -158,12 +160,24 @@ impl Identity {
         Identity {
             id: FileId::of(metadata),
             origin: Origin::of(metadata),
+            written_s: metadata.mtime(),
+            bytes: metadata.len(),
             is_deleted: metadata.nlink() == 0,
         }
     }
 
     /// Whether it is `id`, or what `id` was made from by compression.
-    pub(super) fn is(&self, id: FileId, origin: Option<Origin>) -> bool {
-        self.id == id || origin == Some(self.origin)
+    pub(super) fn is(&self, id: FileId, made_from: Option<MadeFrom>) -> bool {
+        let is_source = match made_from {
+            None => false,
+            Some(MadeFrom::Origin(origin)) => origin == self.origin,
+            // Others delete what they have compressed.
+            Some(MadeFrom::Others { written_s, text_bytes }) => {
+                self.is_deleted
+                    && written_s == self.written_s
+                    && text_bytes.is_none_or(|bytes| bytes == self.bytes as u32)
+            }
+        };
+        self.id == id || is_source
     }
 }

@@ -9,7 +9,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::fcntl::OFlag;
 
@@ -18,7 +18,7 @@ pub(crate) use self::file::LogFile;
 #[cfg(feature = "tail")]
 pub(crate) use self::name::log_of;
 pub(crate) use self::text::Text;
-use crate::backups::{self, BackupName, Origin};
+use crate::backups::{self, BackupName, Compression, MadeFrom};
 use crate::file_id::FileId;
 
 mod file;
@@ -36,7 +36,7 @@ const ATTEMPTS: usize = 100;
 pub(crate) struct LogFiles {
     path: PathBuf,
     /// What the compressed files of the last look tell, by file and the time of its last change.
-    origins: Mutex<HashMap<(FileId, i64, i64), Option<Origin>>>,
+    made_from: Mutex<HashMap<(FileId, i64, i64), Option<MadeFrom>>>,
 }
 
 /// How much of logs was read, in bytes of their files as these are on the disk.
@@ -73,18 +73,18 @@ struct Listed {
     name: Option<BackupName>,
     id: FileId,
     /// The file it was made from by compression.
-    origin: Option<Origin>,
+    made_from: Option<MadeFrom>,
 }
 
 impl Listed {
     fn is(&self, held: &Identity) -> bool {
-        held.is(self.id, self.origin)
+        held.is(self.id, self.made_from)
     }
 }
 
 impl LogFiles {
     pub(crate) fn new(path: PathBuf) -> LogFiles {
-        LogFiles { path, origins: Mutex::default() }
+        LogFiles { path, made_from: Mutex::default() }
     }
 
     /// The current file.
@@ -101,6 +101,14 @@ impl LogFiles {
     /// The oldest backup, or the current file where it is the only one.
     pub(crate) fn oldest(&self) -> Result<Option<LogFile>, FilesError> {
         self.open_chosen(|listing| listing.last().copied())
+    }
+
+    /// The oldest file but for those that others have compressed: whoever reads along has passed them
+    /// before.
+    #[cfg(feature = "tail")]
+    pub(crate) fn oldest_unread(&self) -> Result<Option<LogFile>, FilesError> {
+        let is_of_others = |file: &&Listed| matches!(file.made_from, Some(MadeFrom::Others { .. }));
+        self.open_chosen(|listing| listing.iter().rfind(|file| !is_of_others(file)).copied())
     }
 
     /// The newest file whose text begins with one of which `is_wanted` is true, given its first bytes, at
@@ -139,20 +147,27 @@ impl LogFiles {
     /// The next newer file than `held`.
     pub(crate) fn newer_than(&self, held: &LogFile) -> Result<Newer, FilesError> {
         let identity = self.identity(held)?;
+        let newer = self.next_newer(&identity, held)?;
+        let now = self.identity(held)?;
+        // Only of a deleted file it is asked what others have made of it.
+        if now.is_deleted == identity.is_deleted { Ok(newer) } else { self.next_newer(&now, held) }
+    }
+
+    fn next_newer(&self, identity: &Identity, held: &LogFile) -> Result<Newer, FilesError> {
         if self.current_id()?.is_some_and(|id| identity.is(id, None)) {
             return Ok(Newer::NotYet);
         }
         let found = self.open_chosen(|listing| {
-            let place = listing.iter().position(|file| file.is(&identity))?;
+            let place = listing.iter().position(|file| file.is(identity))?;
             listing.get(place.checked_sub(1)?).copied()
         })?;
         // Asked last: while `held` is in the log, be it compressed, nothing newer was deleted, so the
         // inode number that was found is not one that a younger file uses again.
-        let has_left = self.identity(held)?.is_deleted && !self.is_listed(&identity)?;
+        let has_left = self.identity(held)?.is_deleted && !self.is_listed(identity)?;
         match found {
             _ if has_left => Ok(Newer::Left),
             Some(file) => Ok(Newer::Found(file)),
-            None if self.is_listed(&identity)? => Ok(Newer::NotYet),
+            None if self.is_listed(identity)? => Ok(Newer::NotYet),
             None => Ok(Newer::Left),
         }
     }
@@ -227,11 +242,11 @@ impl LogFiles {
     }
 
     fn look(&self) -> Result<Vec<Listed>, FilesError> {
-        let current = self.current_id()?.map(|id| Listed { name: None, id, origin: None });
+        let current = self.current_id()?.map(|id| Listed { name: None, id, made_from: None });
         let mut listing = Vec::from_iter(current);
         let directory = || self.path.parent().unwrap_or(&self.path).to_owned();
         let io = |source| FilesError::Io { operation: "list", path: directory(), source };
-        let mut origins = HashMap::new();
+        let mut told = HashMap::new();
         for backup in
             backups::list(&self.path).map_err(io)?.into_iter().filter(|found| found.is_file)
         {
@@ -239,36 +254,43 @@ impl LogFiles {
             let path = backups::path_of(&self.path, &name);
             let Some(found) = self.status_at(&path)? else { continue };
             let id = FileId::of(&found);
-            if name.compression.is_none() {
-                listing.push(Listed { name: Some(name), id, origin: None });
+            let Some(compression) = name.compression else {
+                listing.push(Listed { name: Some(name), id, made_from: None });
                 continue;
-            }
+            };
             // In the moment in which the plain file is replaced, it is there too.
             let newer = listing.last().and_then(|listed: &Listed| listed.name);
             if newer.is_some_and(|newer| newer.stem == name.stem) {
                 continue;
             }
             let key = (id, found.ctime(), found.ctime_nsec());
-            let known =
-                self.origins.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
-            let origin = match known {
-                Some(origin) => origin,
-                None => self.origin_at(&path)?,
+            let known = self.known().get(&key).copied();
+            let made_from = match known {
+                Some(made_from) => made_from,
+                None => self.made_from_at(&path, compression)?,
             };
-            origins.insert(key, origin);
-            // Others have compressed what tells no origin.
-            if origin.is_some() {
-                listing.push(Listed { name: Some(name), id, origin });
+            told.insert(key, made_from);
+            // Something else has the name of a compressed file.
+            if made_from.is_some() {
+                listing.push(Listed { name: Some(name), id, made_from });
             }
         }
-        *self.origins.lock().unwrap_or_else(PoisonError::into_inner) = origins;
+        *self.known() = told;
         Ok(listing)
     }
 
-    fn origin_at(&self, path: &Path) -> Result<Option<Origin>, FilesError> {
+    fn known(&self) -> MutexGuard<'_, HashMap<(FileId, i64, i64), Option<MadeFrom>>> {
+        self.made_from.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn made_from_at(
+        &self,
+        path: &Path,
+        compression: Compression,
+    ) -> Result<Option<MadeFrom>, FilesError> {
         let Some(file) = self.open_at(path)? else { return Ok(None) };
         let io = |source| FilesError::Io { operation: "read", path: path.to_owned(), source };
-        backups::origin_of(&file).map_err(io)
+        backups::made_from(&file, compression).map_err(io)
     }
 
     fn current_id(&self) -> Result<Option<FileId>, FilesError> {

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+#[cfg(all(feature = "compression", any(feature = "listener", feature = "tail")))]
+use std::fs::File;
 #[cfg(all(feature = "compression", feature = "listener"))]
 use {
     crate::backups::{Compression, Origin},
     crate::compression::compress,
-    std::fs::File,
 };
+#[cfg(all(feature = "compression", feature = "tail"))]
+use {flate2::write::GzEncoder, std::io, std::time::SystemTime};
 
 /// One log in a directory of its own, rotated as a listener rotates it.
 pub(crate) struct Rotation {
@@ -72,6 +75,25 @@ impl Rotation {
         fs::remove_file(plain).expect("delete");
     }
 
+    /// Puts in the place of a backup what `gzip` makes of it, if there is such a backup; `gzip` keeps the
+    /// time of its last write, which is this one.
+    #[cfg(all(feature = "compression", feature = "tail"))]
+    pub(crate) fn gzip(&self, number: u32, written: SystemTime) {
+        let plain = self.backup(number);
+        let Ok(source) = OpenOptions::new().read(true).write(true).open(&plain) else { return };
+        source.set_modified(written).expect("time");
+        let packed = File::create(self.gzipped(number)).expect("create");
+        let mut encoder = GzEncoder::new(&packed, flate2::Compression::fast());
+        io::copy(&mut &source, &mut encoder).expect("compress");
+        encoder.finish().expect("compress");
+        packed.set_modified(written).expect("time");
+        fs::remove_file(plain).expect("delete");
+    }
+
+    fn gzipped(&self, number: u32) -> PathBuf {
+        self.path.with_extension(format!("log.{number}.gz"))
+    }
+
     /// Does one rename, or creates the current file after the last one.
     pub(crate) fn rotate_one_step(&mut self) {
         self.cut_torn_line();
@@ -79,7 +101,12 @@ impl Rotation {
         if number == 0 {
             fs::write(&self.path, "").expect("create");
         } else {
-            fs::rename(self.backup(number - 1), self.backup(number)).expect("rename");
+            let forms = [
+                (self.backup(number - 1), self.backup(number)),
+                (self.gzipped(number - 1), self.gzipped(number)),
+            ];
+            let (from, to) = forms.iter().find(|(from, _)| from.exists()).expect("a file");
+            fs::rename(from, to).expect("rename");
         }
         self.filling = number.checked_sub(1);
     }
@@ -97,7 +124,8 @@ impl Rotation {
     }
 
     fn first_number(&self) -> u32 {
-        let free = (1..self.backup_count).find(|&number| !self.backup(number).exists());
+        let free = (1..self.backup_count)
+            .find(|&number| !self.backup(number).exists() && !self.gzipped(number).exists());
         free.unwrap_or(self.backup_count)
     }
 

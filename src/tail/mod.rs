@@ -351,7 +351,7 @@ impl Tail {
                 Newer::Left => {}
             }
         }
-        Ok(self.files.oldest()?.map(|file| Next { file, progress: Progress::Skipped }))
+        Ok(self.files.oldest_unread()?.map(|file| Next { file, progress: Progress::Skipped }))
     }
 
     fn go_over_to(&mut self, next: Next) -> Result<Progress, TailError> {

@@ -6,7 +6,7 @@ mod support;
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use logboom::{Certainty, Overflow};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-use support::{Listener, PATIENCE, Place, Worker, hear, role, say, wait_for, wait_until};
+use support::{Listener, PATIENCE, Place, Process, Worker, hear, role, say, wait_for, wait_until};
 
 const FORM: [&str; 2] = ["--format", "%(processName)s %(message)s"];
 
@@ -262,16 +262,26 @@ fn assert_renaming_loses_nothing(postrotate: impl Fn(u32) -> String) {
     let directives =
         format!("nocreate\ncompress\ndelaycompress\n{}", postrotate(listener.process.pid()));
     let Some(logrotate) = Logrotate::new(&place, &directives) else { return };
+    let followed = place.path("followed");
+    let mut follow = place.logboom(&["tail", "-f", "-n", "all", "app.log"]);
+    let follow = follow.stdin(Stdio::null()).stdout(File::create(&followed).unwrap());
+    let follower = Process(follow.spawn().unwrap());
     let counts = rotate_under_load(&place, &logrotate);
     assert_eq!(place.status().truncations, 0);
     assert!(listener.stop().is_complete());
     let texts = rotated_texts(&place);
     assert_eq!(texts.len(), ROTATIONS + 1);
     assert!(texts.iter().all(|text| text.is_empty() || text.ends_with('\n')));
-    let numbers = numbers_in(texts.iter().flat_map(|text| text.lines()));
-    for (numbers, count) in numbers.iter().zip(counts) {
+    let text = texts.concat();
+    for (numbers, count) in numbers_in(text.lines()).iter().zip(counts) {
         assert!(numbers.iter().copied().eq(0..count), "not each of {count} once, in order");
     }
+    let read = place.run(&["tail", "-n", "all", "app.log"]);
+    assert!(read.stdout == text.as_bytes(), "tail reads {} bytes", read.stdout.len());
+    let all = text.len() as u64;
+    wait_until("the follower", || fs::metadata(&followed).unwrap().len() >= all);
+    drop(follower);
+    assert!(fs::read(followed).unwrap() == text.as_bytes(), "tail -f gave something else");
 }
 
 #[test]

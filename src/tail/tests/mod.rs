@@ -8,6 +8,8 @@ use std::fmt::Write;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+#[cfg(feature = "compression")]
+use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
 
@@ -186,6 +188,9 @@ enum Step {
     Tear,
     Rotate,
     RenameOnce,
+    /// Others compress the backup of this number.
+    #[cfg(feature = "compression")]
+    Gzip(u32),
     Read,
 }
 
@@ -206,6 +211,8 @@ fn take(steps: Vec<Step>, backup_count: u32) -> (u32, Vec<Option<u32>>) {
     let mut log = Rotation::new(backup_count);
     let mut tail = open(&log, 0);
     let (mut written, mut read) = (0, String::new());
+    #[cfg(feature = "compression")]
+    let mut last_write_s = 0;
     for step in steps {
         match step {
             Step::Append => {
@@ -215,6 +222,11 @@ fn take(steps: Vec<Step>, backup_count: u32) -> (u32, Vec<Option<u32>>) {
             Step::Tear => log.tear(),
             Step::Rotate => log.rotate(),
             Step::RenameOnce => log.rotate_one_step(),
+            #[cfg(feature = "compression")]
+            Step::Gzip(number) => {
+                last_write_s += 1;
+                log.gzip(number, UNIX_EPOCH + Duration::from_secs(last_write_s));
+            }
             Step::Read => read.push_str(&drain(&mut tail)),
         }
     }
@@ -222,6 +234,28 @@ fn take(steps: Vec<Step>, backup_count: u32) -> (u32, Vec<Option<u32>>) {
     read.push_str(&drain(&mut tail));
     let read = read.replace('!', "!\n");
     (written + 1, read.lines().map(|line| line.parse().ok()).collect())
+}
+
+/// The same, and others compress backups amid them.
+#[cfg(feature = "compression")]
+fn steps_beside_gzip() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => Just(Step::Append),
+        5 => Just(Step::RenameOnce),
+        1 => Just(Step::Rotate),
+        3 => (1..6u32).prop_map(Step::Gzip),
+        4 => Just(Step::Read),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+#[cfg(feature = "compression")]
+proptest! {
+    #[test]
+    fn backups_that_others_compress_are_read_once_and_in_order(steps in steps_beside_gzip()) {
+        let (written, read) = take(steps, 1000);
+        prop_assert_eq!(read, (0..written).map(Some).collect::<Vec<_>>());
+    }
 }
 
 proptest! {

@@ -2,6 +2,7 @@
 //! into files.
 
 use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -220,12 +221,16 @@ proptest! {
         asked in asked(),
         lines in lines(),
         rotations in prop::collection::vec(0..200usize, 0..8),
-        compressed in prop::collection::vec((1..8u32, any::<bool>()), 0..8),
+        compressed in prop::collection::vec((1..8u32, 0..3u64), 0..8),
         last in prop::option::of(0..20u64),
     ) {
         let log = write(&made, lines, &rotations);
-        for (number, is_zstd) in compressed {
-            log.compress(number, if is_zstd { Compression::Zstd } else { Compression::Gzip });
+        for (number, by) in compressed {
+            match by {
+                0 => log.compress(number, Compression::Gzip),
+                1 => log.compress(number, Compression::Zstd),
+                _ => log.gzip(number, UNIX_EPOCH + Duration::from_secs(u64::from(number))),
+            }
         }
         let path = || [log.path().to_owned()];
         let found: Vec<_> = made.iter().filter(|made| made.is_asked(&asked)).collect();
