@@ -29,6 +29,8 @@ pub(super) enum ToListener {
     Rotate,
     /// Drain and stop.
     Stop,
+    /// Stop within [`HURRY_TIMEOUT`](super::supervised::HURRY_TIMEOUT), drained or not.
+    Hurry,
 }
 
 /// What the listener says.
@@ -55,6 +57,7 @@ impl fmt::Display for ToListener {
             ToListener::Ended { group } => write!(f, "ended {}", group.leader()),
             ToListener::Rotate => write!(f, "rotate"),
             ToListener::Stop => write!(f, "stop"),
+            ToListener::Hurry => write!(f, "hurry"),
         }
     }
 }
@@ -69,6 +72,7 @@ impl Message for ToListener {
             ["ended", pgid] => Some(ToListener::Ended { group: group(pgid)? }),
             ["rotate"] => Some(ToListener::Rotate),
             ["stop"] => Some(ToListener::Stop),
+            ["hurry"] => Some(ToListener::Hurry),
             _ => None,
         }
     }
@@ -177,6 +181,7 @@ mod tests {
             ToListener::Ended { group: group(2) },
             ToListener::Rotate,
             ToListener::Stop,
+            ToListener::Hurry,
         ];
         messages.iter().for_each(|message| sender.send(message));
         for message in messages {

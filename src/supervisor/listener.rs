@@ -216,6 +216,11 @@ impl Listener {
         self.say(&ToListener::Stop);
     }
 
+    /// Asks it to stop soon, drained or not.
+    pub(super) fn hurry(&mut self) {
+        self.say(&ToListener::Hurry);
+    }
+
     pub(super) fn kill(&mut self) {
         if let State::Up(running) = &mut self.state {
             let _ended = running.child.kill();

@@ -25,6 +25,9 @@ pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the listener may take to drain and stop: twice and more what it gives itself.
 const LISTENER_STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The same after a second interrupt: longer than a listener in a hurry gives itself.
+const LISTENER_HURRY_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Events that wait before their threads do.
 const MAX_WAITING_EVENTS: usize = 64;
 
@@ -90,8 +93,8 @@ pub struct Supervisor {
     /// Why the workers are being stopped, as soon as they are.
     pub(super) reason: Option<Reason>,
     pub(super) stopped: usize,
-    /// Whether nobody gets time to end any more.
-    pub(super) is_killing: bool,
+    /// Since when nobody gets time any more, but what is needed to leave nothing behind.
+    pub(super) hurries_since: Option<Instant>,
     pub(super) sender: SyncSender<Event>,
     pub(super) events: Receiver<Event>,
 }
@@ -133,7 +136,7 @@ impl Supervisor {
             first_failure: None,
             reason: None,
             stopped: 0,
-            is_killing: false,
+            hurries_since: None,
             sender,
             events,
         }
@@ -209,7 +212,10 @@ impl Supervisor {
         self.end_orphans();
         // Whoever has a last word for the log needs a listener.
         let give_up_at = Instant::now() + READY_TIMEOUT;
-        while !self.listener.is_ready() && Instant::now() < give_up_at {
+        while !self.listener.is_ready()
+            && self.hurries_since.is_none()
+            && Instant::now() < give_up_at
+        {
             self.step();
         }
         let written = self.workers.iter().all(Worker::is_written);
@@ -217,14 +223,22 @@ impl Supervisor {
         Ok(Outcome { reason, stopped: self.stopped, written })
     }
 
-    /// Stops the listener, which drains first. Blocks for at most some seconds.
+    /// Stops the listener, which drains first. Blocks for at most some seconds, and for less when it is
+    /// interrupted: the listener then writes what it can within a second, and what else is in shared
+    /// memory stays there for the next one.
     ///
     /// # Errors
     /// It died, or had to be killed.
     pub fn stop(mut self) -> Result<StopReport, SuperviseError> {
         self.listener.ask_to_stop();
-        let deadline = Instant::now() + LISTENER_STOP_TIMEOUT;
+        let mut deadline = Instant::now() + LISTENER_STOP_TIMEOUT;
+        let mut is_in_a_hurry = false;
         while self.listener.is_up() {
+            if self.hurries_since.is_some() && !is_in_a_hurry {
+                self.listener.hurry();
+                deadline = deadline.min(Instant::now() + LISTENER_HURRY_TIMEOUT);
+                is_in_a_hurry = true;
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
                 Ok(Event::Listener(news)) => {
@@ -233,6 +247,7 @@ impl Supervisor {
                         return report.ok_or(SuperviseError::ListenerDied { exit });
                     }
                 }
+                Ok(Event::Interrupt(_)) => self.hurry(),
                 Ok(_) => {}
                 Err(_) => {
                     self.listener.kill();
@@ -333,12 +348,18 @@ impl Supervisor {
         }
     }
 
+    /// Kills all workers, and waits only for what leaves nothing behind. Asked again it changes nothing:
+    /// all that is waited for has a short limit then.
+    fn hurry(&mut self) {
+        if self.hurries_since.is_none() {
+            self.hurries_since = Some(Instant::now());
+            self.workers.iter_mut().for_each(Worker::kill_in_a_hurry);
+        }
+    }
+
     pub(super) fn take(&mut self, event: Event) {
         match event {
-            Event::Interrupt(_) if self.reason.is_some() => {
-                self.is_killing = true;
-                self.workers.iter_mut().for_each(Worker::kill);
-            }
+            Event::Interrupt(_) if self.reason.is_some() => self.hurry(),
             Event::Interrupt(signal) => self.stop_workers(Reason::Interrupted { signal }),
             Event::Rotate => self.listener.rotate(),
             Event::Ended(id, exit) => {

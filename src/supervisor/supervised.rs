@@ -17,6 +17,10 @@ use crate::{Certainty, Level, QueueDir, QueueListener, Rotate, Stop};
 /// How long the reason may take into the log.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a listener whose supervisor is in a hurry may take to write what it can. What is left in
+/// shared memory stays there for the next one.
+pub(super) const HURRY_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The link of a listener process to the supervisor that has started it.
 ///
 /// When the supervisor asks for it, the listener stops. When the supervisor vanishes without that,
@@ -84,13 +88,13 @@ impl Watch {
                     self.workers.retain(|(known, _)| *known != group);
                 }
                 Some(ToListener::Rotate) => self.rotate.request(),
-                Some(ToListener::Stop) => break,
-                None => {
-                    self.end_workers();
-                    break;
-                }
+                // It may be in a hurry later.
+                Some(ToListener::Stop) => self.stop.request(),
+                Some(ToListener::Hurry) => return self.stop.request_within(HURRY_TIMEOUT),
+                None => break,
             }
         }
+        self.end_workers();
         self.stop.request();
     }
 

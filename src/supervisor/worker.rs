@@ -167,9 +167,9 @@ impl Worker {
         }
     }
 
-    pub(super) fn kill(&mut self) {
+    pub(super) fn kill_in_a_hurry(&mut self) {
         if let Stage::Alive { life, .. } = &mut self.stage {
-            life.kill();
+            life.kill_in_a_hurry();
         }
     }
 
