@@ -28,6 +28,10 @@ const LISTENER_STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// The same after a second interrupt: longer than a listener in a hurry gives itself.
 const LISTENER_HURRY_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a listener that starts may take to get ready after an interrupt: one that is can stop as it
+/// should.
+const INTERRUPTED_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Events that wait before their threads do.
 const MAX_WAITING_EVENTS: usize = 64;
 
@@ -190,8 +194,8 @@ impl Supervisor {
     /// and those that it has stopped may be started again, so they have not ended for good.
     ///
     /// # Errors
-    /// Workers wait for each other or for one that there is not, or the listener did not start; no
-    /// worker was started then.
+    /// Workers wait for each other or for one that there is not, the listener did not start, or an
+    /// interrupt came before it did; no worker was started then.
     pub fn run(&mut self, workers: Vec<WorkerCommand>) -> Result<Outcome, SuperviseError> {
         let after = order(&workers)?;
         for complaint in std::mem::take(&mut self.complaints) {
@@ -260,7 +264,7 @@ impl Supervisor {
 
     fn start_listener(&mut self) -> Result<(), SuperviseError> {
         self.listener.start().map_err(|source| SuperviseError::Spawn { source })?;
-        let deadline = Instant::now() + READY_TIMEOUT;
+        let mut deadline = Instant::now() + READY_TIMEOUT;
         while !self.listener.is_ready() {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
@@ -269,10 +273,22 @@ impl Supervisor {
                         return Err(SuperviseError::ListenerDied { exit });
                     }
                 }
+                Ok(event @ Event::Interrupt(_)) => {
+                    self.take(event);
+                    // Asked again it waits no more.
+                    let patience =
+                        self.hurries_since.map_or(INTERRUPTED_TIMEOUT, |_| Duration::ZERO);
+                    deadline = deadline.min(Instant::now() + patience);
+                }
                 Ok(event) => self.take(event),
                 Err(_) => {
                     self.listener.kill();
-                    return Err(SuperviseError::ListenerStuck);
+                    return Err(match self.reason {
+                        Some(Reason::Interrupted { signal }) => {
+                            SuperviseError::Interrupted { signal }
+                        }
+                        _ => SuperviseError::ListenerStuck,
+                    });
                 }
             }
         }
