@@ -141,9 +141,18 @@ pub(super) fn halves(stream: UnixStream) -> io::Result<(Sender, Receiver)> {
 }
 
 impl Sender {
-    /// Sends one message. The other side may be gone: whoever reads the link notices that.
-    pub(super) fn send(&mut self, message: &impl Message) {
-        let _gone = self.0.write_all(format!("{message}\n").as_bytes());
+    /// Sends messages, in one write: the system counts room for about three hundred of them, however
+    /// short they are.
+    ///
+    /// # Errors
+    /// The other side is gone, which whoever reads the link notices, or has left so much unread for so
+    /// long that it misses these.
+    pub(super) fn send<'m, M: Message + 'm>(
+        &mut self,
+        messages: impl IntoIterator<Item = &'m M>,
+    ) -> io::Result<()> {
+        let lines: String = messages.into_iter().map(|message| format!("{message}\n")).collect();
+        self.0.write_all(lines.as_bytes())
     }
 
     /// Ends the link, also for the receiving half of this end. What was sent still arrives.
@@ -183,7 +192,7 @@ mod tests {
             ToListener::Stop,
             ToListener::Hurry,
         ];
-        messages.iter().for_each(|message| sender.send(message));
+        sender.send(&messages).unwrap();
         for message in messages {
             assert_eq!(receiver.receive(), Some(message));
         }

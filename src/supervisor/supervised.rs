@@ -50,7 +50,7 @@ impl SupervisorLink {
         let (mut asking, _) = link::halves(stream.try_clone()?)?;
         let (mut sender, receiver) = link::halves(stream)?;
         let (stop, rotate) = (listener.stop_handle(), listener.rotate_handle());
-        stop.defer_to(move || asking.send(&ToSupervisor::Asked));
+        stop.defer_to(move || drop(asking.send([&ToSupervisor::Asked])));
         let watch = Watch {
             receiver,
             workers: Vec::new(),
@@ -60,13 +60,14 @@ impl SupervisorLink {
             stop_timeout: stop_timeout.min(MAX_TIMEOUT),
         };
         thread::Builder::new().name("logboom-link".into()).spawn(move || watch.run())?;
-        sender.send(&ToSupervisor::Ready);
+        // A supervisor that is gone is noticed where the link is read.
+        let _gone = sender.send([&ToSupervisor::Ready]);
         Ok(SupervisorLink { sender })
     }
 
     /// Tells the supervisor how the listener has stopped.
     pub fn report(mut self, report: StopReport) {
-        self.sender.send(&ToSupervisor::Stopped(report));
+        let _gone = self.sender.send([&ToSupervisor::Stopped(report)]);
     }
 }
 
