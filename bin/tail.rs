@@ -263,8 +263,8 @@ fn add(reader: &mut Reader, path: &Path) {
 
 fn report_skip(reader: &Reader) {
     complain(&format_args!(
-        "lines of {} may be missing here: backups were deleted before they were read \
-         (a higher --backup-count keeps them longer)",
+        "lines of {} may be missing here: backups were deleted before they were read (keep more of them), \
+         or compressed by a program that changes their times",
         reader.path().unwrap_or("the log".as_ref()).display()
     ));
 }

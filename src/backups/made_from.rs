@@ -1,6 +1,6 @@
 //! What a compressed file tells of the one that it was made from.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
@@ -14,6 +14,25 @@ const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// The head and the tail of a file of `gzip` have so many bytes (RFC 1952, 2.3).
 const MIN_GZIP_BYTES: u64 = 18;
 
+/// When a file was last written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LastWrite {
+    s: i64,
+    /// Copies of a time often have no more digits.
+    us: i64,
+}
+
+impl LastWrite {
+    pub(crate) fn of(metadata: &Metadata) -> LastWrite {
+        LastWrite { s: metadata.mtime(), us: metadata.mtime_nsec() / 1000 }
+    }
+
+    /// Whether it is `original`, or that without its fraction of a second.
+    pub(crate) fn is_copy_of(self, original: LastWrite) -> bool {
+        self.s == original.s && (self.us == original.us || self.us == 0)
+    }
+}
+
 /// Which file that was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MadeFrom {
@@ -21,7 +40,7 @@ pub(crate) enum MadeFrom {
     Origin(Origin),
     /// Others have, who keep the time of the last write, as `gzip`, `zstd` and `logrotate` do. `gzip`
     /// also tells the length of the text, less all but its last 32 bits.
-    Others { written_s: i64, text_bytes: Option<u32> },
+    Others { written: LastWrite, text_bytes: Option<u32> },
 }
 
 /// What `file` tells; `None` where it is not compressed in this way.
@@ -37,8 +56,13 @@ pub(crate) fn made_from(file: &File, compression: Compression) -> io::Result<Opt
             file.read_exact_at(&mut last, found.len() - 4)?;
             Some(u32::from_le_bytes(last))
         }
-        Compression::Zstd if head.starts_with(&ZSTD_MAGIC) => None,
+        Compression::Zstd if head.starts_with(&ZSTD_MAGIC) || is_skippable(&head) => None,
         _ => return Ok(None),
     };
-    Ok(Some(MadeFrom::Others { written_s: found.mtime(), text_bytes }))
+    Ok(Some(MadeFrom::Others { written: LastWrite::of(&found), text_bytes }))
+}
+
+/// Whether a frame comes first that decompressors skip, as `pzstd` writes it (RFC 8878, 3.1.2).
+fn is_skippable(head: &[u8]) -> bool {
+    matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }

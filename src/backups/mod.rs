@@ -10,7 +10,7 @@ mod origin;
 pub(crate) use listing::Backup;
 pub(crate) use listing::{list, path_of};
 #[cfg(any(feature = "tail", feature = "verify"))]
-pub(crate) use made_from::{MadeFrom, made_from};
+pub(crate) use made_from::{LastWrite, MadeFrom, made_from};
 pub(crate) use name::BackupName;
 #[cfg(not(all(feature = "compression", feature = "listener")))]
 pub(crate) use name::Compression;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::text::Text;
 use super::{FilesError, ReadBytes};
-use crate::backups::{Compression, MadeFrom, Origin};
+use crate::backups::{Compression, LastWrite, MadeFrom, Origin};
 #[cfg(feature = "compression")]
 use crate::compression::Frames;
 use crate::file_id::FileId;
@@ -148,7 +148,7 @@ pub(super) struct Identity {
     id: FileId,
     /// As compressed files tell of the file they were made from.
     origin: Origin,
-    written_s: i64,
+    written: LastWrite,
     bytes: u64,
     /// Whether no name leads to it any more.
     pub(super) is_deleted: bool,
@@ -160,24 +160,41 @@ impl Identity {
         Identity {
             id: FileId::of(metadata),
             origin: Origin::of(metadata),
-            written_s: metadata.mtime(),
+            written: LastWrite::of(metadata),
             bytes: metadata.len(),
             is_deleted: metadata.nlink() == 0,
         }
     }
 
-    /// Whether it is `id`, or what `id` was made from by compression.
+    /// Whether it is `id`, or what the log has made from it by compression.
     pub(super) fn is(&self, id: FileId, made_from: Option<MadeFrom>) -> bool {
-        let is_source = match made_from {
-            None => false,
-            Some(MadeFrom::Origin(origin)) => origin == self.origin,
-            // Others delete what they have compressed.
-            Some(MadeFrom::Others { written_s, text_bytes }) => {
-                self.is_deleted
-                    && written_s == self.written_s
-                    && text_bytes.is_none_or(|bytes| bytes == self.bytes as u32)
-            }
+        self.id == id || made_from == Some(MadeFrom::Origin(self.origin))
+    }
+
+    /// Whether others may have made this from it, who then delete it.
+    pub(super) fn may_be(&self, made_from: Option<MadeFrom>) -> bool {
+        let Some(MadeFrom::Others { written, text_bytes }) = made_from else { return false };
+        self.is_deleted
+            && written.is_copy_of(self.written)
+            && text_bytes.is_none_or(|bytes| self.has_length(bytes))
+    }
+
+    /// Whether others have made this from a file of the same length.
+    #[cfg(feature = "tail")]
+    pub(super) fn is_as_long(&self, made_from: Option<MadeFrom>) -> bool {
+        let Some(MadeFrom::Others { text_bytes: Some(bytes), .. }) = made_from else {
+            return false;
         };
-        self.id == id || is_source
+        self.has_length(bytes)
+    }
+
+    /// Whether others have made this from a file that was written to no later.
+    #[cfg(feature = "tail")]
+    pub(super) fn is_no_newer(&self, made_from: Option<MadeFrom>) -> bool {
+        matches!(made_from, Some(MadeFrom::Others { written, .. }) if written <= self.written)
+    }
+
+    fn has_length(&self, bytes: u32) -> bool {
+        self.bytes as u32 == bytes
     }
 }

@@ -82,6 +82,14 @@ impl Listed {
     }
 }
 
+/// Where in a listing a file is, be it compressed; nowhere where several may be it.
+fn place_of(held: &Identity, listing: &[Listed]) -> Option<usize> {
+    listing.iter().position(|file| file.is(held)).or_else(|| {
+        let mut alike = (0..listing.len()).filter(|at| held.may_be(listing[*at].made_from));
+        alike.next().filter(|_| alike.next().is_none())
+    })
+}
+
 impl LogFiles {
     pub(crate) fn new(path: PathBuf) -> LogFiles {
         LogFiles { path, made_from: Mutex::default() }
@@ -103,12 +111,19 @@ impl LogFiles {
         self.open_chosen(|listing| listing.last().copied())
     }
 
-    /// The oldest file but for those that others have compressed: whoever reads along has passed them
-    /// before.
+    /// The oldest file that is newer than `held`, which has left the log. Of what others have compressed the
+    /// times decide; nothing of that is taken where one may be `held` with another time.
     #[cfg(feature = "tail")]
-    pub(crate) fn oldest_unread(&self) -> Result<Option<LogFile>, FilesError> {
-        let is_of_others = |file: &&Listed| matches!(file.made_from, Some(MadeFrom::Others { .. }));
-        self.open_chosen(|listing| listing.iter().rfind(|file| !is_of_others(file)).copied())
+    pub(crate) fn oldest_since(&self, held: &LogFile) -> Result<Option<LogFile>, FilesError> {
+        let held = self.identity(held)?;
+        self.open_chosen(|listing| {
+            let is_doubtful = listing.iter().any(|file| held.is_as_long(file.made_from));
+            let is_passed = |file: &&Listed| match file.made_from {
+                Some(MadeFrom::Others { .. }) => is_doubtful || held.is_no_newer(file.made_from),
+                _ => false,
+            };
+            listing.iter().rfind(|file| !is_passed(file)).copied()
+        })
     }
 
     /// The newest file whose text begins with one of which `is_wanted` is true, given its first bytes, at
@@ -139,7 +154,8 @@ impl LogFiles {
     pub(crate) fn older_than(&self, held: &LogFile) -> Result<Option<LogFile>, FilesError> {
         let held = self.identity(held)?;
         self.open_chosen(|listing| {
-            let place = listing.iter().rposition(|file| file.is(&held))?;
+            let last = listing.iter().rposition(|file| file.is(&held));
+            let place = last.or_else(|| place_of(&held, listing))?;
             listing.get(place + 1).copied()
         })
     }
@@ -158,7 +174,7 @@ impl LogFiles {
             return Ok(Newer::NotYet);
         }
         let found = self.open_chosen(|listing| {
-            let place = listing.iter().position(|file| file.is(identity))?;
+            let place = place_of(identity, listing)?;
             listing.get(place.checked_sub(1)?).copied()
         })?;
         // Asked last: while `held` is in the log, be it compressed, nothing newer was deleted, so the
@@ -175,8 +191,9 @@ impl LogFiles {
     /// How large all files are now that are newer than `held`.
     pub(crate) fn newer_bytes(&self, held: &LogFile) -> Result<u64, FilesError> {
         let (held, listing) = (self.identity(held)?, self.list()?);
-        let newer = listing.iter().take_while(|file| !file.is(&held));
+        let newer = &listing[..place_of(&held, &listing).unwrap_or(listing.len())];
         newer
+            .iter()
             .map(|file| self.status_at(&self.path_of(file)))
             .try_fold(0, |sum, status| Ok(sum + status?.map_or(0, |status| status.len())))
     }
@@ -186,7 +203,7 @@ impl LogFiles {
     pub(crate) fn name_of(&self, held: &LogFile) -> Result<Option<PathBuf>, FilesError> {
         let held = self.identity(held)?;
         let listing = self.list()?;
-        Ok(listing.iter().find(|file| file.is(&held)).map(|file| self.path_of(file)))
+        Ok(place_of(&held, &listing).map(|place| self.path_of(&listing[place])))
     }
 
     fn open_chosen(
@@ -225,7 +242,7 @@ impl LogFiles {
     }
 
     fn is_listed(&self, held: &Identity) -> Result<bool, FilesError> {
-        Ok(self.list()?.iter().any(|file| file.is(held)))
+        Ok(place_of(held, &self.list()?).is_some())
     }
 
     /// The files in order of age, newest first.

@@ -106,6 +106,9 @@ impl Rotation {
                 (self.gzipped(number - 1), self.gzipped(number)),
             ];
             let (from, to) = forms.iter().find(|(from, _)| from.exists()).expect("a file");
+            for (_, oldest) in &forms {
+                let _absent = fs::remove_file(oldest);
+            }
             fs::rename(from, to).expect("rename");
         }
         self.filling = number.checked_sub(1);

@@ -102,7 +102,8 @@ struct Next {
 pub enum Progress {
     /// There may be more: call again at once.
     Advanced,
-    /// Lines may be missing here: backups were deleted before they were read. Call again at once.
+    /// Lines may be missing here: backups were deleted before they were read, or compressed by a program that
+    /// changes the time of their last write. Call again at once.
     Skipped,
     /// Everything was returned. Call again when some time has passed.
     Idle,
@@ -351,7 +352,8 @@ impl Tail {
                 Newer::Left => {}
             }
         }
-        Ok(self.files.oldest_unread()?.map(|file| Next { file, progress: Progress::Skipped }))
+        let oldest = self.files.oldest_since(reading.file())?;
+        Ok(oldest.map(|file| Next { file, progress: Progress::Skipped }))
     }
 
     fn go_over_to(&mut self, next: Next) -> Result<Progress, TailError> {

@@ -80,7 +80,7 @@ pub enum Found {
     /// The rest of the record that was found last of its log: its writer was not done with it, or it is
     /// longer than what is kept of one.
     Rest,
-    /// Records may be missing here: backups were deleted before they were read.
+    /// Records may be missing here, as [`Progress::Skipped`](super::Progress::Skipped) says.
     Skipped,
     /// Everything was read. Ask again when some time has passed.
     Idle,

@@ -69,7 +69,7 @@ pub(super) struct Head {
 pub(super) enum Step {
     /// There is a head.
     Head,
-    /// Backups were deleted before they were read.
+    /// Backups were gone before they were read.
     Skipped,
     /// Everything was read.
     Idle,
