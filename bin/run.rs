@@ -18,8 +18,8 @@ use crate::screen::ScreenForm;
 use crate::sockets::SocketOptions;
 use crate::{exit, supervise};
 
-/// How long the reason of the end may take into the log.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the reason of the end may take into the log, where that takes what is written to it.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 const DETAILS: &str = "\
 Examples:
@@ -65,8 +65,10 @@ quote or a backslash, stands in quotes: --context 'note=\"a, b\"'.
 
 The exit code is that of the first worker that failed by itself (128+N for signal N, 127 not found, 126
 not executable, 1 not ready in time). Ctrl-C, SIGTERM, SIGHUP and `logboom ctl stop` end all, with code 0
-when all records are written; a second signal kills. SIGUSR1 rotates the log. What a worker leaves
-behind in its process group ends with it, what has left its group with the last worker.";
+when all records are written. A second signal kills the workers, and all ends within seconds: what a
+full disk does not take by then waits in the queue for the next listener (74). SIGUSR1 rotates the log.
+What a worker leaves behind in its process group ends with it, what has left its group with the last
+worker.";
 
 /// Start a listener and workers, and log what they print
 #[derive(clap::Args)]
@@ -192,6 +194,7 @@ fn record(queue: &QueueDir, outcome: &Outcome, context: &Context) {
     if let Ok(handler) = builder.pinned_filter("trace").attach() {
         let level = if outcome.is_failure() { Level::ERROR } else { Level::INFO };
         handler.relay(level, "logboom", &outcome.to_string());
-        let _pending = handler.flush(Certainty::Written, FLUSH_TIMEOUT);
+        let timeout = if outcome.written { FLUSH_TIMEOUT } else { Duration::ZERO };
+        let _pending = handler.flush(Certainty::Written, timeout);
     }
 }

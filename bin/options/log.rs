@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use logboom::formatter::{
     DEFAULT_PATTERN, Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter,
 };
@@ -100,6 +102,14 @@ impl LogOptions {
     }
 }
 
+/// Takes one of these words, all that there are: shells offer them.
+fn one_of<T>(words: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse())
+}
+
 /// When a log file rotates besides, and what becomes of its backups.
 #[derive(clap::Args, Clone, Default)]
 pub(crate) struct RotationOptions {
@@ -112,7 +122,8 @@ pub(crate) struct RotationOptions {
     rotate_on_start: bool,
     /// What rotated files are called: `number` (app.log.1), `date` (app.log.2026-11-22), `unique`
     /// (app.log.2026-11-22T04-48-23Z); with dates, a --backup-count of 0 keeps all [default: number]
-    #[arg(long, value_name = "NAMES")]
+    #[arg(long, value_name = "NAMES", hide_possible_values = true)]
+    #[arg(value_parser = one_of::<BackupNames>(["number", "date", "unique"]))]
     backup_names: Option<BackupNames>,
     /// Delete rotated files that were written last so long ago, such as 30d (s, m, h, d), when the log
     /// rotates and at the start
@@ -128,10 +139,12 @@ pub(crate) struct RotationOptions {
     /// What to do at --keep-bytes and --min-free: `hold-back`, write nothing more until there is room, as
     /// on a full disk; or `delete-oldest`, delete the oldest rotated files, and hold back when none is left
     /// [default: delete-oldest at --keep-bytes, hold-back at --min-free]
-    #[arg(long, value_name = "WHAT")]
+    #[arg(long, value_name = "WHAT", hide_possible_values = true)]
+    #[arg(value_parser = one_of::<AtDiskLimit>(["hold-back", "delete-oldest"]))]
     at_disk_limit: Option<AtDiskLimit>,
     /// Compress rotated files, aside: `zstd` (app.log.1.zst) or `gzip` (app.log.1.gz)
-    #[arg(long, value_name = "FORM")]
+    #[arg(long, value_name = "FORM", hide_possible_values = true)]
+    #[arg(value_parser = one_of::<Compression>(["zstd", "gzip"]))]
     compress: Option<Compression>,
 }
 

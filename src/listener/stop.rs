@@ -15,10 +15,18 @@ pub struct Stop {
 
 #[derive(Default)]
 struct Shared {
-    requested_at: Mutex<Option<Instant>>,
+    asked: Mutex<Asked>,
     changed: Condvar,
     /// Who decides when the listener stops, if not whoever asks.
     deputy: Mutex<Option<Deputy>>,
+}
+
+/// What was asked for, and when.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Asked {
+    at: Option<Instant>,
+    /// Until when the stop may take, where somebody cannot wait for the drain timeout.
+    until: Option<Instant>,
 }
 
 type Deputy = Box<dyn FnMut() + Send>;
@@ -30,9 +38,17 @@ impl Stop {
 
     /// Asks the listener to drain what it has and stop. Returns at once; asking twice is asking once.
     pub fn request(&self) {
-        self.lock().get_or_insert_with(Instant::now);
+        self.lock().at.get_or_insert_with(Instant::now);
         self.shared.changed.notify_all();
         self.wake();
+    }
+
+    /// Asks the listener to stop within this time, where its drain timeout leaves it longer. Returns at
+    /// once.
+    #[cfg(feature = "supervisor")]
+    pub(crate) fn request_within(&self, timeout: Duration) {
+        self.lock().until.get_or_insert_with(|| Instant::now() + timeout);
+        self.request();
     }
 
     /// Tells those who decide about it that somebody wants the listener to stop. Where there are none, or
@@ -54,7 +70,7 @@ impl Stop {
 
     /// Whether somebody has asked.
     pub fn is_requested(&self) -> bool {
-        self.lock().is_some()
+        self.lock().at.is_some()
     }
 
     /// Lets the drain look around; with a full queue it does anyway.
@@ -64,21 +80,24 @@ impl Stop {
 
     /// What is left of `timeout` since the stop was asked for; all of it before.
     pub(super) fn left(&self, timeout: Duration) -> Duration {
-        let since = self.lock().map_or(Duration::ZERO, |at| at.elapsed());
-        timeout.saturating_sub(since)
+        let Asked { at, until } = *self.lock();
+        let since = at.map_or(Duration::ZERO, |at| at.elapsed());
+        let left = timeout.saturating_sub(since);
+        until.map_or(left, |until| left.min(until.saturating_duration_since(Instant::now())))
     }
 
-    /// Pauses before another attempt, less long when a stop is asked for meanwhile; tells whether
+    /// Pauses before another attempt, less long when a stop is asked for meanwhile, or
+    /// a faster one; tells whether
     /// there is time for one within `timeout` after the stop.
     pub(super) fn rest(&self, pause: Duration, timeout: Duration) -> bool {
-        let was_requested = self.is_requested();
+        let before = *self.lock();
         let pause = pause.min(self.left(timeout));
-        let waiting = |at: &mut Option<Instant>| was_requested || at.is_none();
+        let waiting = |asked: &mut Asked| *asked == before;
         drop(self.shared.changed.wait_timeout_while(self.lock(), pause, waiting));
         !self.left(timeout).is_zero()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.shared.requested_at.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Asked> {
+        self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -21,6 +21,9 @@ use crate::{Context, Process, QueueDir};
 /// listener, to flush, and some more.
 pub(super) const GIVE_UP_TIMEOUT: Duration = FLUSH_TIMEOUT.saturating_mul(3);
 
+/// How long a killed worker may take to end and to have its output written where somebody is in a hurry.
+pub(super) const HURRY_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A worker that was started.
 pub(super) struct Life {
     pub(super) id: LifeId,
@@ -132,10 +135,18 @@ impl Life {
         }
     }
 
-    pub(super) fn kill(&mut self) {
+    fn kill(&mut self) {
         if matches!(self.stage, Stage::Running | Stage::Terminating { .. }) {
             self.signal(Group::kill);
             self.stage = Stage::Killed { give_up_at: Instant::now() + GIVE_UP_TIMEOUT };
+        }
+    }
+
+    /// Kills it, and waits no longer than that takes.
+    pub(super) fn kill_in_a_hurry(&mut self) {
+        self.kill();
+        if let Stage::Killed { give_up_at } = &mut self.stage {
+            *give_up_at = (*give_up_at).min(Instant::now() + HURRY_TIMEOUT);
         }
     }
 

@@ -29,6 +29,8 @@ pub(super) enum ToListener {
     Rotate,
     /// Drain and stop.
     Stop,
+    /// Stop within [`HURRY_TIMEOUT`](super::supervised::HURRY_TIMEOUT), drained or not.
+    Hurry,
 }
 
 /// What the listener says.
@@ -55,6 +57,7 @@ impl fmt::Display for ToListener {
             ToListener::Ended { group } => write!(f, "ended {}", group.leader()),
             ToListener::Rotate => write!(f, "rotate"),
             ToListener::Stop => write!(f, "stop"),
+            ToListener::Hurry => write!(f, "hurry"),
         }
     }
 }
@@ -69,6 +72,7 @@ impl Message for ToListener {
             ["ended", pgid] => Some(ToListener::Ended { group: group(pgid)? }),
             ["rotate"] => Some(ToListener::Rotate),
             ["stop"] => Some(ToListener::Stop),
+            ["hurry"] => Some(ToListener::Hurry),
             _ => None,
         }
     }
@@ -137,9 +141,18 @@ pub(super) fn halves(stream: UnixStream) -> io::Result<(Sender, Receiver)> {
 }
 
 impl Sender {
-    /// Sends one message. The other side may be gone: whoever reads the link notices that.
-    pub(super) fn send(&mut self, message: &impl Message) {
-        let _gone = self.0.write_all(format!("{message}\n").as_bytes());
+    /// Sends messages, in one write: the system counts room for about three hundred of them, however
+    /// short they are.
+    ///
+    /// # Errors
+    /// The other side is gone, which whoever reads the link notices, or has left so much unread for so
+    /// long that it misses these.
+    pub(super) fn send<'m, M: Message + 'm>(
+        &mut self,
+        messages: impl IntoIterator<Item = &'m M>,
+    ) -> io::Result<()> {
+        let lines: String = messages.into_iter().map(|message| format!("{message}\n")).collect();
+        self.0.write_all(lines.as_bytes())
     }
 
     /// Ends the link, also for the receiving half of this end. What was sent still arrives.
@@ -177,8 +190,9 @@ mod tests {
             ToListener::Ended { group: group(2) },
             ToListener::Rotate,
             ToListener::Stop,
+            ToListener::Hurry,
         ];
-        messages.iter().for_each(|message| sender.send(message));
+        sender.send(&messages).unwrap();
         for message in messages {
             assert_eq!(receiver.receive(), Some(message));
         }

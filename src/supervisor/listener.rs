@@ -100,8 +100,12 @@ impl Listener {
             self.children.forget(child.id());
             return Err(error);
         }
-        for (group, name) in &self.groups {
-            link.send(&ToListener::Started { group: *group, name: name.clone() });
+        let groups = self.groups.iter().cloned();
+        let groups: Vec<_> =
+            groups.map(|(group, name)| ToListener::Started { group, name }).collect();
+        if link.send(&groups).is_err() {
+            // It has ended by itself, or is to be started again.
+            let _ended = child.kill();
         }
         let since = Instant::now();
         self.state = State::Up(Running { child, link, since, ready: false });
@@ -216,6 +220,11 @@ impl Listener {
         self.say(&ToListener::Stop);
     }
 
+    /// Asks it to stop soon, drained or not.
+    pub(super) fn hurry(&mut self) {
+        self.say(&ToListener::Hurry);
+    }
+
     pub(super) fn kill(&mut self) {
         if let State::Up(running) = &mut self.state {
             let _ended = running.child.kill();
@@ -228,8 +237,12 @@ impl Listener {
     }
 
     fn say(&mut self, message: &ToListener) {
-        if let State::Up(running) = &mut self.state {
-            running.link.send(message);
+        if let State::Up(running) = &mut self.state
+            && running.link.send([message]).is_err()
+        {
+            // It has ended by itself, or stands still and would never learn what it misses, such as which
+            // group is a stranger's by now: the next one is told everything.
+            let _ended = running.child.kill();
         }
     }
 }
@@ -239,6 +252,26 @@ mod tests {
     use std::sync::mpsc::sync_channel;
 
     use super::*;
+
+    #[test]
+    fn a_listener_that_misses_what_it_is_told_is_killed() {
+        let (sender, events) = sync_channel(8);
+        let mut command = Command::new("/bin/sleep");
+        command.arg("1000");
+        let mut listener = Listener::new(command, sender, Children::default());
+        listener.start().unwrap();
+        let group = Group::new(i32::MAX).unwrap();
+        let until = Instant::now() + Duration::from_secs(30);
+        let exit = loop {
+            listener.started(group, "w");
+            listener.ended(group);
+            match events.try_recv() {
+                Ok(Event::Listener(news)) => break listener.take(news),
+                _ => assert!(Instant::now() < until, "it is not killed"),
+            }
+        };
+        assert_eq!(exit, Some(Exit::Signal(9)));
+    }
 
     #[test]
     fn a_dropped_listener_learns_that_the_supervisor_is_gone() {

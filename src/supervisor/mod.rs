@@ -83,7 +83,7 @@ pub struct Interrupter(SyncSender<Event>);
 
 impl Interrupter {
     /// Asks to end all workers, because of this signal; asked again while they are ending, the
-    /// supervisor kills them. Blocks for a moment where it is asked very often.
+    /// supervisor kills them, and gives what they printed, and the listener, a few seconds. Blocks for a moment where it is asked very often.
     pub fn interrupt(&self, signal: i32) {
         // The other end is gone where the supervisor has done its work.
         let _done = self.0.send(Event::Interrupt(signal));

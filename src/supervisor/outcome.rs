@@ -257,6 +257,12 @@ pub enum SuperviseError {
         /// How it ended.
         exit: Exit,
     },
+    /// A signal asked for the end, and it did not get ready within a second; it was killed.
+    #[error("interrupted by {} before the listener was ready", signal_name(*signal))]
+    Interrupted {
+        /// Its number.
+        signal: i32,
+    },
     /// It did not get where it should within its time, and was killed.
     #[error("the listener did not answer in time and was killed: records may be missing")]
     ListenerStuck,

@@ -25,6 +25,13 @@ pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the listener may take to drain and stop: twice and more what it gives itself.
 const LISTENER_STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The same after a second interrupt: longer than a listener in a hurry gives itself.
+const LISTENER_HURRY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a listener that starts may take to get ready after an interrupt: one that is can stop as it
+/// should.
+const INTERRUPTED_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Events that wait before their threads do.
 const MAX_WAITING_EVENTS: usize = 64;
 
@@ -90,8 +97,8 @@ pub struct Supervisor {
     /// Why the workers are being stopped, as soon as they are.
     pub(super) reason: Option<Reason>,
     pub(super) stopped: usize,
-    /// Whether nobody gets time to end any more.
-    pub(super) is_killing: bool,
+    /// Since when nobody gets time any more, but what is needed to leave nothing behind.
+    pub(super) hurries_since: Option<Instant>,
     pub(super) sender: SyncSender<Event>,
     pub(super) events: Receiver<Event>,
 }
@@ -133,7 +140,7 @@ impl Supervisor {
             first_failure: None,
             reason: None,
             stopped: 0,
-            is_killing: false,
+            hurries_since: None,
             sender,
             events,
         }
@@ -187,8 +194,8 @@ impl Supervisor {
     /// and those that it has stopped may be started again, so they have not ended for good.
     ///
     /// # Errors
-    /// Workers wait for each other or for one that there is not, or the listener did not start; no
-    /// worker was started then.
+    /// Workers wait for each other or for one that there is not, the listener did not start, or an
+    /// interrupt came before it did; no worker was started then.
     pub fn run(&mut self, workers: Vec<WorkerCommand>) -> Result<Outcome, SuperviseError> {
         let after = order(&workers)?;
         for complaint in std::mem::take(&mut self.complaints) {
@@ -209,7 +216,10 @@ impl Supervisor {
         self.end_orphans();
         // Whoever has a last word for the log needs a listener.
         let give_up_at = Instant::now() + READY_TIMEOUT;
-        while !self.listener.is_ready() && Instant::now() < give_up_at {
+        while !self.listener.is_ready()
+            && self.hurries_since.is_none()
+            && Instant::now() < give_up_at
+        {
             self.step();
         }
         let written = self.workers.iter().all(Worker::is_written);
@@ -217,14 +227,22 @@ impl Supervisor {
         Ok(Outcome { reason, stopped: self.stopped, written })
     }
 
-    /// Stops the listener, which drains first. Blocks for at most some seconds.
+    /// Stops the listener, which drains first. Blocks for at most some seconds, and for less when it is
+    /// interrupted: the listener then writes what it can within a second, and what else is in shared
+    /// memory stays there for the next one.
     ///
     /// # Errors
     /// It died, or had to be killed.
     pub fn stop(mut self) -> Result<StopReport, SuperviseError> {
         self.listener.ask_to_stop();
-        let deadline = Instant::now() + LISTENER_STOP_TIMEOUT;
+        let mut deadline = Instant::now() + LISTENER_STOP_TIMEOUT;
+        let mut is_in_a_hurry = false;
         while self.listener.is_up() {
+            if self.hurries_since.is_some() && !is_in_a_hurry {
+                self.listener.hurry();
+                deadline = deadline.min(Instant::now() + LISTENER_HURRY_TIMEOUT);
+                is_in_a_hurry = true;
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
                 Ok(Event::Listener(news)) => {
@@ -233,6 +251,7 @@ impl Supervisor {
                         return report.ok_or(SuperviseError::ListenerDied { exit });
                     }
                 }
+                Ok(Event::Interrupt(_)) => self.hurry(),
                 Ok(_) => {}
                 Err(_) => {
                     self.listener.kill();
@@ -245,7 +264,7 @@ impl Supervisor {
 
     fn start_listener(&mut self) -> Result<(), SuperviseError> {
         self.listener.start().map_err(|source| SuperviseError::Spawn { source })?;
-        let deadline = Instant::now() + READY_TIMEOUT;
+        let mut deadline = Instant::now() + READY_TIMEOUT;
         while !self.listener.is_ready() {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
@@ -254,10 +273,22 @@ impl Supervisor {
                         return Err(SuperviseError::ListenerDied { exit });
                     }
                 }
+                Ok(event @ Event::Interrupt(_)) => {
+                    self.take(event);
+                    // Asked again it waits no more.
+                    let patience =
+                        self.hurries_since.map_or(INTERRUPTED_TIMEOUT, |_| Duration::ZERO);
+                    deadline = deadline.min(Instant::now() + patience);
+                }
                 Ok(event) => self.take(event),
                 Err(_) => {
                     self.listener.kill();
-                    return Err(SuperviseError::ListenerStuck);
+                    return Err(match self.reason {
+                        Some(Reason::Interrupted { signal }) => {
+                            SuperviseError::Interrupted { signal }
+                        }
+                        _ => SuperviseError::ListenerStuck,
+                    });
                 }
             }
         }
@@ -333,12 +364,18 @@ impl Supervisor {
         }
     }
 
+    /// Kills all workers, and waits only for what leaves nothing behind. Asked again it changes nothing:
+    /// all that is waited for has a short limit then.
+    fn hurry(&mut self) {
+        if self.hurries_since.is_none() {
+            self.hurries_since = Some(Instant::now());
+            self.workers.iter_mut().for_each(Worker::kill_in_a_hurry);
+        }
+    }
+
     pub(super) fn take(&mut self, event: Event) {
         match event {
-            Event::Interrupt(_) if self.reason.is_some() => {
-                self.is_killing = true;
-                self.workers.iter_mut().for_each(Worker::kill);
-            }
+            Event::Interrupt(_) if self.reason.is_some() => self.hurry(),
             Event::Interrupt(signal) => self.stop_workers(Reason::Interrupted { signal }),
             Event::Rotate => self.listener.rotate(),
             Event::Ended(id, exit) => {

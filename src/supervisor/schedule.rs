@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::group::GROUP_TICK;
-use super::life::{Birth, GIVE_UP_TIMEOUT};
+use super::life::{Birth, GIVE_UP_TIMEOUT, HURRY_TIMEOUT};
 use super::worker::{News, Worker};
 use super::{LifeId, Notice, OnExit, Reason, Supervisor};
 
@@ -134,13 +134,13 @@ impl Supervisor {
     /// Ends what workers have left behind outside their process groups.
     pub(super) fn end_orphans(&mut self) {
         let kill_at = Instant::now() + self.stop_timeout;
-        let give_up_at = kill_at + GIVE_UP_TIMEOUT;
         while let Some(orphans) = &mut self.orphans {
-            let is_late = self.is_killing || Instant::now() >= kill_at;
+            let is_late = self.hurries_since.is_some() || Instant::now() >= kill_at;
             if if is_late { orphans.kill() } else { orphans.terminate() } {
                 return;
             }
-            if Instant::now() >= give_up_at {
+            let hurry_until = self.hurries_since.map(|since| since + HURRY_TIMEOUT);
+            if Instant::now() >= hurry_until.unwrap_or(kill_at + GIVE_UP_TIMEOUT) {
                 let count = orphans.living().len();
                 (self.notify)(&Notice::OrphansLeft { count });
                 return;

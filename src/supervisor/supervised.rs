@@ -17,6 +17,10 @@ use crate::{Certainty, Level, QueueDir, QueueListener, Rotate, Stop};
 /// How long the reason may take into the log.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a listener whose supervisor is in a hurry may take to write what it can. What is left in
+/// shared memory stays there for the next one.
+pub(super) const HURRY_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The link of a listener process to the supervisor that has started it.
 ///
 /// When the supervisor asks for it, the listener stops. When the supervisor vanishes without that,
@@ -46,7 +50,7 @@ impl SupervisorLink {
         let (mut asking, _) = link::halves(stream.try_clone()?)?;
         let (mut sender, receiver) = link::halves(stream)?;
         let (stop, rotate) = (listener.stop_handle(), listener.rotate_handle());
-        stop.defer_to(move || asking.send(&ToSupervisor::Asked));
+        stop.defer_to(move || drop(asking.send([&ToSupervisor::Asked])));
         let watch = Watch {
             receiver,
             workers: Vec::new(),
@@ -56,13 +60,14 @@ impl SupervisorLink {
             stop_timeout: stop_timeout.min(MAX_TIMEOUT),
         };
         thread::Builder::new().name("logboom-link".into()).spawn(move || watch.run())?;
-        sender.send(&ToSupervisor::Ready);
+        // A supervisor that is gone is noticed where the link is read.
+        let _gone = sender.send([&ToSupervisor::Ready]);
         Ok(SupervisorLink { sender })
     }
 
     /// Tells the supervisor how the listener has stopped.
     pub fn report(mut self, report: StopReport) {
-        self.sender.send(&ToSupervisor::Stopped(report));
+        let _gone = self.sender.send([&ToSupervisor::Stopped(report)]);
     }
 }
 
@@ -84,13 +89,13 @@ impl Watch {
                     self.workers.retain(|(known, _)| *known != group);
                 }
                 Some(ToListener::Rotate) => self.rotate.request(),
-                Some(ToListener::Stop) => break,
-                None => {
-                    self.end_workers();
-                    break;
-                }
+                // It may be in a hurry later.
+                Some(ToListener::Stop) => self.stop.request(),
+                Some(ToListener::Hurry) => return self.stop.request_within(HURRY_TIMEOUT),
+                None => break,
             }
         }
+        self.end_workers();
         self.stop.request();
     }
 

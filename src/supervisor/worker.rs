@@ -92,6 +92,7 @@ impl Worker {
             self.restarts.count();
         }
         self.stage = Stage::Over;
+        self.failure = None;
         self.lives += 1;
         self.is_ready = false;
         let id = LifeId { life: self.lives, ..birth.id };
@@ -110,11 +111,11 @@ impl Worker {
     /// Its process could not be started: a life of no length that has failed.
     pub(super) fn not_started(&mut self, source: io::Error) -> News {
         let reason = Reason::NotStarted { name: self.command.name.clone(), source };
+        self.failure = Some(reason.to_string());
         if let Some(pause) = self.restarts.next(true, Duration::ZERO) {
             self.stage = Stage::Pausing(Instant::now() + pause);
             return News::Restarts(reason, pause);
         }
-        self.failure = Some(reason.to_string());
         News::Failed(reason)
     }
 
@@ -141,6 +142,7 @@ impl Worker {
                 *end = Some(End::Stopped);
             }
         }
+        self.failure = None;
         self.is_ready = false;
     }
 
@@ -167,9 +169,9 @@ impl Worker {
         }
     }
 
-    pub(super) fn kill(&mut self) {
+    pub(super) fn kill_in_a_hurry(&mut self) {
         if let Stage::Alive { life, .. } = &mut self.stage {
-            life.kill();
+            life.kill_in_a_hurry();
         }
     }
 
@@ -232,16 +234,15 @@ impl Worker {
         let good_for = if self.is_ready { life.since.elapsed() } else { Duration::ZERO };
         let pause = if is_done { None } else { self.restarts.next(has_failed, good_for) };
         self.is_ready &= !has_failed && pause.is_none();
+        if has_failed {
+            self.failure = Some(reason.to_string());
+        }
         if let Some(pause) = pause {
             *end = Some(End::Again(Instant::now() + pause));
             return Some(News::Restarts(reason, pause));
         }
         *end = Some(End::Last);
-        if !has_failed {
-            return Some(News::Ended(reason));
-        }
-        self.failure = Some(reason.to_string());
-        Some(News::Failed(reason))
+        Some(if has_failed { News::Failed(reason) } else { News::Ended(reason) })
     }
 
     /// Does what is due; call it again as long as there are news.

@@ -170,6 +170,25 @@ fn a_worker_that_does_not_come_up_is_told_with_its_reason() {
 }
 
 #[test]
+fn a_worker_that_is_to_be_started_again_shows_why_it_has_failed() {
+    let workers = "[workers.w]\ncommand = 'exit 3'\nrestart = 'always'\n\
+                   [workers.well]\ncommand = 'exit 0'\nrestart = 'always'\n\
+                   [workers.none]\ncommand = 'true'\ndirectory = 'none'\nrestart = 'always'";
+    let run = configured(workers, &[]);
+    let why = |name: &str| run.wait_for_state(name, WorkerState::BackingOff).failure;
+    assert_eq!(why("w").as_deref(), Some("w exited 3"));
+    assert_eq!(why("well"), None);
+    let not_started = why("none").unwrap();
+    assert!(
+        not_started.starts_with("cannot start none: there is no directory none"),
+        "{not_started}"
+    );
+    check(&run, "stop w", 0, "w stopped\n");
+    assert_eq!(run.worker("w").failure, None);
+    finish(run, 0);
+}
+
+#[test]
 fn workers_stop_in_the_reverse_of_their_order_and_start_in_it() {
     let worker = |name: &str, after: &str| {
         let end = format!("echo -{name} >> order; rm {name}; exit 0");

@@ -33,7 +33,7 @@ fn offered(completions: &str, words: &[&str]) -> Option<String> {
 }
 
 #[test]
-fn bash_completes_commands_and_flags_but_none_that_are_hidden() {
+fn bash_completes_commands_flags_and_words_but_none_that_are_hidden() {
     let place = Place::new();
     let completions = text(place.run(&["completions", "bash"]));
     let Some(commands) = offered(&completions, &["logboom", ""]) else { return };
@@ -43,6 +43,14 @@ fn bash_completes_commands_and_flags_but_none_that_are_hidden() {
     assert!(!commands.contains("demo-worker") && !commands.contains("bench-producer"));
     let flags = offered(&completions, &["logboom", "listen", "--s"]).unwrap();
     assert!(flags.contains("--sync ") && !flags.contains("--supervised"), "{flags}");
+    for (flag, words) in [
+        ("--compress", "zstd gzip"),
+        ("--backup-names", "number date unique"),
+        ("--at-disk-limit", "hold-back delete-oldest"),
+    ] {
+        let offered = offered(&completions, &["logboom", "listen", flag, ""]).unwrap();
+        assert_eq!(offered.trim(), words, "{flag}");
+    }
     let requests = offered(&completions, &["logboom", "ctl", "sta"]).unwrap();
     assert_eq!(requests.trim(), "status start");
 }

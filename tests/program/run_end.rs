@@ -7,13 +7,13 @@ mod support;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use logboom::supervisor::{Supervisor, WorkerCommand};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::run::{Run, command};
-use support::{Place, is_alive, wait_for, wait_until};
+use support::{Place, SmallDisk, is_alive, lines_of, wait_for, wait_until};
 
 /// A shell that waits for the file `go`.
 const UNTIL_GO: &str = "until [ -e go ]; do sleep 0.01; done";
@@ -149,6 +149,39 @@ fn a_second_signal_kills_what_has_left_its_group_too() {
     run.process.signal(Signal::SIGTERM);
     assert_eq!(run.end().0, 0);
     assert!(!is_alive(pids[0]));
+}
+
+#[test]
+fn a_second_signal_ends_a_run_on_a_full_disk_and_the_next_listener_writes_what_it_left() {
+    const FORM: &str = "--format=%(processName)s %(message)s";
+    let place = Place::new();
+    let Some(disk) = SmallDisk::mount(&place.path("disk"), "256k") else {
+        println!("skipped: a tmpfs cannot be mounted here");
+        return;
+    };
+    let script = format!("w=echo up; {UNTIL_GO}; seq 1000; touch said; sleep 1000");
+    let args = ["run", FORM, "--log=disk/app.log", "--stop-timeout=100000", "-c", &script];
+    let command = place.logboom(&args);
+    let mut run = Run::by(place, command);
+    let log = run.place.path("disk/app.log");
+    wait_until("the worker", || fs::read_to_string(&log).is_ok_and(|log| log == "w up\n"));
+    let filler = disk.fill(1 << 20);
+    run.go();
+    run.wait_for_file("said");
+    run.process.signal(Signal::SIGINT);
+    let since = Instant::now();
+    run.process.signal(Signal::SIGTERM);
+    assert_eq!(run.process.wait(), 74);
+    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+    fs::remove_file(filler).unwrap();
+    let next = run.place.serve(run.place.logboom(&["listen", FORM, "--log=disk/app.log"]));
+    assert!(next.stop().is_complete());
+    let numbers = (1..=1000).map(|number| format!("w {number}"));
+    let expected = ["w up".to_owned()].into_iter().chain(numbers);
+    let expected: Vec<_> = expected.chain(["run interrupted by SIGINT".to_owned()]).collect();
+    assert_eq!(lines_of(&log), expected);
+    // Before the directory that it is mounted in is removed.
+    drop(disk);
 }
 
 #[test]

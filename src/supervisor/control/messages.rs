@@ -75,7 +75,7 @@ pub struct RunWorker {
     pub restarts: u64,
     /// Bytes of memory that the processes of its group have resident; what they share counts for each.
     pub memory_bytes: Option<u64>,
-    /// Why it has failed, where it has.
+    /// Why it has failed, for good or until it is started again.
     pub failure: Option<String>,
 }
 

@@ -29,3 +29,18 @@ fn an_interrupt_while_the_listener_starts_ends_the_run() {
     let outcome = ended.recv_timeout(PATIENCE).unwrap();
     assert_eq!(outcome, ("interrupted by SIGINT".to_owned(), 0));
 }
+
+#[test]
+fn an_interrupt_does_not_wait_for_a_listener_that_gets_stuck_at_its_start() {
+    for interrupts in [1, 2] {
+        let directory = tempfile::tempdir().unwrap();
+        let queue = QueueDir::at(directory.path()).unwrap();
+        let mut supervisor = Supervisor::new(queue, shell("exec sleep 1000"), PATIENCE, |_| {});
+        (0..interrupts).for_each(|_| supervisor.interrupter().interrupt(2));
+        let worker = WorkerCommand::new("w", shell("sleep 1000")).unwrap();
+        let since = Instant::now();
+        let error = supervisor.run(vec![worker]).unwrap_err();
+        assert_eq!(error.to_string(), "interrupted by SIGINT before the listener was ready");
+        assert!(since.elapsed() < READY_TIMEOUT, "{:?}", since.elapsed());
+    }
+}

@@ -262,7 +262,10 @@ fn limits_that_do_not_fit_are_refused_before_anything_is_begun() {
     for (args, said) in [
         (&["--at-disk-limit", "hold-back"][..], "set one of them"),
         (&["--keep-bytes", "1G", "--backup-count", "0"], "has none to delete"),
-        (&["--min-free", "1G", "--at-disk-limit", "nothing"], "expected `hold-back` or"),
+        (
+            &["--min-free", "1G", "--at-disk-limit", "nothing"],
+            "[possible values: hold-back, delete-oldest]",
+        ),
     ] {
         let output = place.run(&[&["listen", "--log", "app.log"], args].concat());
         let text = String::from_utf8(output.stderr).unwrap();
