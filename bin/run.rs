@@ -39,7 +39,7 @@ configuration has
   ready            { log = 'REGEX' }, { command = 'CMD' }, { tcp = '127.0.0.1:5432' } or { exit = true }
                    (it exits 0); with timeout = SECONDS, else 60
   restart          no, on-failure or always; after a pause of 100 ms, doubled each time, 10 s at most
-  max_restarts     how often in a row, else 10; a life of a minute begins the count anew
+  max_restarts     how often in a row, else 10; a life of a minute that got ready begins it anew
   stop_signal, stop_timeout
 Workers end in the reverse of that order, the listener last.
 

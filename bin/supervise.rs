@@ -44,9 +44,9 @@ pub(crate) fn this_program() -> anyhow::Result<Command> {
     Ok(Command::new(std::env::current_exe().context("cannot find the program itself")?))
 }
 
-/// Most descriptors that a worker takes in its supervisor: what it prints, its place in the queue, and
-/// whoever looks whether it is ready.
-const DESCRIPTORS_PER_WORKER: u64 = 10;
+/// Least and most descriptors that a worker takes in its supervisor: what it prints, its place in the
+/// queue, and whoever looks whether it is ready.
+const DESCRIPTORS_PER_WORKER: (u64, u64) = (9, 10);
 
 /// All that the supervisor itself takes, and those that ask it.
 const OTHER_DESCRIPTORS: u64 = 128;
@@ -54,16 +54,18 @@ const OTHER_DESCRIPTORS: u64 = 128;
 /// Lets this process have as many descriptors as so many workers need. They inherit that, so it is not
 /// raised further: there are programs that close all descriptors that they might have.
 pub(crate) fn make_room(workers: usize) -> anyhow::Result<()> {
-    let needed = OTHER_DESCRIPTORS + workers as u64 * DESCRIPTORS_PER_WORKER;
+    let (least, most) = DESCRIPTORS_PER_WORKER;
+    let (least, most) = (workers as u64 * least, OTHER_DESCRIPTORS + workers as u64 * most);
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    if needed > hard {
+    if least > hard {
         bail!(
-            "{workers} workers take {needed} descriptors, of {hard} that a process may have: start \
+            "{workers} workers take {least} descriptors, of {hard} that a process may have: start \
              fewer, or raise the limit (ulimit -n)"
         );
     }
-    if needed > soft {
-        setrlimit(Resource::RLIMIT_NOFILE, needed, hard).context("cannot open more files")?;
+    let wanted = most.min(hard);
+    if wanted > soft {
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).context("cannot open more files")?;
     }
     Ok(())
 }

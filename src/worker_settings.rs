@@ -109,8 +109,8 @@ pub struct Lifecycle {
     pub ready_timeout: Duration,
     /// Whether it is started again when it has ended. Default: [`Restart::No`].
     pub restart: Restart,
-    /// How often in a row it is started again. A life of a minute begins the count anew. Default:
-    /// [`DEFAULT_MAX_RESTARTS`].
+    /// How often in a row it is started again. A life of a minute that got ready begins the count anew.
+    /// Default: [`DEFAULT_MAX_RESTARTS`].
     pub max_restarts: u32,
     /// What asks it to end. Default: SIGTERM.
     pub stop_signal: StopSignal,

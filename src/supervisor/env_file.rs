@@ -58,7 +58,8 @@ fn variable(text: &str) -> Result<((String, String), &str), &'static str> {
     let exported = text.strip_prefix("export").filter(|rest| rest.starts_with(BLANKS));
     let text = exported.map_or(text, |rest| rest.trim_start_matches(BLANKS));
     let (name, _) = split_line(text).0.split_once('=').ok_or(FORM)?;
-    let value = text[name.len() + 1..].trim_start_matches(BLANKS);
+    let behind = &text[name.len() + 1..];
+    let value = behind.trim_start_matches(BLANKS);
     let name = name.trim_end_matches(BLANKS);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty()
@@ -70,16 +71,16 @@ fn variable(text: &str) -> Result<((String, String), &str), &'static str> {
     let (value, rest) = match value.chars().next() {
         Some('\'') => single_quoted(&value[1..])?,
         Some('"') => double_quoted(&value[1..])?,
-        _ => unquoted(value),
+        _ => unquoted(behind),
     };
     if value.contains('\0') { Err(NUL) } else { Ok(((name.to_owned(), value), rest)) }
 }
 
 fn unquoted(text: &str) -> (String, &str) {
     let (line, rest) = split_line(text);
-    let begins_remark = |at: &usize| *at == 0 || line[..*at].ends_with(BLANKS);
+    let begins_remark = |at: &usize| line[..*at].ends_with(BLANKS);
     let remark = line.match_indices('#').map(|(at, _)| at).find(begins_remark);
-    (line[..remark.unwrap_or(line.len())].trim_end().to_owned(), rest)
+    (line[..remark.unwrap_or(line.len())].trim().to_owned(), rest)
 }
 
 fn single_quoted(text: &str) -> Result<(String, &str), &'static str> {
@@ -135,7 +136,7 @@ mod tests {
             ("A=a=b", "a=b"),
             ("A=b # why", "b"),
             ("A=ä\t# why # not", "ä"),
-            ("A=#", ""),
+            ("A=#fff", "#fff"),
             ("A=b#c", "b#c"),
             ("A=it's", "it's"),
             ("A=$HOME", "$HOME"),

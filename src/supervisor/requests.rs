@@ -55,7 +55,7 @@ impl Supervisor {
     /// Begins what is asked for; the workers that it is about.
     fn begin_change(&mut self, action: Action, names: &[String]) -> Result<Vec<usize>, Answer> {
         let refused = |reason: String| Err(Answer::Refused { reason });
-        if self.reason.is_some() && action != Action::Stop {
+        if self.is_ending() && action != Action::Stop {
             return refused("the run is ending: nothing is started".into());
         }
         if self.changes.len() >= MAX_CHANGES {
@@ -130,7 +130,7 @@ impl Supervisor {
         for mut change in std::mem::take(&mut self.changes) {
             if change.stage == Stage::Ending && self.have_ended(&change) {
                 change.stage = Stage::Starting;
-                if change.action != Action::Stop && self.reason.is_none() {
+                if change.action != Action::Stop && !self.is_ending() {
                     change.workers.iter().for_each(|number| self.workers[*number].begin_anew());
                     has_moved = true;
                 }

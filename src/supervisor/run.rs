@@ -96,6 +96,8 @@ pub struct Supervisor {
     pub(super) first_failure: Option<Reason>,
     /// Why the workers are being stopped, as soon as they are.
     pub(super) reason: Option<Reason>,
+    /// All workers have ended, and none is started any more.
+    is_over: bool,
     pub(super) stopped: usize,
     /// Since when nobody gets time any more, but what is needed to leave nothing behind.
     pub(super) hurries_since: Option<Instant>,
@@ -139,6 +141,7 @@ impl Supervisor {
             reap_at: Instant::now() + REAP_TICK,
             first_failure: None,
             reason: None,
+            is_over: false,
             stopped: 0,
             hurries_since: None,
             sender,
@@ -210,9 +213,7 @@ impl Supervisor {
         while !self.workers.iter().all(Worker::is_over) {
             self.step();
         }
-        let last = self.first_failure.take().unwrap_or(Reason::AllEnded);
-        // From here on nothing is started on request.
-        self.reason.get_or_insert(last);
+        self.is_over = true;
         self.end_orphans();
         // Whoever has a last word for the log needs a listener.
         let give_up_at = Instant::now() + READY_TIMEOUT;
@@ -223,7 +224,7 @@ impl Supervisor {
             self.step();
         }
         let written = self.workers.iter().all(Worker::is_written);
-        let reason = self.reason.take().unwrap_or(Reason::AllEnded);
+        let reason = self.reason.take().or(self.first_failure.take()).unwrap_or(Reason::AllEnded);
         Ok(Outcome { reason, stopped: self.stopped, written })
     }
 
@@ -362,6 +363,11 @@ impl Supervisor {
         if let Ok(event) = event {
             self.take(event);
         }
+    }
+
+    /// Whether nothing is started any more.
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_over || self.reason.is_some()
     }
 
     /// Kills all workers, and waits only for what leaves nothing behind. Asked again it changes nothing:

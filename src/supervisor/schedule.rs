@@ -21,7 +21,7 @@ impl Supervisor {
                 self.take(event);
                 has_changed = true;
             }
-            if self.reason.is_some() {
+            if self.is_ending() {
                 return has_changed;
             }
             let worker = &self.workers[number];

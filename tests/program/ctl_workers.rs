@@ -275,6 +275,9 @@ fn nothing_is_started_while_a_run_ends_what_workers_have_left_behind() {
     run.wait_for_state("w", WorkerState::Ended);
     check(&run, "start w --timeout 5", 74, "logboom: the run is ending: nothing is started\n");
     run.process.signal(Signal::SIGINT);
+    wait_until("the interrupt", || run_status(&run.place.queue()).unwrap().stopping);
+    assert_eq!(run.process.0.try_wait().unwrap(), None, "one ends it in peace");
+    run.process.signal(Signal::SIGINT);
     let (code, line) = run.end();
     assert_eq!(code, 0, "{line}");
 }

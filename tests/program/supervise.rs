@@ -180,10 +180,10 @@ fn descriptors_suffice_for_all_workers_or_nothing_is_started() {
     assert_eq!((limit_of("w-1"), limit_of("w-40")), ("528\n".into(), "528\n".into()));
 
     let place = Place::new();
-    let output = limited(&place, "-n 500").output().unwrap();
+    let output = limited(&place, "-n 300").output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(74), "{stderr}");
-    let reason = "logboom: 40 workers take 528 descriptors, of 500 that a process may have: start";
+    let reason = "logboom: 40 workers take 360 descriptors, of 300 that a process may have: start";
     assert!(stderr.starts_with(reason), "{stderr}");
     assert!(!place.path("w-1").exists() && !place.log().exists());
 }
