@@ -50,8 +50,8 @@ or compressed (.gz, .zst).
 
 Understood are the text of `--format text`, common patterns of Python and Rust, JSON and logfmt, by the look of
 the first lines; others by --format. Of other text only -g and -v can be asked. Times in text are local unless
-they tell their zone, or as --zone says. --since searches its place, in backups compressed by zstd too; those
-of gzip are decompressed whole to TMPDIR from the one on in which the range begins. Records that stand more than a
+they tell their zone, or as --zone says. --since searches its place, also in backups that logboom compressed by zstd;
+others are decompressed whole to TMPDIR from the one on in which the range begins. Records that stand more than a
 minute out of the order of time may be missed by it. With -f, tail ends a minute behind the time of --until.";
 
 /// Print records of logs, across their rotation, by time, level, worker and more

@@ -1,4 +1,4 @@
-//! MessagePack of fixed width: lengths that are not known yet are patched in.
+//! MessagePack, where lengths that are not known yet are patched in.
 
 use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -102,7 +102,7 @@ impl LinePattern {
         self.has_fields
     }
 
-    /// Whether its lines tell this attribute before the message, or may have it among fields behind.
+    /// Whether its lines tell this attribute before the message, or `fields` behind it.
     pub(crate) fn may_tell(&self, attribute: &str) -> bool {
         let has = |wanted: fn(&Value) -> bool| {
             let mut fixed = self.runs.iter().flat_map(|run| &run.fixed);
@@ -116,9 +116,9 @@ impl LinePattern {
             "levelname" => has(|value| matches!(value, Value::Level)),
             "processName" => names(|kind| matches!(kind, NameKind::Worker)),
             "name" => names(|kind| matches!(kind, NameKind::Logger)),
-            "process" => self.has_fields || has(|value| matches!(value, Value::ProcessId)),
-            "lane" => self.has_fields || has(|value| matches!(value, Value::Lane)),
-            "seq" => self.has_fields || has(|value| matches!(value, Value::Seq)),
+            "process" => has(|value| matches!(value, Value::ProcessId)),
+            "lane" => has(|value| matches!(value, Value::Lane)),
+            "seq" => has(|value| matches!(value, Value::Seq)),
             _ => self.has_fields,
         }
     }

@@ -1,5 +1,5 @@
-//! Finds out when a worker is ready, where its output does not say so: one thread for each worker
-//! that others may wait for.
+//! Finds out when a worker is ready, where its output does not say so: one thread for each life
+//! of a worker that has a way to tell.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};

@@ -51,8 +51,11 @@ impl FieldTest {
         }
     }
 
-    /// The attribute of a pattern that tells the value where it is no field; none where each line tells it.
+    /// The attribute of a pattern that tells the value where it is no field; none where every line answers.
     pub(super) fn attribute(&self) -> Option<&'static str> {
+        if matches!(self.test, ValueTest::IsNot(_)) {
+            return None;
+        }
         Some(match &*self.key {
             "message" => return None,
             "worker" => "processName",

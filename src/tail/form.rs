@@ -235,7 +235,8 @@ impl LineForm {
     fn begins(&self, line: &[u8]) -> bool {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self {
-            LineForm::Json => line.starts_with(b"{") && line.ends_with(b"}"),
+            // Also one that was torn, which then says nothing but its text.
+            LineForm::Json => line.starts_with(b"{"),
             LineForm::Logfmt => FIRST_KEYS.iter().any(|key| line.starts_with(key)),
             LineForm::Text(pattern) => pattern.read(text_of(line)).is_some(),
         }

@@ -195,13 +195,16 @@ impl Query {
     /// Lines of the pattern that was named do not tell what is asked.
     pub(super) fn forms(&self) -> Result<Forms, TailError> {
         let forms = Forms::new(&self.form, LineClock::new(self.zone.clone()))?;
-        match self.attributes().find(|attribute| !forms.may_tell(attribute)) {
+        let of_fields = self.fields.iter().filter_map(FieldTest::attribute);
+        let of_fields = of_fields.filter(|_| !forms.may_tell("fields"));
+        let mut asked = self.attributes().chain(of_fields);
+        match asked.find(|attribute| !forms.may_tell(attribute)) {
             Some(attribute) => Err(TailError::Untold { attribute }),
             None => Ok(forms),
         }
     }
 
-    /// What lines have to tell, as patterns name it.
+    /// What lines have to tell but for fields, as patterns name it.
     fn attributes(&self) -> impl Iterator<Item = &'static str> {
         let asked = [
             (self.has_range(), "asctime"),
@@ -209,8 +212,7 @@ impl Query {
             (!self.workers.is_empty(), "processName"),
             (!self.loggers.is_empty(), "name"),
         ];
-        let asked = asked.into_iter().filter_map(|(is_asked, name)| is_asked.then_some(name));
-        asked.chain(self.fields.iter().filter_map(FieldTest::attribute))
+        asked.into_iter().filter_map(|(is_asked, name)| is_asked.then_some(name))
     }
 
     pub(super) fn since_ns(&self) -> Option<i64> {

@@ -299,8 +299,9 @@ impl Reader {
         Ok(sum)
     }
 
-    /// Whether nothing will come any more: a minute ago by the clock, or by the records of all logs, the end
-    /// of the time that is asked for has been passed.
+    /// Whether nothing will be written any more that is wanted: a minute ago by the clock, or by the records
+    /// of all logs, the end of the time that is asked for has been passed. To be asked at [`Found::Idle`],
+    /// for what was written before may not be read yet.
     pub fn is_past(&self) -> bool {
         let is_past = |until_ns: i64| until_ns.saturating_add(DISORDER_NS) < now_ns();
         self.query.until_ns().is_some_and(is_past)
@@ -340,7 +341,12 @@ fn open((path, unended): &Log, query: &Query, start: Start) -> Result<(Source, u
         let count = if start == Start::First { 0 } else { count(&source, query)? };
         return Ok((source, count));
     }
-    let mut lines = if start == Start::First { u64::MAX } else { FIRST_LINES.max(wanted) };
+    let mut lines = match start {
+        Start::First => u64::MAX,
+        Start::Last(records) if query.has_tests() => FIRST_LINES.max(records),
+        // Mostly these are lines, and no older file needs to be opened, or decompressed.
+        Start::Last(records) => records,
+    };
     loop {
         let source = source(Tail::open(path, lines)?)?;
         if start == Start::First {
@@ -362,8 +368,8 @@ fn count(source: &Source, query: &Query) -> Result<u64, TailError> {
             Ok(Step::Head) => count += u64::from(source.head().is_some_and(|head| !head.is_rest)),
             Ok(Step::Skipped) => {}
             Ok(Step::Idle) => return Ok(count),
-            // Lines before these may; if not, it is said when they are read to be given.
-            Err(error) if error.is_unanswered() => return Ok(0),
+            // Said when they are read to be given.
+            Err(error) if error.is_unanswered() => {}
             Err(error) => return Err(error),
         }
     }

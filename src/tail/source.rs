@@ -210,28 +210,27 @@ impl Source {
         Ok(!is_all || self.whole_to > 0)
     }
 
-    /// Tells once that the lines do not tell what is asked. Of a form that was named they may yet be up to
-    /// their end.
+    /// Tells once, at the end of all lines, that none tells what is asked.
     fn check_form(&mut self, query: &Query, is_all: bool) -> Result<(), TailError> {
         self.forms.detect(&self.chunk);
         self.has_text |= !self.chunk.is_empty();
-        let (is_known, is_named) = (self.forms.is_known(), self.forms.is_named());
-        if self.is_checked || !self.has_text || (is_named && !is_known && !is_all) {
+        if self.is_checked {
             return Ok(());
         }
-        self.is_checked = true;
-        let path = || self.tail.path().to_owned();
-        if query.needs_form() && !is_known {
-            return Err(if is_named {
-                TailError::OtherForm { path: path() }
-            } else {
-                TailError::UnknownForm { path: path() }
-            });
+        let lacks_form = query.needs_form() && !self.forms.is_known();
+        let lacks_time =
+            !lacks_form && query.has_range() && self.forms.first_moment(&self.chunk).is_none();
+        let is_answered = !lacks_form && !lacks_time;
+        self.is_checked = is_answered || (is_all && self.has_text);
+        if is_answered || !self.is_checked {
+            return Ok(());
         }
-        if query.has_range() && self.forms.first_moment(&self.chunk).is_none() {
-            return Err(TailError::NoTimes { path: path() });
-        }
-        Ok(())
+        let path = self.tail.path().to_owned();
+        Err(match lacks_form {
+            true if self.forms.is_named() => TailError::OtherForm { path },
+            true => TailError::UnknownForm { path },
+            false => TailError::NoTimes { path },
+        })
     }
 
     /// Ends behind a chunk whose last record is later than what is wanted.

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tempfile::TempDir;
 
-use super::super::{Found, Query, Reader, Start, TailError, Zone};
+use super::super::{Form, Found, Query, Reader, Start, TailError, Zone};
 use crate::backups::Compression;
 use crate::formatter::{Formatter, JsonFormatter, LogfmtFormatter, PatternFormatter};
 use crate::log_files::rotation::Rotation;
@@ -280,6 +280,57 @@ fn texts(text: &str, query: Query) -> Vec<String> {
         texts.push(String::from_utf8_lossy(reader.text()).into_owned());
     }
     texts
+}
+
+fn last_texts(path: PathBuf, query: Query, records: u64) -> Vec<String> {
+    let reader = Reader::open([path], query, Start::Last(records)).expect("open");
+    wanted(reader)
+}
+
+#[test]
+fn the_last_records_are_counted_also_before_lines_of_no_form() {
+    let error = |n: usize| format!("2026-11-22 04:48:23,123 - web - ERROR - {n}\n");
+    let errors: String = (0..1000).map(error).collect();
+    let log = format!("{}{errors}{}", "other\n".repeat(6000), "other\n".repeat(2000));
+    let (_directory, path) = log_of(&log);
+    let found = last_texts(path, Query::new().level(Level::ERROR), 10);
+    assert_eq!(found.len(), 10);
+    assert!(found[0].starts_with("990"), "{found:?}");
+}
+
+#[test]
+fn the_last_lines_of_a_log_need_no_older_file() {
+    let (directory, path) = log_of(&"a line\n".repeat(20));
+    std::fs::write(directory.path().join("app.log.1.gz"), [0x1f, 0x8b, 8].repeat(6))
+        .expect("write");
+    assert_eq!(last_texts(path.clone(), Query::new(), 10).len(), 10);
+    assert!(matches!(
+        Reader::open([path], Query::new(), Start::Last(21)),
+        Err(TailError::Io { operation: "decompress", .. })
+    ));
+}
+
+#[test]
+fn a_torn_record_does_not_belong_to_the_one_before() {
+    let whole = r#"{"time":"2026-11-22T04:48:23Z","level":"INFO","message":"one"}"#;
+    for torn in [&whole[..40], &whole[..1], &whole[..whole.len() - 1]] {
+        let log = format!("{whole}\n{torn}");
+        assert_eq!(texts(&log, Query::new()), [format!("{whole}\n"), format!("{torn}\n")]);
+        assert_eq!(texts(&log, Query::new().level(Level::INFO)), [format!("{whole}\n")]);
+    }
+}
+
+#[test]
+fn fields_are_asked_of_patterns_that_tell_them_by_whatever_name() {
+    let asked = |pattern: &str, test: &str| {
+        let (_directory, path) = log_of("hello worker=api-1\n");
+        let query =
+            Query::new().form(Form::Pattern(pattern.to_owned())).field(test).expect("a test");
+        Reader::open([path], query, Start::First).map(|reader| wanted(reader).len()).ok()
+    };
+    assert_eq!(asked("%(message)s%(fields)s", "worker=api-1"), Some(1));
+    assert_eq!(asked("%(message)s", "user!=7"), Some(1));
+    assert_eq!(asked("%(message)s", "worker=api-1"), None);
 }
 
 const TRACEBACK: &str =
