@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use logboom::supervisor::{Supervisor, WorkerCommand};
+use logboom::supervisor::{Supervisor, WorkerCommand, run_status};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::run::{Run, command};
@@ -169,8 +169,10 @@ fn a_second_signal_ends_a_run_on_a_full_disk_and_the_next_listener_writes_what_i
     run.go();
     run.wait_for_file("said");
     run.process.signal(Signal::SIGINT);
+    let queue = run.place.queue();
+    wait_until("the end", || run_status(&queue).is_ok_and(|status| status.stopping));
     let since = Instant::now();
-    run.process.signal(Signal::SIGTERM);
+    run.process.signal(Signal::SIGINT);
     assert_eq!(run.process.wait(), 74);
     assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
     fs::remove_file(filler).unwrap();
