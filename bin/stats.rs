@@ -28,9 +28,9 @@ const BAR_COLUMNS: u64 = 50;
   logboom stats --since yesterday -l warning logs
   logboom stats --json -g timeout logs/app.log
 
-Understands the same forms of lines as `logboom tail`, and takes the same questions, which all logs have to answer. In messages each number
-counts as `#`. Drops are those that the listener has logged; missing are sequence numbers that no record
-has, where lines have them: `logboom verify` proves it.")]
+Understands the same forms of lines as `logboom tail`, and takes the same questions, which all logs have to
+answer. In messages each number counts as `#`. Drops are those that the listener has logged; missing are
+sequence numbers that no record has, where lines have them: `logboom verify` proves it.")]
 pub(crate) struct Args {
     /// Current files of logs, or directories of them [default: the log of the running listener, else
     /// logs/QUEUE.log]

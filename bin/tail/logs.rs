@@ -47,15 +47,16 @@ impl NewLogs {
 
 /// As [`paths_so_far`], where each directory has to have a log.
 pub(crate) fn paths(given: &[PathBuf], queue: &QueueOptions) -> anyhow::Result<Vec<PathBuf>> {
-    for directory in given.iter().filter(|path| path.is_dir()) {
-        if logs_in(directory)?.is_empty() {
+    find(given, queue, |directory| {
+        let logs = logs_in(directory)?;
+        if logs.is_empty() {
             anyhow::bail!(
                 "there is no log in {}: its name would end in `.{ENDING}`",
                 directory.display()
             );
         }
-    }
-    paths_so_far(given, queue)
+        Ok(logs)
+    })
 }
 
 /// The current files of the logs at these paths; where no path is given, the log that is written now.
@@ -63,12 +64,20 @@ pub(crate) fn paths_so_far(
     given: &[PathBuf],
     queue: &QueueOptions,
 ) -> anyhow::Result<Vec<PathBuf>> {
+    find(given, queue, logs_in)
+}
+
+fn find(
+    given: &[PathBuf],
+    queue: &QueueOptions,
+    list: impl Fn(&Path) -> anyhow::Result<Vec<PathBuf>>,
+) -> anyhow::Result<Vec<PathBuf>> {
     if given.is_empty() {
         return Ok(vec![log_of_listener(queue)?]);
     }
     let mut paths = Vec::new();
     for path in given {
-        paths.extend(if path.is_dir() { logs_in(path)? } else { vec![path.clone()] });
+        paths.extend(if path.is_dir() { list(path)? } else { vec![path.clone()] });
     }
     Ok(each_once(paths))
 }

@@ -163,6 +163,9 @@ impl LogFiles {
     /// The next newer file than `held`.
     pub(crate) fn newer_than(&self, held: &LogFile) -> Result<Newer, FilesError> {
         let identity = self.identity(held)?;
+        if self.current_id()?.is_some_and(|id| identity.is(id, None)) {
+            return Ok(Newer::NotYet);
+        }
         let newer = self.next_newer(&identity, held)?;
         let now = self.identity(held)?;
         // Only of a deleted file it is asked what others have made of it.
@@ -170,9 +173,6 @@ impl LogFiles {
     }
 
     fn next_newer(&self, identity: &Identity, held: &LogFile) -> Result<Newer, FilesError> {
-        if self.current_id()?.is_some_and(|id| identity.is(id, None)) {
-            return Ok(Newer::NotYet);
-        }
         let found = self.open_chosen(|listing| {
             let place = place_of(identity, listing)?;
             listing.get(place.checked_sub(1)?).copied()

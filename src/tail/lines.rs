@@ -1,8 +1,9 @@
 //! Whole lines of one open file, forwards, while somebody writes to its end.
 //!
 //! Text without a newline may be cut back by its writer and written again, so nothing of a line is
-//! returned before its newline is in the file, unless it is known that nobody goes on with it. Memory stays at one block however long a line is:
-//! the end of a long line is searched first, then the line is read again in pieces.
+//! returned before its newline is in the file, unless it is known that nobody goes on with it. Memory stays
+//! at one block however long a line is: the end of a long line is searched first, then the line is read
+//! again in pieces.
 
 use std::io;
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use super::form::Forms;
 use super::query::Query;
@@ -10,6 +9,7 @@ use super::source::{DISORDER_NS, Give, Source, Step, open_since};
 use super::unended::{Unended, unended};
 use super::{ReadBytes, Tail, TailError};
 use crate::log_files::LogFiles;
+use crate::record::now_ns;
 use crate::{Level, Record};
 
 /// The most logs that are read at once. Each takes up to five descriptors and half a MiB.
@@ -101,10 +101,7 @@ impl Reader {
         query: Query,
         start: Start,
     ) -> Result<Reader, TailError> {
-        let paths: Vec<_> = paths.into_iter().collect();
-        // Before anything is read.
-        limited(paths.len())?;
-        query.forms()?;
+        let paths = checked(paths, &query)?;
         let unended = unended(&paths)?;
         let missing = |path| Err(TailError::Missing { path });
         Reader::new(paths.into_iter().zip(unended), query, start, missing)
@@ -120,7 +117,7 @@ impl Reader {
         query: Query,
         start: Start,
     ) -> Result<Reader, TailError> {
-        let logs = paths.into_iter().map(|path| (path, None));
+        let logs = checked(paths, &query)?.into_iter().map(|path| (path, None));
         Reader::new(logs, query, start, |path| Ok(Tail::awaiting(path)))
     }
 
@@ -137,11 +134,8 @@ impl Reader {
         start: Start,
         missing: impl Fn(PathBuf) -> Result<Tail, TailError>,
     ) -> Result<Reader, TailError> {
-        // Also where there is no log yet.
-        query.forms()?;
         let (mut sources, mut count) = (Vec::new(), 0);
         for log in logs {
-            limited(sources.len() + 1)?;
             let (source, wanted) = match open(&log, &query, start) {
                 Err(TailError::Missing { path }) => (Source::new(missing(path)?, &query)?, 0),
                 opened => opened?,
@@ -314,13 +308,20 @@ impl Reader {
     }
 }
 
-fn now_ns() -> i64 {
-    let now = UNIX_EPOCH.elapsed().unwrap_or_default();
-    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
-}
-
 fn limited(logs: usize) -> Result<(), TailError> {
     if logs > MAX_LOGS { Err(TailError::TooManyLogs) } else { Ok(()) }
+}
+
+/// The paths, where there are not too many and the query can be asked: known before anything is read, and
+/// where there is no log yet.
+fn checked(
+    paths: impl IntoIterator<Item = PathBuf>,
+    query: &Query,
+) -> Result<Vec<PathBuf>, TailError> {
+    let paths: Vec<_> = paths.into_iter().take(MAX_LOGS + 1).collect();
+    limited(paths.len())?;
+    query.forms()?;
+    Ok(paths)
 }
 
 /// The path of a log, and its newest file if the last line of that is unended.

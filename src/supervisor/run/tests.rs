@@ -15,7 +15,7 @@ fn shell(script: &str) -> Command {
 #[test]
 fn an_interrupt_while_the_listener_starts_ends_the_run() {
     let (done, ended) = mpsc::sync_channel(1);
-    thread::spawn(move || {
+    let run = thread::spawn(move || {
         let directory = tempfile::tempdir().unwrap();
         let queue = QueueDir::at(directory.path()).unwrap();
         let listener = shell("echo ready >&0; read stop; echo stopped 0 0 0 0 0 0 >&0");
@@ -28,6 +28,8 @@ fn an_interrupt_while_the_listener_starts_ends_the_run() {
     });
     let outcome = ended.recv_timeout(PATIENCE).unwrap();
     assert_eq!(outcome, ("interrupted by SIGINT".to_owned(), 0));
+    // Its directory is gone then.
+    run.join().unwrap();
 }
 
 #[test]
